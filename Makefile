@@ -1,0 +1,92 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash -euo pipefail
+.SHELLFLAGS := -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+DEMO_CONFIG := configs/train/elpv_quick.yaml
+DEMO_SECONDS ?= 0
+CONFIG ?= $(if $(DATA),configs/train/folder.yaml,configs/train/elpv.yaml)
+UI_SOURCES := $(shell find inspector_ui -type f -not -path '*/node_modules/*' -not -path '*/generated/*' 2>/dev/null)
+API_SOURCES := $(wildcard serving/*.py serving/routes/*.py data/*.py)
+
+.PHONY: help setup demo train evaluate serve simulate mlflow report check format test test-quick bench chromium clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(BIN)/.installed serving/static/index.html ## make .venv, install the pinned packages, build the UI; repeats in seconds
+
+$(BIN)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is needed, found {v[0]}.{v[1]}; set PYTHON=python3.12 or so")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,demo,dev]'
+	touch $@
+
+inspector_ui/node_modules/.installed: inspector_ui/package-lock.json $(BIN)/.installed
+	. deploy/node.sh && cd inspector_ui && npm ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+serving/static/index.html: inspector_ui/node_modules/.installed $(UI_SOURCES) $(API_SOURCES)
+	. deploy/node.sh && cd inspector_ui && npm run --silent generate && npm run --silent build
+	touch $@
+
+demo: setup var/demo/model.json ## the whole line on real images: train, serve on 127.0.0.1:8000, simulated cameras (DEMO_SECONDS=60 ends by itself)
+	$(RUN) serving demo --model var/demo/model.json --seconds $(DEMO_SECONDS)
+
+var/demo/model.json: $(DEMO_CONFIG) | setup
+	mkdir -p $(@D)
+	$(RUN) training --config $(DEMO_CONFIG) | tee $@.log
+	tail -n 1 $@.log > $@ && rm $@.log
+
+train: setup ## full training: CONFIG=configs/train/x.yaml, or DATA=dir with ROOT/<class>/* images
+	$(RUN) training --config $(CONFIG) $(if $(DATA),--data $(DATA))
+
+evaluate: setup ## a bundle through onnxruntime on labelled images: BUNDLE=dir DATA=dir
+	$(RUN) training.evaluate --bundle $(BUNDLE) --data $(DATA)
+
+serve: setup ## the inspection service and UI on 127.0.0.1:8000
+	$(RUN) serving serve
+
+simulate: setup ## cameras that post held-out demo images to a running server
+	$(RUN) serving simulate
+
+mlflow: setup ## the MLflow UI on 127.0.0.1:5000
+	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///var/mlflow.db
+
+report: setup ## the ROI report of the running server
+	$(RUN) serving report
+
+check: setup ## ruff, mypy, import-linter, biome, tsc
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	. deploy/node.sh && cd inspector_ui && npm run --silent check
+
+format: setup ## let ruff and biome rewrite the sources
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	. deploy/node.sh && cd inspector_ui && npm run --silent format
+
+test: setup chromium ## every test, the browser ones too
+	. deploy/node.sh && cd inspector_ui && npm run --silent test
+	$(BIN)/pytest
+
+test-quick: setup ## the tests that need neither minutes nor a browser
+	$(BIN)/pytest -m 'not heavy' --ignore tests/e2e
+
+bench: setup var/demo/model.json ## measure, and write the tables under benchmarks/results
+	$(RUN) benchmarks.precision
+	$(RUN) benchmarks.http_latency
+
+chromium:
+	@if [ -z "$${CHROMIUM:-}" ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	  else echo "The browser tests need Chromium: install the package chromium, or set CHROMIUM=/path/to/it" >&2; exit 1; fi; fi
+
+clean: ## remove what setup built (var/ stays)
+	rm -rf .venv inspector_ui/node_modules serving/static

@@ -1,0 +1,1 @@
+"""Bottom layer: words, images, catalogs, thresholds and the model bundle. Never imports torch."""

@@ -1,0 +1,242 @@
+"""The deployable model: one directory with the graph, its manifest, golden frames and card. Nothing is served unverified."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from data.config import explain
+from data.decide import Guarantee, Thresholds
+from data.errors import BundleError
+from data.image import Pixels, Preprocessing
+
+MANIFEST = "manifest.json"
+MODEL = "model.onnx"
+GOLDEN = "golden.npz"
+CARD = "model_card.html"
+
+Floats = NDArray[np.float32]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Metric(_Record):
+    """A rate or score with its 95 % interval and the number of images that it rests on."""
+
+    value: float
+    low: float
+    high: float
+    n: int = Field(ge=0)
+
+
+class Calibration(_Record):
+    """defect_probability = sigmoid(slope * log-odds + intercept), fitted on held-out images (Platt 1999)."""
+
+    method: Literal["platt"] = "platt"
+    slope: float
+    intercept: float
+    n: int
+    log_loss_before: float
+    log_loss_after: float
+
+
+class Variant(_Record):
+    """One precision of the same model as measured at export: size, time an image, and accuracy on the held-out images."""
+
+    bytes: int
+    milliseconds: float
+    auroc: float
+    chosen: bool
+    why: str
+
+
+class Parity(_Record):
+    """Largest difference of the outputs on the golden frames, and what was tolerated."""
+
+    torch_onnxruntime: float
+    tolerance: float
+    replay_tolerance: float
+
+
+class DataFingerprint(_Record):
+    """Which images the model saw: sha256 over the catalog's rows, and how many images each split holds."""
+
+    source: str
+    sha256: str
+    images: int
+    splits: dict[str, int]
+    defects: dict[str, int]
+
+
+class Manifest(_Record):
+    """`manifest.json`; what the model is, what it promises and what it rests on."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    version: str
+    created_at: datetime
+    precision: Literal["float32", "int8"]
+    backbone: str
+    classes: list[str]
+    ok_classes: list[str]
+    preprocessing: Preprocessing
+    thresholds: Thresholds
+    guarantee: Guarantee
+    calibration: Calibration
+    metrics: dict[str, Metric]
+    variants: dict[str, Variant]
+    parity: Parity
+    data: DataFingerprint
+    code_commit: str | None
+    mlflow_run_id: str | None
+    files: dict[str, str]
+
+    @model_validator(mode="after")
+    def _classes_agree(self) -> Self:
+        unknown = set(self.ok_classes) - set(self.classes)
+        if unknown or not self.ok_classes:
+            raise ValueError(f"ok_classes {self.ok_classes} must be some of the classes {self.classes}")
+        return self
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Model outputs for n frames: float32, probabilities and heat in 0..1."""
+
+    class_probability: Floats
+    """[n, C], in the order of `Manifest.classes`, calibrated; each row sums to 1"""
+    defect_probability: Floats
+    """[n], calibrated"""
+    heatmap: Floats
+    """[n, h, w], local defect probability over the whole prepared image"""
+    embedding: Floats
+    """[n, d]"""
+
+
+OUTPUTS = ("class_probability", "defect_probability", "heatmap", "embedding")
+
+
+class Bundle:
+    """A verified model, ready to predict. Thread-safe: onnxruntime sessions may be shared."""
+
+    def __init__(self, path: Path, manifest: Manifest, session: onnxruntime.InferenceSession) -> None:
+        self.path = path
+        self.manifest = manifest
+        self._session = session
+
+    @classmethod
+    def load(cls, path: Path, threads: int = 2) -> Self:
+        """Verify every file's sha256, replay the golden frames, and return the warm model.
+
+        Raises BundleError naming the file that is missing or altered, or the output that differs.
+        """
+        manifest = read_manifest(path)
+        for name, expected in manifest.files.items():
+            file = path / name
+            if not file.is_file():
+                raise BundleError(f"bundle {path}: {name} is missing; export or copy the bundle again")
+            if sha256_of(file) != expected:
+                raise BundleError(f"bundle {path}: {name} was altered after export (its sha256 differs)")
+        for name in (MODEL, GOLDEN):
+            if name not in manifest.files:
+                raise BundleError(f"bundle {path}: the manifest does not list {name}; export the bundle again")
+        bundle = cls(path, manifest, open_session(path / MODEL, threads))
+        difference = bundle.replay()
+        tolerance = manifest.parity.replay_tolerance
+        if not difference <= tolerance:
+            raise BundleError(
+                f"bundle {path}: the golden frames give other outputs on this machine "
+                f"(largest difference {difference:.2g}, tolerated {tolerance:.2g}); export it here or choose float32"
+            )
+        return bundle
+
+    def predict(self, images: Pixels) -> Prediction:
+        """Outputs for prepared images, uint8 [n, H, W, 3] RGB of the manifest's size."""
+        return run_session(self._session, images)
+
+    def replay(self) -> float:
+        """The largest absolute difference between the golden frames' stored outputs and this machine's."""
+        with np.load(self.path / GOLDEN, allow_pickle=False) as golden:
+            prediction = self.predict(golden["images"])
+            return max(
+                float(np.abs(getattr(prediction, name) - golden[name]).max())
+                for name in ("class_probability", "defect_probability", "heatmap")
+            )
+
+    def defect_class(self, class_probability: Floats) -> str:
+        """The most probable class that is not OK, for one row [C] of class probabilities."""
+        defects = [index for index, name in enumerate(self.manifest.classes) if name not in self.manifest.ok_classes]
+        return self.manifest.classes[max(defects, key=lambda index: class_probability[index])]
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The bundle's manifest; raises BundleError when it is missing, damaged or of another schema."""
+    file = path / MANIFEST
+    try:
+        return Manifest.model_validate_json(file.read_bytes())
+    except FileNotFoundError as error:
+        raise BundleError(f"bundle {path}: {MANIFEST} is missing; is this a bundle directory?") from error
+    except ValidationError as error:
+        raise BundleError(f"bundle {path}: {MANIFEST} is not valid: {explain(error)}") from error
+
+
+def open_session(model: Path, threads: int) -> onnxruntime.InferenceSession:
+    """An onnxruntime session on the CPU with `threads` threads; they sleep between runs instead of spinning."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises undocumented types of its own for a graph it cannot take
+        raise BundleError(f"onnxruntime cannot load {model}: {error}") from error
+
+
+def run_session(session: onnxruntime.InferenceSession, images: Pixels) -> Prediction:
+    """One forward pass, uint8 [n, H, W, 3] in, a Prediction out."""
+    outputs = session.run(list(OUTPUTS), {"images": images})
+    return Prediction(*(np.asarray(output, dtype=np.float32) for output in outputs))
+
+
+def write_bundle(parts: Path, target: Path, manifest: Manifest, listed: Sequence[str]) -> None:
+    """Make the finished `parts` directory the bundle `target` in one step.
+
+    Hashes the `listed` files into the manifest, syncs everything to disk and renames: a crash or a full disk leaves
+    either no bundle of this version or a whole one. Raises BundleError when `target` exists.
+    """
+    if target.exists():
+        raise BundleError(f"bundle {target} exists already; bundles are never overwritten, choose another version")
+    complete = manifest.model_copy(update={"files": {name: sha256_of(parts / name) for name in listed}})
+    (parts / MANIFEST).write_text(complete.model_dump_json(indent=2), encoding="utf-8")
+    for file in parts.iterdir():
+        _sync(file)
+    _sync(parts)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if parts.stat().st_dev != target.parent.stat().st_dev:
+        raise BundleError(f"{parts} and {target.parent} are on different disks; assemble the bundle beside its target")
+    parts.rename(target)
+    _sync(target.parent)
+
+
+def sha256_of(file: Path) -> str:
+    """Hex sha256 of a file's bytes."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,150 @@
+"""The index of a data set: one CSV row per image, and the reconciliation that nothing was lost on the way in."""
+
+import csv
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from data.config import explain
+from data.errors import InputError
+
+Split = Literal["train", "val", "test", ""]
+
+OK_CLASSES = frozenset({"good", "ok", "normal", "pass"})
+
+
+class CatalogRow(BaseModel):
+    """One image.
+
+    `path` is relative to the catalog's root; `label` is the class that training aims at; `classes` are all that apply,
+    joined by `;`; `defect_probability` is the label as a probability in 0..1 (experts may be unsure); images of one
+    `group` never lie in two splits; `split` is empty until split.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str = Field(min_length=1)
+    label: str = Field(min_length=1)
+    defect_probability: float = Field(ge=0, le=1)
+    classes: str
+    group: str = Field(min_length=1)
+    split: Split = ""
+    product: str = ""
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    source: str
+
+    @property
+    def is_defect(self) -> bool:
+        """The truth that errors are counted against: a defect probability over one half."""
+        return self.defect_probability > 0.5
+
+
+class Catalog(BaseModel):
+    """Rows with the directory that their paths start from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    root: Path
+    rows: tuple[CatalogRow, ...]
+
+    @property
+    def ok_classes(self) -> frozenset[str]:
+        """The classes of which no image is defective."""
+        return frozenset(row.label for row in self.rows) - {row.label for row in self.rows if row.is_defect}
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in a fixed order: OK classes, then defect classes, each sorted."""
+        ok = self.ok_classes
+        return sorted({row.label for row in self.rows}, key=lambda name: (name not in ok, name))
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex sha256 over image contents, labels and splits; independent of where the images lie and in what order."""
+        lines = sorted(f"{row.sha256} {row.label} {row.defect_probability!r} {row.split}" for row in self.rows)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def of_split(self, split: Split) -> list[CatalogRow]:
+        return [row for row in self.rows if row.split == split]
+
+    def file(self, row: CatalogRow) -> Path:
+        return self.root / row.path
+
+    def counts(self) -> dict[str, Counter[str]]:
+        """Images per split and label."""
+        table: dict[str, Counter[str]] = {}
+        for row in self.rows:
+            table.setdefault(row.split, Counter())[row.label] += 1
+        return table
+
+
+def write_catalog(catalog: Catalog, file: Path) -> None:
+    """Write the catalog as CSV in one step, with paths relative to the CSV's own directory where they can be."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.part")
+    with part.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(CatalogRow.model_fields))
+        writer.writeheader()
+        base = file.parent.resolve()
+        for row in catalog.rows:
+            place = os.path.relpath(catalog.file(row).resolve(), base)
+            writer.writerow(row.model_copy(update={"path": Path(place).as_posix()}).model_dump())
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(file)
+
+
+def read_catalog(file: Path) -> Catalog:
+    """Read a catalog CSV and check that every image is there.
+
+    Raises InputError naming the file, the row and the column or path at fault.
+    """
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as stream:
+            rows = [_row(file, number, fields) for number, fields in enumerate(csv.DictReader(stream), start=1)]
+    except OSError as error:
+        raise InputError(f"catalog {file} cannot be read: {error.strerror}") from error
+    if not rows:
+        raise InputError(f"catalog {file} has no images; its header must be {','.join(CatalogRow.model_fields)}")
+    for number, row in enumerate(rows, start=1):
+        if not (file.parent / row.path).is_file():
+            raise InputError(
+                f"image {number} of {file.name}: file {row.path} not found; paths are relative to the CSV ({file.parent})"
+            )
+    return Catalog(root=file.parent, rows=tuple(rows))
+
+
+def check_trainable(catalog: Catalog) -> None:
+    """Raise InputError unless the catalog has an OK class and a defect class, and no class is both."""
+    defect = {row.label for row in catalog.rows if row.is_defect}
+    good = {row.label for row in catalog.rows if not row.is_defect}
+    if both := sorted(defect & good):
+        raise InputError(
+            f"class {both[0]} has images with a defect probability above one half and others below; split it"
+        )
+    if not good:
+        raise InputError(
+            f"no class is OK: found {_join(defect)}; name the OK class one of {_join(OK_CLASSES)}, or say which is with --ok"
+        )
+    if not defect:
+        raise InputError(
+            f"all {len(catalog.rows)} images are of class {_join(good)}; defective examples are needed too"
+        )
+
+
+def _row(file: Path, number: int, fields: dict[str, str]) -> CatalogRow:
+    try:
+        return CatalogRow.model_validate(fields)
+    except ValidationError as error:
+        raise InputError(f"image {number} of {file.name}: {explain(error)}") from error
+
+
+def _join(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,154 @@
+"""The one way from image bytes to the model's input: decode, then prepare. Training, evaluation and serving all call it."""
+
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, UnidentifiedImageError
+from pydantic import BaseModel, ConfigDict, Field
+
+from data.errors import UnreadableImageError
+
+Pixels = NDArray[np.uint8]
+
+MOST_PIXELS = 64_000_000
+
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "PNG": "image/png",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+    "WEBP": "image/webp",
+}
+
+# Pillow opens a multi-picture JPEG (MPO) as JPEG first.
+_FORMATS = [kind for kind in MEDIA_TYPES if kind != "MPO"]
+
+# OpenCV turns TIFF frames upright by itself whatever the flags; for the others it leaves that to us (IMREAD_UNCHANGED).
+_TURN: dict[int, tuple[int | None, int | None]] = {
+    2: (None, 1),
+    3: (cv2.ROTATE_180, None),
+    4: (None, 0),
+    5: (cv2.ROTATE_90_CLOCKWISE, 1),
+    6: (cv2.ROTATE_90_CLOCKWISE, None),
+    7: (cv2.ROTATE_90_COUNTERCLOCKWISE, 1),
+    8: (cv2.ROTATE_90_COUNTERCLOCKWISE, None),
+}
+
+# Broken frames are answered with a reason; OpenCV's own lines on stderr would only flood the log.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+class Preprocessing(BaseModel):
+    """How a frame becomes model input: stretched to `width` x `height` pixels, area-averaged when it shrinks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: int = Field(ge=32, le=2048)
+    height: int = Field(ge=32, le=2048)
+    resize: Literal["stretch"] = "stretch"
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an image says of itself before any pixel is decoded; `width` and `height` as stored, before EXIF turning."""
+
+    media_type: str
+    width: int
+    height: int
+    orientation: int
+
+
+def read_header(data: bytes, most_pixels: int = MOST_PIXELS) -> Header:
+    """Format, size and EXIF orientation (1..8) of encoded image bytes, without decoding pixels.
+
+    Raises UnreadableImageError for empty bytes, other formats, several pages, and more than `most_pixels`.
+    """
+    if not data:
+        raise UnreadableImageError("the image is empty (0 bytes)")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # our own pixel limit below is stricter and says more
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                kind = image.format or ""
+                width, height = image.size
+                pages = getattr(image, "n_frames", 1) if kind != "MPO" else 1
+                orientation = 1
+                if "exif" in image.info:
+                    exif = Image.Exif()
+                    exif.load(image.info["exif"])
+                    orientation = exif.get(ExifTags.Base.Orientation, 1)
+    except UnidentifiedImageError as error:
+        raise UnreadableImageError("not a JPEG, PNG, BMP, TIFF or WebP image, or its header is damaged") from error
+    except Image.DecompressionBombError as error:
+        raise UnreadableImageError(f"more than the {most_pixels:,} pixels allowed") from error
+    except (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, IndexError, OverflowError) as error:
+        raise UnreadableImageError(f"the header is damaged ({error})") from error
+    if width * height > most_pixels:
+        raise UnreadableImageError(f"{width} x {height} pixels; at most {most_pixels:,} are allowed")
+    if pages > 1:
+        raise UnreadableImageError(f"{pages} pages in one file; send one frame at a time")
+    return Header(MEDIA_TYPES[kind], width, height, orientation if isinstance(orientation, int) else 1)
+
+
+def decode(data: bytes, most_pixels: int = MOST_PIXELS) -> Pixels:
+    """Encoded bytes to upright uint8 RGB [h, w, 3].
+
+    Honours EXIF orientation. 16-bit values map linearly, full scale to full scale (a scaling that looked at the pixels
+    would make dark frames and bright ones alike). Transparent pixels are laid over black: no light was recorded there.
+    Raises UnreadableImageError, with the reason, for anything that cannot be decoded whole.
+    """
+    return decode_pixels(data, read_header(data, most_pixels))
+
+
+def decode_pixels(data: bytes, header: Header) -> Pixels:
+    """`decode` for bytes whose header was read already."""
+    if header.media_type == "image/jpeg" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        raise UnreadableImageError("the JPEG is cut off: its end marker is missing")
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise UnreadableImageError(f"the pixels cannot be decoded ({error.err})") from error
+    if pixels is None:
+        raise UnreadableImageError("the pixels cannot be decoded: the file is cut off or damaged")
+    if pixels.dtype == np.uint16:
+        pixels = cv2.convertScaleAbs(pixels, alpha=1 / 257)
+    if pixels.dtype != np.uint8:
+        raise UnreadableImageError(f"{pixels.dtype} pixels; only 8- and 16-bit images are decided")
+    return _turn(_to_rgb(pixels.astype(np.uint8, copy=False)), header)
+
+
+def prepare(frames: Sequence[Pixels], spec: Preprocessing) -> Pixels:
+    """Decoded frames, each uint8 RGB [h, w, 3] of any size, to the model's input uint8 [n, spec.height, spec.width, 3]."""
+    batch = np.empty((len(frames), spec.height, spec.width, 3), np.uint8)
+    for index, frame in enumerate(frames):
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
+            raise ValueError(f"frame {index}: expected uint8 [h, w, 3], got {frame.dtype} {list(frame.shape)}")
+        shrinks = frame.shape[0] > spec.height or frame.shape[1] > spec.width
+        method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        cv2.resize(frame, (spec.width, spec.height), dst=batch[index], interpolation=method)
+    return batch
+
+
+def _to_rgb(pixels: Pixels) -> Pixels:
+    if pixels.ndim == 2:
+        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
+    if pixels.shape[2] == 4:
+        alpha = pixels[:, :, 3:].astype(np.uint16)
+        pixels = ((pixels[:, :, :3] * alpha + 127) // 255).astype(np.uint8)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+
+def _turn(pixels: Pixels, header: Header) -> Pixels:
+    if header.media_type == "image/tiff" or header.orientation not in _TURN:
+        return pixels
+    rotation, flip = _TURN[header.orientation]
+    turned = pixels if rotation is None else cv2.rotate(pixels, rotation)
+    turned = turned if flip is None else cv2.flip(turned, flip)
+    return np.ascontiguousarray(turned, dtype=np.uint8)

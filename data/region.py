@@ -1,0 +1,45 @@
+"""Where in the camera image the evidence is: boxes in original pixels, found in the heatmap."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+# Heat is a local defect probability; boxes enclose what is at least half as hot as the hottest spot.
+_RELATIVE_HEAT = 0.5
+_GRID = 128
+_MOST_REGIONS = 8
+
+
+class Region(BaseModel):
+    """A box in original image pixels (x, y is its upper left corner) and its hottest heat, 0..1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    heat: float = Field(ge=0, le=1)
+
+
+def find_regions(heatmap: NDArray[np.float32], width: int, height: int, at_least: float) -> list[Region]:
+    """Boxes round the hot spots of a heatmap, hottest first, at most eight.
+
+    `heatmap` is float32 [h, w] in 0..1 over the whole image of `width` x `height` pixels. Spots cooler than `at_least`
+    are no evidence and give no region.
+    """
+    fine = cv2.resize(heatmap, (_GRID, _GRID), interpolation=cv2.INTER_LINEAR)
+    peak = float(fine.max())
+    if not peak > 0 or peak < at_least:
+        return []
+    hot = (fine >= max(at_least, _RELATIVE_HEAT * peak)).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(hot, connectivity=8)
+    regions = []
+    for label in range(1, count):
+        left, top, across, down = (int(value) for value in stats[label, :4])
+        x, y = left * width // _GRID, top * height // _GRID
+        right, bottom = -(-(left + across) * width // _GRID), -(-(top + down) * height // _GRID)
+        heat = float(fine[labels == label].max())
+        regions.append(Region(x=x, y=y, width=right - x, height=bottom - y, heat=min(heat, 1.0)))
+    return sorted(regions, key=lambda region: region.heat, reverse=True)[:_MOST_REGIONS]

@@ -1,0 +1,84 @@
+"""Train, validation and test parts of a catalog: stratified by label and product, whole groups only, the same each time."""
+
+from collections import Counter, defaultdict
+
+import numpy as np
+from pydantic import Field
+
+from data.catalog import Catalog, CatalogRow, Split
+from data.config import ConfigModel
+from data.errors import InputError
+
+
+class SplitShares(ConfigModel):
+    """The share of images that go to validation and to test; the rest trains."""
+
+    val: float = Field(default=0.2, gt=0, lt=1)
+    test: float = Field(default=0.25, gt=0, lt=1)
+    seed: int = 0
+
+
+def assign_splits(catalog: Catalog, shares: SplitShares) -> Catalog:
+    """The catalog with every row in a split. Splits that the source brought are kept; without `val`, it is cut from `train`.
+
+    Groups go, largest first, to the split that lacks most of what the group holds (greedy, as in scikit-learn's
+    StratifiedGroupKFold), so labels and products keep their shares. Raises InputError when a split ends up without
+    good or without defective images.
+    """
+    if shares.val + shares.test >= 1:
+        raise InputError(f"splits: val {shares.val} and test {shares.test} leave nothing to train on")
+    brought = {row.split for row in catalog.rows}
+    targets: dict[Split, float]
+    if "" in brought:
+        if brought != {""}:
+            raise InputError(f"some images have a split and {sum(not row.split for row in catalog.rows)} have none")
+        open_rows = list(catalog.rows)
+        targets = {"train": 1 - shares.val - shares.test, "val": shares.val, "test": shares.test}
+    elif "val" not in brought:
+        open_rows = catalog.of_split("train")
+        targets = {"train": 1 - shares.val, "val": shares.val}
+    else:
+        open_rows, targets = [], {}
+    chosen = _share_out(open_rows, targets, shares.seed)
+    rows = tuple(row.model_copy(update={"split": chosen.get(row.group, row.split)}) for row in catalog.rows)
+    result = catalog.model_copy(update={"rows": rows})
+    _check(result)
+    return result
+
+
+def _share_out(rows: list[CatalogRow], targets: dict[Split, float], seed: int) -> dict[str, Split]:
+    groups: dict[str, list[CatalogRow]] = defaultdict(list)
+    for row in rows:
+        groups[row.group].append(row)
+    shuffled = [str(name) for name in np.random.default_rng(seed).permutation(sorted(groups))]
+    order = sorted(shuffled, key=lambda name: -len(groups[name]))
+    totals = Counter(_stratum(row) for row in rows)
+    missing = {split: {key: share * n for key, n in totals.items()} for split, share in targets.items()}
+    chosen: dict[str, Split] = {}
+    for name in order:
+        held = Counter(_stratum(row) for row in groups[name])
+        split = max(missing, key=lambda part: sum(n * missing[part][key] / totals[key] for key, n in held.items()))
+        chosen[name] = split
+        for key, n in held.items():
+            missing[split][key] -= n
+    return chosen
+
+
+def _stratum(row: CatalogRow) -> tuple[str, str, float]:
+    return row.label, row.product, row.defect_probability
+
+
+def _check(catalog: Catalog) -> None:
+    for split in ("train", "val", "test"):
+        rows = catalog.of_split(split)
+        defects = sum(row.is_defect for row in rows)
+        if not rows or defects in (0, len(rows)):
+            raise InputError(
+                f"split {split}: {len(rows)} images, {defects} of them defective; every split needs both good and "
+                "defective images. Add images, or change the shares under splits"
+            )
+    groups = {split: {row.group for row in catalog.of_split(split)} for split in ("train", "val", "test")}
+    for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
+        shared = sorted(groups[one] & groups[other])
+        if shared:
+            raise InputError(f"group {shared[0]} lies in {one} and in {other} ({len(shared)} such groups): test leaks")

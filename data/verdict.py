@@ -1,0 +1,43 @@
+"""Verdicts of the model and decisions of people, and how frames add up to a part."""
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """One model's decision on one frame, in rising severity; NO_DECISION holds the part."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, not a secret
+    REVIEW = "REVIEW"
+    REJECT = "REJECT"
+    NO_DECISION = "NO_DECISION"
+
+    @property
+    def flagged(self) -> bool:
+        """True when the part may not go on without a person or a reject bin."""
+        return self is not Verdict.PASS
+
+
+class ReviewDecision(StrEnum):
+    """One person's decision on an inspection."""
+
+    DEFECT_CONFIRMED = "DEFECT_CONFIRMED"
+    FALSE_CALL = "FALSE_CALL"
+    DEFECT_ACCEPTED = "DEFECT_ACCEPTED"
+    UNSURE = "UNSURE"
+
+
+_SEVERITY = {verdict: severity for severity, verdict in enumerate(Verdict)}
+
+
+def part_verdict(by_camera: Mapping[str, Verdict], expected_views: Collection[str] = ()) -> Verdict:
+    """The worst verdict of a part's frames; NO_DECISION when an expected view, or every frame, is missing.
+
+    >>> part_verdict({"top": Verdict.PASS, "side": Verdict.REVIEW}).value
+    'REVIEW'
+    >>> part_verdict({"top": Verdict.PASS}, expected_views=["top", "side"]).value
+    'NO_DECISION'
+    """
+    if not by_camera or not set(expected_views) <= by_camera.keys():
+        return Verdict.NO_DECISION
+    return max(by_camera.values(), key=_SEVERITY.__getitem__)

@@ -1,0 +1,169 @@
+"""Decoding: what cameras send, and what they should not."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from data.errors import UnreadableImageError
+from data.image import Preprocessing, decode, prepare, read_header
+
+SPEC = Preprocessing(width=64, height=48)
+
+
+def picture(width: int = 60, height: int = 40) -> NDArray[np.uint8]:
+    """Smooth RGB with a bright red block in the upper left corner, so that turning and channel order show."""
+    y, x = np.mgrid[0:height, 0:width]
+    image = np.stack([x * 2, y * 3, np.full_like(x, 90)], axis=2).astype(np.uint8)
+    image[: height // 4, : width // 4] = (250, 10, 10)
+    return image
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def close(one: NDArray[np.uint8], other: NDArray[np.uint8], mean: float) -> bool:
+    return one.shape == other.shape and float(np.abs(one.astype(int) - other.astype(int)).mean()) <= mean
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "mean"),
+    [("PNG", {}, 0), ("BMP", {}, 0), ("TIFF", {}, 0), ("WEBP", {"lossless": True}, 0), ("JPEG", {"quality": 95}, 3)],
+)
+def test_every_format_decodes_to_rgb(kind: str, options: dict[str, object], mean: float) -> None:
+    assert close(decode(encoded(Image.fromarray(picture()), kind, **options)), picture(), mean)
+
+
+def test_grey_and_palette_become_rgb() -> None:
+    grey = Image.fromarray(picture()).convert("L")
+    expected = np.repeat(np.asarray(grey)[:, :, None], 3, axis=2)
+    assert np.array_equal(decode(encoded(grey, "PNG")), expected)
+    assert decode(encoded(grey.convert("1"), "PNG")).max() == 255
+    assert decode(encoded(Image.fromarray(picture()).convert("P"), "PNG")).shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, 0), (257, 1), (32896, 128), (65535, 255), (100, 0)])
+def test_sixteen_bit_maps_by_full_scale_not_by_content(value: int, expected: int) -> None:
+    image = Image.fromarray(np.full((40, 60), value, np.uint16))
+    assert np.unique(decode(encoded(image, "PNG"))).tolist() == [expected]
+    assert np.unique(decode(encoded(image, "TIFF"))).tolist() == [expected]
+
+
+def test_cmyk_jpeg_keeps_its_colours() -> None:
+    cmyk = Image.fromarray(picture()).convert("CMYK")
+    assert close(decode(encoded(cmyk, "JPEG", quality=95)), picture(), 4)
+
+
+def test_transparent_pixels_are_black_whatever_hides_below() -> None:
+    rgba = np.dstack([picture(), np.full((40, 60), 255, np.uint8)])
+    rgba[20:, :, 3] = 0
+    decoded = decode(encoded(Image.fromarray(rgba), "PNG"))
+    assert np.array_equal(decoded[:20], picture()[:20])
+    assert decoded[20:].max() == 0
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured(kind: str, orientation: int) -> None:
+    """Pillow's own `exif_transpose` is the oracle."""
+    from PIL import ImageOps
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(Image.fromarray(picture()), kind, exif=exif)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    assert close(decode(data), np.asarray(upright), 3)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "TIFF", "WEBP"])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.95])
+def test_a_truncated_image_is_unreadable(kind: str, share: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (200, 300, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), kind)
+    with pytest.raises(UnreadableImageError):
+        decode(data[: int(len(data) * share)])
+
+
+def test_a_truncated_jpeg_with_a_thumbnail_is_unreadable() -> None:
+    """The end marker of an EXIF thumbnail must not pass for that of the image."""
+    exif = Image.Exif()
+    exif[0x010E] = "x"
+    thumbnail = encoded(Image.fromarray(picture(16, 16)), "JPEG")
+    whole = encoded(Image.fromarray(picture(300, 200)), "JPEG", exif=exif.tobytes() + thumbnail)
+    assert decode(whole).shape == (200, 300, 3)
+    with pytest.raises(UnreadableImageError):
+        decode(whole[:-400])
+
+
+def bomb(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(10_000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        (b"hello, this is text", "not a JPEG"),
+        (bytes(5000), "not a JPEG"),
+        (bomb(10_000, 10_000), "at most 64,000,000"),
+        (bomb(60_000, 60_000), "64,000,000"),
+        (encoded(Image.fromarray(picture()), "GIF"), "not a JPEG"),
+        (encoded(Image.fromarray(np.ones((40, 40), np.float32)), "TIFF"), "float32"),
+        (
+            encoded(Image.fromarray(picture()), "TIFF", save_all=True, append_images=[Image.fromarray(picture())]),
+            "2 pages",
+        ),
+    ],
+    ids=["empty", "text", "zeros", "100 megapixels", "3600 megapixels", "gif", "float", "pages"],
+)
+def test_what_cannot_be_decided_is_refused_with_the_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableImageError, match=reason):
+        decode(data)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(["JPEG", "PNG", "BMP", "TIFF", "WEBP"]), st.data())
+def test_damaged_bytes_decode_or_are_refused_and_nothing_else(kind: str, draw: st.DataObject) -> None:
+    data = bytearray(encoded(Image.fromarray(picture(48, 48)), kind))
+    for _ in range(draw.draw(st.integers(1, 8))):
+        data[draw.draw(st.integers(0, len(data) - 1))] = draw.draw(st.integers(0, 255))
+    try:
+        decoded = decode(bytes(data), most_pixels=100_000)
+    except UnreadableImageError as error:
+        assert error.reason
+    else:
+        assert decoded.dtype == np.uint8
+        assert decoded.ndim == 3
+        assert decoded.shape[2] == 3
+
+
+def test_prepare_stacks_frames_of_any_size() -> None:
+    batch = prepare([picture(60, 40), picture(640, 480), picture(64, 48)], SPEC)
+    assert batch.shape == (3, 48, 64, 3)
+    assert batch.dtype == np.uint8
+    assert np.array_equal(batch[2], picture(64, 48))
+    assert close(batch[0], batch[1], 60)
+
+
+def test_prepare_refuses_what_decode_would_not_give() -> None:
+    with pytest.raises(ValueError, match="frame 1: expected uint8"):
+        prepare([picture(), picture().astype(np.float32)], SPEC)  # type: ignore[list-item]
+
+
+def test_header_is_read_without_decoding() -> None:
+    header = read_header(encoded(Image.fromarray(picture(60, 40)), "WEBP"))
+    assert (header.media_type, header.width, header.height, header.orientation) == ("image/webp", 60, 40, 1)

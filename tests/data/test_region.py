@@ -1,0 +1,33 @@
+"""Regions: boxes lie where the heat is, in pixels of the original image."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from data.region import find_regions
+
+
+def test_two_hot_spots_give_two_boxes_hottest_first() -> None:
+    heat = np.zeros((14, 14), np.float32)
+    heat[2:4, 2:4] = 0.7
+    heat[10:12, 8:12] = 0.9
+    first, second = find_regions(heat, width=1400, height=700, at_least=0.2)
+    assert first.heat > second.heat
+    assert (first.x <= 1000 <= first.x + first.width) and (first.y <= 550 <= first.y + first.height)
+    assert (second.x <= 300 <= second.x + second.width) and (second.y <= 150 <= second.y + second.height)
+    assert first.width < 700 and first.height < 350
+
+
+def test_cool_heat_is_no_evidence() -> None:
+    assert find_regions(np.full((7, 7), 0.1, np.float32), 300, 300, at_least=0.2) == []
+    assert find_regions(np.zeros((7, 7), np.float32), 300, 300, at_least=0.0) == []
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5000), st.integers(1, 5000))
+def test_boxes_never_leave_the_image(seed: int, width: int, height: int) -> None:
+    heat = np.random.default_rng(seed).random((7, 7)).astype(np.float32)
+    regions = find_regions(heat, width, height, at_least=0.1)
+    assert 1 <= len(regions) <= 8
+    for region in regions:
+        assert region.x + region.width <= width
+        assert region.y + region.height <= height
