@@ -1,0 +1,17 @@
+import type { ReviewDecision } from "../api/types";
+
+/** What the actions of the Review page act on. */
+export interface ReviewContext {
+  hasPart: boolean;
+  canUndo: boolean;
+  hasHeat: boolean;
+  hasRegions: boolean;
+  decide(decision: ReviewDecision): void;
+  undo(): void;
+  editNote(): void;
+  toggleHeat(): void;
+  toggleRegions(): void;
+  zoomIn(): void;
+  zoomOut(): void;
+  fit(): void;
+}

@@ -1,0 +1,20 @@
+import { useEffect, useRef } from "react";
+import type { Action } from "./action";
+import { dispatchKey } from "./dispatchKey";
+
+/** Listen for the keys of `actions` while the component is mounted; an open dialog has the keyboard to itself. */
+export function useActionKeys<Context>(actions: readonly Action<Context>[], context: Context): void {
+  const latest = useRef({ actions, context });
+  useEffect(() => {
+    latest.current = { actions, context };
+  });
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (document.querySelector('[role="dialog"]') === null) {
+        dispatchKey(event, latest.current.actions, latest.current.context);
+      }
+    };
+    window.addEventListener("keydown", onKeyDown);
+    return () => window.removeEventListener("keydown", onKeyDown);
+  }, []);
+}

@@ -1,0 +1,52 @@
+import { useMemo } from "react";
+import { useTranslation } from "react-i18next";
+
+const LOCALES: Record<string, string> = { en: "en-US", "zh-Hant": "zh-Hant-TW" };
+
+export interface Format {
+  count(value: number): string;
+  number(value: number, digits?: number): string;
+  /** A share in 0..1 as a percentage. */
+  percent(value: number, digits?: number): string;
+  /** With an explicit sign, for changes. */
+  change(value: number, digits?: number): string;
+  money(value: number, currency: string): string;
+  /** Short, as in $13.3M. */
+  moneyShort(value: number, currency: string): string;
+  time(at: string | Date): string;
+  /** Without seconds. */
+  clock(at: string | Date): string;
+  dateTime(at: string | Date): string;
+  date(at: string | Date): string;
+}
+
+function formatFor(locale: string): Format {
+  const number = (options: Intl.NumberFormatOptions) => new Intl.NumberFormat(locale, options);
+  const date = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale, options);
+  const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+  const minutes = date(clock);
+  const withSeconds = date({ ...clock, second: "2-digit" });
+  const day = date({ month: "short", day: "numeric" });
+  const both = date({ month: "short", day: "numeric", ...clock, second: "2-digit" });
+  const whole = number({ maximumFractionDigits: 0 });
+  return {
+    count: (value) => whole.format(value),
+    number: (value, digits = 2) => number({ maximumFractionDigits: digits }).format(value),
+    percent: (value, digits = 1) => number({ style: "percent", maximumFractionDigits: digits }).format(value),
+    change: (value, digits = 0) =>
+      number({ style: "percent", maximumFractionDigits: digits, signDisplay: "exceptZero" }).format(value),
+    money: (value, currency) => number({ style: "currency", currency, maximumFractionDigits: 0 }).format(value),
+    moneyShort: (value, currency) =>
+      number({ style: "currency", currency, notation: "compact", maximumFractionDigits: 2 }).format(value),
+    clock: (at) => minutes.format(new Date(at)),
+    time: (at) => withSeconds.format(new Date(at)),
+    dateTime: (at) => both.format(new Date(at)),
+    date: (at) => day.format(new Date(at)),
+  };
+}
+
+/** Numbers, money and times as the chosen language writes them; times in this machine's time zone. */
+export function useFormat(): Format {
+  const { i18n } = useTranslation();
+  return useMemo(() => formatFor(LOCALES[i18n.language] ?? "en-US"), [i18n.language]);
+}

@@ -1,0 +1,26 @@
+import { useState } from "react";
+import { imageUrl } from "../api/imageUrl";
+import type { Inspection } from "../api/types";
+
+interface Props {
+  inspection: Inspection;
+  alt: string;
+  className?: string;
+}
+
+/** A small copy of the camera image; an empty frame where the image cannot be shown. */
+export function Thumbnail({ inspection, alt, className }: Props) {
+  const [failed, setFailed] = useState(false);
+  if (failed) {
+    return <span className={className} role="img" aria-label={alt} />;
+  }
+  return (
+    <img
+      className={className}
+      src={imageUrl(inspection.id)}
+      alt={alt}
+      draggable={false}
+      onError={() => setFailed(true)}
+    />
+  );
+}

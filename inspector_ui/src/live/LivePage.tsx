@@ -1,0 +1,39 @@
+import { useInterval } from "@mantine/hooks";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Icon } from "../icons/Icon";
+import { Notice } from "../shell/Notice";
+import { QueryView } from "../shell/QueryView";
+import { LineTile } from "./LineTile";
+import classes from "./LivePage.module.css";
+import { useLiveLines } from "./useLiveLines";
+
+/** Each line's newest verdict, large enough to read from across the hall. */
+export function LivePage() {
+  const { t } = useTranslation();
+  const { query, state, lines } = useLiveLines();
+  const [now, setNow] = useState(() => Date.now());
+  useInterval(() => setNow(Date.now()), 1000, { autoInvoke: true });
+  return (
+    <div className={classes.page}>
+      {state === "lost" && (
+        <div className={classes.lost} role="alert">
+          <Icon name="cloudOff" size={28} />
+          <strong>{t("live.lost")}</strong>
+          <span>{t("live.lostHint")}</span>
+        </div>
+      )}
+      {lines.length > 0 ? (
+        <div className={classes.lines} data-stale={state === "lost"}>
+          {lines.map((line) => (
+            <LineTile key={line.line} line={line} now={now} />
+          ))}
+        </div>
+      ) : (
+        <QueryView query={query}>
+          {() => <Notice art={<Icon name="screen" size={64} />} title={t("live.empty")} hint={t("live.emptyHint")} />}
+        </QueryView>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,46 @@
+import "@mantine/core/styles.css";
+import "./theme/app.css";
+import { localStorageColorSchemeManager, MantineProvider } from "@mantine/core";
+import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { EventStreamProvider } from "./api/EventStreamProvider";
+import { startI18n } from "./i18n/i18n";
+import { OutboxProvider } from "./outbox/OutboxProvider";
+import { SessionProvider } from "./review/SessionProvider";
+import { App } from "./shell/App";
+import { theme } from "./theme/theme";
+
+// "always": whether the server on this network answers is known by asking it, not by the browser's idea of being online.
+const queries = new QueryClient({
+  defaultOptions: { queries: { networkMode: "always", retry: 1, staleTime: 5_000 } },
+});
+
+async function start(): Promise<void> {
+  await startI18n();
+  const root = document.getElementById("root");
+  if (root === null) {
+    throw new Error("index.html has no #root");
+  }
+  createRoot(root).render(
+    <StrictMode>
+      <MantineProvider
+        theme={theme}
+        defaultColorScheme="auto"
+        colorSchemeManager={localStorageColorSchemeManager({ key: "inspector.color-scheme" })}
+      >
+        <QueryClientProvider client={queries}>
+          <EventStreamProvider>
+            <OutboxProvider>
+              <SessionProvider>
+                <App />
+              </SessionProvider>
+            </OutboxProvider>
+          </EventStreamProvider>
+        </QueryClientProvider>
+      </MantineProvider>
+    </StrictMode>,
+  );
+}
+
+void start();

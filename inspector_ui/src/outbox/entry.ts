@@ -1,0 +1,15 @@
+import type { ReviewRequest } from "../api/types";
+
+/** A review that the server has not acknowledged yet. */
+export interface OutboxEntry {
+  /** Order of sending; given by the store. */
+  seq: number;
+  clientId: string;
+  request: ReviewRequest;
+  /** What the person saw, so that a refusal can name the part. */
+  partId: string;
+  /** The server's sentence when it refused the review for good; null while it still waits to be sent. */
+  refusal: string | null;
+}
+
+export type NewOutboxEntry = Omit<OutboxEntry, "seq" | "refusal">;

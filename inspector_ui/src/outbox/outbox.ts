@@ -1,0 +1,122 @@
+import type { NewOutboxEntry, OutboxEntry } from "./entry";
+import type { SendResult } from "./send";
+import type { OutboxStore } from "./store";
+
+const FIRST_DELAY_MS = 1_000;
+const LONGEST_DELAY_MS = 30_000;
+
+export interface OutboxOptions {
+  store: OutboxStore;
+  send: (entry: OutboxEntry) => Promise<SendResult>;
+  /** Runs `task` after `ms` and returns how to cancel it; a parameter so that tests need not wait. */
+  schedule?: (task: () => void, ms: number) => () => void;
+}
+
+/**
+ * Reviews go to disk first and to the server after, in the order they were made.
+ *
+ * An unreachable or overloaded server stops the line of entries until it answers; an entry that the server refuses for
+ * good is kept, with the reason, for a person to see, and the next ones go on.
+ */
+export class Outbox {
+  private snapshot: readonly OutboxEntry[] = [];
+  private readonly listeners = new Set<() => void>();
+  private readonly store: OutboxStore;
+  private readonly send: OutboxOptions["send"];
+  private readonly schedule: NonNullable<OutboxOptions["schedule"]>;
+  private draining = false;
+  private again = false;
+  private failures = 0;
+  private cancelRetry: (() => void) | null = null;
+
+  constructor({ store, send, schedule = browserTimer }: OutboxOptions) {
+    this.store = store;
+    this.send = send;
+    this.schedule = schedule;
+  }
+
+  get entries(): readonly OutboxEntry[] {
+    return this.snapshot;
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  /** Resolves once the review is safe on disk; sending goes on by itself. */
+  async add(entry: NewOutboxEntry): Promise<void> {
+    await this.store.add(entry);
+    await this.refresh();
+    void this.drain();
+  }
+
+  /** Try a refused entry once more, as it is. */
+  async sendAgain(entry: OutboxEntry): Promise<void> {
+    await this.store.setRefusal(entry, null);
+    await this.refresh();
+    void this.drain();
+  }
+
+  /** Give a refused entry up; only ever because a person said so. */
+  async discard(entry: OutboxEntry): Promise<void> {
+    await this.store.remove(entry.seq);
+    await this.refresh();
+  }
+
+  /** Send what waits, oldest first, until the outbox is empty or the server cannot be reached. */
+  async drain(): Promise<void> {
+    if (this.draining) {
+      this.again = true;
+      return;
+    }
+    this.draining = true;
+    this.cancelRetry?.();
+    this.cancelRetry = null;
+    try {
+      do {
+        this.again = false;
+        await this.drainOnce();
+      } while (this.again);
+    } finally {
+      this.draining = false;
+    }
+  }
+
+  private async drainOnce(): Promise<void> {
+    await this.refresh();
+    for (const entry of this.snapshot.filter((each) => each.refusal === null)) {
+      const result = await this.send(entry);
+      if (result.kind === "later") {
+        this.again = false;
+        this.retryLater(result.waitMs);
+        return;
+      }
+      this.failures = 0;
+      if (result.kind === "stored") {
+        await this.store.remove(entry.seq);
+      } else {
+        await this.store.setRefusal(entry, result.reason);
+      }
+      await this.refresh();
+    }
+  }
+
+  private retryLater(atLeastMs: number): void {
+    const backoff = Math.min(FIRST_DELAY_MS * 2 ** this.failures, LONGEST_DELAY_MS);
+    this.failures += 1;
+    this.cancelRetry = this.schedule(() => void this.drain(), Math.max(backoff, atLeastMs));
+  }
+
+  private async refresh(): Promise<void> {
+    this.snapshot = await this.store.list();
+    for (const listener of this.listeners) {
+      listener();
+    }
+  }
+}
+
+function browserTimer(task: () => void, ms: number): () => void {
+  const timer = setTimeout(task, ms);
+  return () => clearTimeout(timer);
+}

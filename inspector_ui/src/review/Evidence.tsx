@@ -1,0 +1,128 @@
+import { Alert, Chip, Group, Select, Text, Textarea } from "@mantine/core";
+import type { RefObject } from "react";
+import { useTranslation } from "react-i18next";
+import { note } from "../actions/note";
+import type { Inspection } from "../api/types";
+import { useFormat } from "../i18n/format";
+import { Icon } from "../icons/Icon";
+import { KeyCap } from "../shell/KeyCap";
+import { ScoreBar } from "../verdict/ScoreBar";
+import { VerdictBadge } from "../verdict/VerdictBadge";
+import { defectClasses } from "./defectClasses";
+import type { useReviewing } from "./useReviewing";
+import { useWhy } from "./useWhy";
+
+interface Props {
+  reviewing: ReturnType<typeof useReviewing>;
+  inspection: Inspection;
+  noteField: RefObject<HTMLTextAreaElement | null>;
+}
+
+const MOST_CHIPS = 6;
+
+/** What the model said and why, and what a person may add to it. */
+export function Evidence({ reviewing, inspection, noteField }: Props) {
+  const { t } = useTranslation();
+  const why = useWhy(inspection);
+  const { draft, setDraft, otherReview, saveError } = reviewing;
+  const classNames = defectClasses(inspection);
+  return (
+    <>
+      {saveError !== null && (
+        <Alert color="red" icon={<Icon name="alert" />} role="alert">
+          {t("review.saveFailed", { reason: saveError })}
+        </Alert>
+      )}
+      {otherReview !== null && (
+        <Alert color="yellow" icon={<Icon name="person" />} role="status">
+          {t("review.otherPerson", {
+            name: otherReview.reviewer,
+            decision: t(`decision.${otherReview.decision ?? "withdrawn"}`),
+          })}
+        </Alert>
+      )}
+      <div>
+        <VerdictBadge verdict={inspection.verdict} size="lg" />
+        {inspection.verdict === "NO_DECISION" ? (
+          <>
+            <Text fz="xl" fw={650} mt="sm" lh={1.3} lang="en">
+              {inspection.reason ?? t("review.whyNothing")}
+            </Text>
+            <Text mt="xs">{t("review.held")}</Text>
+          </>
+        ) : (
+          <>
+            {inspection.defect_probability !== null && inspection.thresholds !== null && (
+              <ScoreBar score={inspection.defect_probability} thresholds={inspection.thresholds} />
+            )}
+            <Text mt={6}>{why}</Text>
+            <ClassShares inspection={inspection} />
+          </>
+        )}
+      </div>
+      {classNames.length > 0 && (
+        <div>
+          <Text size="sm" fw={600} mb={4}>
+            {t("review.defectClass")}
+          </Text>
+          {classNames.length <= MOST_CHIPS ? (
+            <Chip.Group value={draft.defectClass} onChange={(defectClass) => setDraft({ defectClass })}>
+              <Group gap={6}>
+                {classNames.map((name) => (
+                  <Chip key={name} value={name} size="lg" variant="outline">
+                    {name}
+                  </Chip>
+                ))}
+              </Group>
+            </Chip.Group>
+          ) : (
+            <Select
+              data={classNames}
+              value={draft.defectClass}
+              searchable
+              aria-label={t("review.defectClass")}
+              onChange={(defectClass) => setDraft({ defectClass })}
+            />
+          )}
+        </div>
+      )}
+      <Textarea
+        ref={noteField}
+        label={
+          <Group gap={8} component="span">
+            {t(note.label)} <KeyCap cap={note.caps[0] ?? ""} />
+          </Group>
+        }
+        placeholder={t("review.notePlaceholder")}
+        value={draft.note}
+        maxLength={2000}
+        autosize
+        minRows={1}
+        maxRows={4}
+        onChange={(event) => setDraft({ note: event.currentTarget.value })}
+        onKeyDown={(event) => {
+          if (event.code === "Escape" && !event.nativeEvent.isComposing) {
+            event.currentTarget.blur();
+          }
+        }}
+      />
+    </>
+  );
+}
+
+function ClassShares({ inspection }: { inspection: Inspection }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const likely = Object.entries(inspection.class_probability)
+    .sort(([, one], [, other]) => other - one)
+    .slice(0, 3);
+  return (
+    <Text size="sm" c="dimmed" mt={4}>
+      {likely.map(([name, share]) => `${name} ${format.percent(share)}`).join(" · ")}
+      {" · "}
+      {inspection.regions.length === 0
+        ? t("review.noRegions")
+        : t("review.regionsFound", { n: inspection.regions.length })}
+    </Text>
+  );
+}

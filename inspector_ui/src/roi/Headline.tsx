@@ -1,0 +1,58 @@
+import { Group, Paper, SimpleGrid, Text, Title } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+import type { RoiScenario } from "../api/types";
+import { useFormat } from "../i18n/format";
+
+/** The figures of one scenario, the return first. */
+export function Headline({ scenario, currency }: { scenario: RoiScenario; currency: string }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const measured = scenario.inputs.filter((input) => input.kind === "measured").length;
+  const figures = [
+    [t("roi.defectReduction"), format.percent(scenario.defect_reduction, 0)],
+    [t("roi.escapeSavings"), format.moneyShort(scenario.escape_savings, currency)],
+    [t("roi.throughputGain"), format.change(scenario.throughput_gain)],
+    [
+      t("roi.payback"),
+      scenario.payback_months === null
+        ? t("roi.noPayback")
+        : t("roi.months", { n: format.number(scenario.payback_months, 1) }),
+    ],
+    [t("roi.npv"), format.moneyShort(scenario.npv, currency)],
+    [t("roi.benefit"), format.moneyShort(scenario.first_year_benefit, currency)],
+    [t("roi.cost"), format.moneyShort(scenario.first_year_cost, currency)],
+  ] as const;
+  const isCaseStudy = scenario.name === "case_study";
+  return (
+    <Paper p="md" data-testid={`headline-${scenario.name}`}>
+      <Group justify="space-between" align="baseline" gap="xs">
+        <Title order={2} size="h4">
+          {t(isCaseStudy ? "roi.caseStudy" : "roi.measured")}
+        </Title>
+        <Text size="sm" c="dimmed">
+          {isCaseStudy
+            ? t("roi.caseStudyHint")
+            : measured === 0
+              ? t("roi.measuredNone")
+              : t("roi.measuredHint", { n: format.count(measured), total: format.count(scenario.inputs.length) })}
+        </Text>
+      </Group>
+      <Text fz={44} fw={750} lh={1.2} mt="xs">
+        {format.percent(scenario.first_year_roi, 0)}
+      </Text>
+      <Text c="dimmed">{t("roi.firstYearRoi")}</Text>
+      <SimpleGrid cols={{ base: 2, xs: 3, lg: 4 }} mt="md" spacing="md" verticalSpacing="sm">
+        {figures.map(([label, value]) => (
+          <div key={label}>
+            <Text size="sm" c="dimmed" lh={1.3}>
+              {label}
+            </Text>
+            <Text fz="lg" fw={650}>
+              {value}
+            </Text>
+          </div>
+        ))}
+      </SimpleGrid>
+    </Paper>
+  );
+}

@@ -1,0 +1,64 @@
+import { Badge, Paper, Table, Title } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+import type { RoiInput } from "../api/types";
+import { useFormat } from "../i18n/format";
+import classes from "./Table.module.css";
+import { useRoiWording } from "./wording";
+
+/** Every number that the figures rest on: assumed or measured, and where it comes from. */
+export function InputsTable({ inputs }: { inputs: RoiInput[] }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const words = useRoiWording();
+  return (
+    <Paper p="md" mt="md">
+      <Title order={2} size="h4" mb="sm">
+        {t("roi.inputs")}
+      </Title>
+      <Table.ScrollContainer minWidth={900}>
+        <Table verticalSpacing={6} striped tabularNums>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>{t("roi.input")}</Table.Th>
+              <Table.Th ta="right">{t("roi.value")}</Table.Th>
+              <Table.Th ta="right">{t("roi.assumedValue")}</Table.Th>
+              <Table.Th>{t("roi.kind")}</Table.Th>
+              <Table.Th ta="right">{t("roi.n")}</Table.Th>
+              <Table.Th>{t("roi.source")}</Table.Th>
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {inputs.map((input) => (
+              <Table.Tr key={input.key} data-testid={`input-${input.key}`}>
+                <Table.Td fw={600} className={classes.name}>
+                  {words.input(input.key)}
+                </Table.Td>
+                <Table.Td ta="right">
+                  <strong>{format.number(input.value, 4)}</strong>{" "}
+                  <span lang="en" style={{ color: "var(--quiet)", fontSize: 13 }}>
+                    {input.unit}
+                  </span>
+                </Table.Td>
+                <Table.Td ta="right">{format.number(input.assumed_value, 4)}</Table.Td>
+                <Table.Td>
+                  <Badge
+                    variant={input.kind === "measured" ? "filled" : "outline"}
+                    color="steel"
+                    tt="none"
+                    miw="max-content"
+                  >
+                    {t(input.kind === "measured" ? "roi.measuredKind" : "roi.assumed")}
+                  </Badge>
+                </Table.Td>
+                <Table.Td ta="right">{input.n === null ? "–" : format.count(input.n)}</Table.Td>
+                <Table.Td fz="sm" c="dimmed" lang="en">
+                  {input.source}
+                </Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </Table.ScrollContainer>
+    </Paper>
+  );
+}

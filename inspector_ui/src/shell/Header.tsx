@@ -1,0 +1,213 @@
+import { ActionIcon, Badge, Button, Menu, Tooltip, UnstyledButton, useMantineColorScheme } from "@mantine/core";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Link, useLocation } from "wouter";
+import { showHelp } from "../actions/showHelp";
+import { useStreamState } from "../api/EventStreamProvider";
+import { chooseLanguage, type Language } from "../i18n/i18n";
+import { Icon, type IconName } from "../icons/Icon";
+import type { OutboxEntry } from "../outbox/entry";
+import { OutboxDialog } from "../outbox/OutboxDialog";
+import { useOutboxEntries } from "../outbox/OutboxProvider";
+import { useQueue, useSession } from "../review/SessionProvider";
+import { withoutInspection } from "../review/session";
+import { ReviewerDialog } from "../reviewer/ReviewerDialog";
+import { useReviewer } from "../reviewer/reviewer";
+import classes from "./Header.module.css";
+import { pages } from "./pages";
+
+const SCHEMES = [
+  { value: "light", icon: "sun" },
+  { value: "dark", icon: "moon" },
+  { value: "auto", icon: "screen" },
+] as const;
+
+const LANGUAGES: { value: Language; word: string }[] = [
+  { value: "en", word: "English" },
+  { value: "zh-Hant", word: "繁體中文" },
+];
+
+export function Header({ onHelp }: { onHelp: () => void }) {
+  const { t } = useTranslation();
+  const [location] = useLocation();
+  const { waiting } = useQueue();
+  return (
+    <header className={classes.header}>
+      <a className={classes.skip} href="#content">
+        {t("app.skip")}
+      </a>
+      <div className={classes.brand}>
+        <img src="/favicon.svg" alt="" width={28} height={28} />
+        <span className={classes.wide}>{t("app.name")}</span>
+      </div>
+      <nav className={classes.nav} aria-label={t("nav.label")}>
+        {pages.map((page) => (
+          <Link
+            key={page.path}
+            href={page.path}
+            className={classes.link}
+            aria-current={location === page.path ? "page" : undefined}
+          >
+            {t(page.label)}
+            {page.path === "/review" && waiting > 0 && (
+              <Badge size="md" variant="light" color="gray" data-testid="nav-waiting">
+                {waiting}
+              </Badge>
+            )}
+          </Link>
+        ))}
+      </nav>
+      <div className={classes.right}>
+        <StreamMark />
+        <UnsentMark />
+        <ReviewerButton />
+        <LanguageMenu />
+        <SchemeMenu />
+        <Tooltip label={`${t(showHelp.label)} (${showHelp.caps[0]})`}>
+          <ActionIcon aria-label={t("header.help")} onClick={onHelp}>
+            <Icon name="help" />
+          </ActionIcon>
+        </Tooltip>
+      </div>
+    </header>
+  );
+}
+
+function StreamMark() {
+  const { t } = useTranslation();
+  const state = useStreamState();
+  if (state !== "lost") {
+    return null;
+  }
+  return (
+    <Badge
+      size="lg"
+      tt="none"
+      color="orange"
+      variant="light"
+      leftSection={<Icon name="cloudOff" size={16} />}
+      role="status"
+    >
+      <span className={classes.wide}>{t("header.lost")}</span>
+    </Badge>
+  );
+}
+
+function UnsentMark() {
+  const { t } = useTranslation();
+  const entries = useOutboxEntries();
+  const [opened, setOpened] = useState(false);
+  const [, setSession] = useSession();
+  const reopen = ({ request }: OutboxEntry) => setSession((before) => withoutInspection(before, request.inspection_id));
+  const refused = entries.filter((entry) => entry.refusal !== null).length;
+  const unsent = entries.length - refused;
+  return (
+    <>
+      {entries.length > 0 && (
+        <Button
+          variant="light"
+          color={refused > 0 ? "red" : "orange"}
+          leftSection={<Icon name={refused > 0 ? "alert" : "upload"} size={18} />}
+          px="sm"
+          onClick={() => setOpened(true)}
+        >
+          {[unsent > 0 && t("header.unsent", { n: unsent }), refused > 0 && t("header.refused", { n: refused })]
+            .filter(Boolean)
+            .join(" · ")}
+        </Button>
+      )}
+      {opened && <OutboxDialog onClose={() => setOpened(false)} onDiscarded={reopen} />}
+    </>
+  );
+}
+
+function ReviewerButton() {
+  const { t } = useTranslation();
+  const [name, setName] = useReviewer();
+  const [opened, setOpened] = useState(false);
+  if (name === "") {
+    return null;
+  }
+  return (
+    <>
+      <Tooltip label={t("header.reviewer", { name })}>
+        <UnstyledButton
+          className={classes.link}
+          h={44}
+          maw={180}
+          aria-label={t("header.reviewer", { name })}
+          onClick={() => setOpened(true)}
+        >
+          <Icon name="person" />
+          <span className={classes.wide} style={{ overflow: "hidden", textOverflow: "ellipsis" }}>
+            {name}
+          </span>
+        </UnstyledButton>
+      </Tooltip>
+      {opened && (
+        <ReviewerDialog
+          name={name}
+          onClose={() => setOpened(false)}
+          onSave={(changed) => {
+            setName(changed);
+            setOpened(false);
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+function LanguageMenu() {
+  const { t, i18n } = useTranslation();
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <ActionIcon aria-label={t("header.language")}>
+          <Icon name="language" />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {LANGUAGES.map(({ value, word }) => (
+          <Menu.Item
+            key={value}
+            h={44}
+            lang={value}
+            rightSection={i18n.language === value && <Icon name="check" size={16} />}
+            onClick={() => chooseLanguage(value)}
+          >
+            {word}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+function SchemeMenu() {
+  const { t } = useTranslation();
+  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const chosen: IconName = SCHEMES.find(({ value }) => value === colorScheme)?.icon ?? "screen";
+  return (
+    <Menu position="bottom-end">
+      <Menu.Target>
+        <ActionIcon aria-label={t("header.theme")}>
+          <Icon name={chosen} />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {SCHEMES.map(({ value, icon }) => (
+          <Menu.Item
+            key={value}
+            h={44}
+            leftSection={<Icon name={icon} size={18} />}
+            rightSection={colorScheme === value && <Icon name="check" size={16} />}
+            onClick={() => setColorScheme(value)}
+          >
+            {t(value === "auto" ? "header.system" : `header.${value}`)}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
+  );
+}

@@ -1,0 +1,50 @@
+import { Group, SimpleGrid, Stack, Text, Title } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+import type { Action } from "../actions/action";
+import { decideActions, lookActions } from "../actions/reviewActions";
+import { showHelp } from "../actions/showHelp";
+import { Dialog } from "./Dialog";
+import { KeyCap } from "./KeyCap";
+
+/** Every key, read from the action objects themselves. */
+export function HelpDialog({ onClose }: { onClose: () => void }) {
+  const { t } = useTranslation();
+  return (
+    <Dialog onClose={onClose} title={t("help.title")} size="lg">
+      <Stack>
+        <Text size="sm">{t("help.intro")}</Text>
+        <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="xl">
+          <Keys title={t("help.review")} actions={decideActions} />
+          <Stack>
+            <Keys title={t("help.image")} actions={lookActions} />
+            <Keys title={t("help.anywhere")} actions={[showHelp]} />
+          </Stack>
+        </SimpleGrid>
+        <Text size="sm" c="dimmed">
+          {t("help.mouse")}
+        </Text>
+      </Stack>
+    </Dialog>
+  );
+}
+
+function Keys({ title, actions }: { title: string; actions: readonly Action<never>[] }) {
+  const { t } = useTranslation();
+  return (
+    <div>
+      <Title order={3} size="sm" mb={6}>
+        {title}
+      </Title>
+      {actions.map((action) => (
+        <Group key={action.name} justify="space-between" py={4} wrap="nowrap">
+          <Text size="sm">{t(action.label)}</Text>
+          <Group gap={4} wrap="nowrap">
+            {action.caps.map((cap) => (
+              <KeyCap key={cap} cap={cap} />
+            ))}
+          </Group>
+        </Group>
+      ))}
+    </div>
+  );
+}

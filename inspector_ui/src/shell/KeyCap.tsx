@@ -1,0 +1,5 @@
+import classes from "./KeyCap.module.css";
+
+export function KeyCap({ cap }: { cap: string }) {
+  return <kbd className={classes.cap}>{cap}</kbd>;
+}

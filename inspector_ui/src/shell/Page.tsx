@@ -1,0 +1,24 @@
+import { Group, Title } from "@mantine/core";
+import type { ReactNode } from "react";
+import classes from "./Page.module.css";
+
+interface Props {
+  title: string;
+  controls?: ReactNode;
+  children: ReactNode;
+}
+
+/** A page that scrolls: its title, what filters it, and its content. */
+export function Page({ title, controls, children }: Props) {
+  return (
+    <div className={classes.page}>
+      <Group justify="space-between" mb="md" gap="sm">
+        <Title order={1} size="h2">
+          {title}
+        </Title>
+        <Group gap="sm">{controls}</Group>
+      </Group>
+      {children}
+    </div>
+  );
+}

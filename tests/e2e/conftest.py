@@ -1,0 +1,82 @@
+"""A real Chromium against the real server; whatever the browser complains of, or asks of another host, fails the test."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.conftest import Served
+
+UI = Path(__file__).parents[2] / "serving" / "static" / "index.html"
+FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def chromium_path() -> str:
+    """Where Chromium is: $CHROMIUM, or the first of the usual names on the path."""
+    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.fail(
+            "Chromium is not installed: install the system package `chromium` (Debian: apt-get install chromium), "
+            "or set CHROMIUM to the path of a Chromium or Chrome",
+            pytrace=False,
+        )
+    return path
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = chromium_path()
+    if not UI.is_file():
+        pytest.fail("the inspector UI is not built: run `make setup` (npm run build in inspector_ui/)", pytrace=False)
+    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """What the browser said and where it went."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self.elsewhere: list[str] = []
+        self.complaints: list[str] = []
+        self.expected: tuple[str, ...] = ()
+
+    def on_request(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme not in ("data", "blob") and address.netloc != self._host:
+            self.elsewhere.append(request.url)
+
+    def on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not any(text in message.text for text in self.expected):
+            self.complaints.append(f"{message.type}: {message.text}")
+
+    def on_page_error(self, error: Exception) -> None:
+        self.complaints.append(f"uncaught: {error}")
+
+
+@pytest.fixture
+def watch(server: Served) -> Watch:
+    return Watch(urlsplit(server.url).netloc)
+
+
+@pytest.fixture
+def page(browser: Browser, server: Served, watch: Watch) -> Iterator[Page]:
+    """A fresh browser profile, in English, on the server."""
+    context = browser.new_context(base_url=server.url, locale="en-US", viewport={"width": 1280, "height": 800})
+    context.on("request", watch.on_request)
+    context.on("console", watch.on_console)
+    context.on("weberror", lambda error: watch.on_page_error(error.error))
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    yield page
+    context.close()
+    assert watch.elsewhere == [], "the page sent requests to another host"
+    assert watch.complaints == []
