@@ -61,6 +61,12 @@ export const en = {
     label: "Name or badge",
     save: "Start reviewing",
   },
+  cause: {
+    UNREADABLE: "The image cannot be read.",
+    NO_MODEL: "No model is active.",
+    TIMEOUT: "The model did not answer in time.",
+    MODEL_FAILED: "The model failed on this image.",
+  },
   review: {
     waiting: "waiting",
     decided: "decided by me",

@@ -1,5 +1,6 @@
 import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
+import type { Text } from "../api/types";
 
 const LOCALES: Record<string, string> = { en: "en-US", "zh-Hant": "zh-Hant-TW" };
 
@@ -49,4 +50,10 @@ function formatFor(locale: string): Format {
 export function useFormat(): Format {
   const { i18n } = useTranslation();
   return useMemo(() => formatFor(LOCALES[i18n.language] ?? "en-US"), [i18n.language]);
+}
+
+/** The server's own sentences, in the language of the page. */
+export function useServerText(): (text: Text) => string {
+  const { i18n } = useTranslation();
+  return (text) => text[i18n.language === "zh-Hant" ? "zh-Hant" : "en"];
 }

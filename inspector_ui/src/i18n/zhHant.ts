@@ -65,6 +65,12 @@ export const zhHant: Words<typeof en> = {
     label: "姓名或工號",
     save: "開始複判",
   },
+  cause: {
+    UNREADABLE: "影像無法讀取。",
+    NO_MODEL: "目前沒有啟用的模型。",
+    TIMEOUT: "模型未在時限內回覆。",
+    MODEL_FAILED: "模型處理此影像時失敗。",
+  },
   review: {
     waiting: "待複判",
     decided: "我已判定",

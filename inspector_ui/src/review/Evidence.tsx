@@ -1,4 +1,5 @@
 import { Alert, Chip, Group, Select, Text, Textarea } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import type { RefObject } from "react";
 import { useTranslation } from "react-i18next";
 import { note } from "../actions/note";
@@ -9,6 +10,7 @@ import { KeyCap } from "../shell/KeyCap";
 import { ScoreBar } from "../verdict/ScoreBar";
 import { VerdictBadge } from "../verdict/VerdictBadge";
 import { defectClasses } from "./defectClasses";
+import { modelsQuery } from "./modelsQuery";
 import type { useReviewing } from "./useReviewing";
 import { useWhy } from "./useWhy";
 
@@ -25,7 +27,8 @@ export function Evidence({ reviewing, inspection, noteField }: Props) {
   const { t } = useTranslation();
   const why = useWhy(inspection);
   const { draft, setDraft, otherReview, saveError } = reviewing;
-  const classNames = defectClasses(inspection);
+  const models = useQuery(modelsQuery);
+  const classNames = defectClasses(inspection, models.data ?? []);
   return (
     <>
       {saveError !== null && (
@@ -45,9 +48,14 @@ export function Evidence({ reviewing, inspection, noteField }: Props) {
         <VerdictBadge verdict={inspection.verdict} size="lg" />
         {inspection.verdict === "NO_DECISION" ? (
           <>
-            <Text fz="xl" fw={650} mt="sm" lh={1.3} lang="en">
-              {inspection.reason ?? t("review.whyNothing")}
+            <Text fz="xl" fw={650} mt="sm" lh={1.3}>
+              {inspection.cause === null ? t("review.whyNothing") : t(`cause.${inspection.cause}`)}
             </Text>
+            {inspection.reason !== null && (
+              <Text size="sm" c="dimmed" lang="en">
+                {inspection.reason}
+              </Text>
+            )}
             <Text mt="xs">{t("review.held")}</Text>
           </>
         ) : (

@@ -1,7 +1,7 @@
 import { Paper, Table, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { RoiLine, RoiReport } from "../api/types";
-import { useFormat } from "../i18n/format";
+import { useFormat, useServerText } from "../i18n/format";
 import classes from "./Table.module.css";
 import { useRoiWording } from "./wording";
 
@@ -69,6 +69,7 @@ interface LinesProps {
 
 function Lines({ lines, others, money }: LinesProps) {
   const { t } = useTranslation();
+  const text = useServerText();
   const words = useRoiWording();
   return lines.map((line) => {
     const other = others.find((each) => each.key === line.key);
@@ -82,8 +83,8 @@ function Lines({ lines, others, money }: LinesProps) {
         <Table.Td ta="right">{other ? money(other.run_rate) : "–"}</Table.Td>
         <Table.Td ta="right">{money(line.first_year)}</Table.Td>
         <Table.Td ta="right">{other ? money(other.first_year) : "–"}</Table.Td>
-        <Table.Td fz="sm" c="dimmed" lang="en">
-          {(other ?? line).formula}
+        <Table.Td fz="sm" c="dimmed">
+          {text((other ?? line).formula)}
         </Table.Td>
       </Table.Tr>
     );

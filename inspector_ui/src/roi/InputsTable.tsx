@@ -1,7 +1,7 @@
 import { Badge, Paper, Table, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { RoiInput } from "../api/types";
-import { useFormat } from "../i18n/format";
+import { useFormat, useServerText } from "../i18n/format";
 import classes from "./Table.module.css";
 import { useRoiWording } from "./wording";
 
@@ -9,6 +9,7 @@ import { useRoiWording } from "./wording";
 export function InputsTable({ inputs }: { inputs: RoiInput[] }) {
   const { t } = useTranslation();
   const format = useFormat();
+  const text = useServerText();
   const words = useRoiWording();
   return (
     <Paper p="md" mt="md">
@@ -35,9 +36,7 @@ export function InputsTable({ inputs }: { inputs: RoiInput[] }) {
                 </Table.Td>
                 <Table.Td ta="right">
                   <strong>{format.number(input.value, 4)}</strong>{" "}
-                  <span lang="en" style={{ color: "var(--quiet)", fontSize: 13 }}>
-                    {input.unit}
-                  </span>
+                  <span style={{ color: "var(--quiet)", fontSize: 13 }}>{text(input.unit)}</span>
                 </Table.Td>
                 <Table.Td ta="right">{format.number(input.assumed_value, 4)}</Table.Td>
                 <Table.Td>
@@ -51,8 +50,8 @@ export function InputsTable({ inputs }: { inputs: RoiInput[] }) {
                   </Badge>
                 </Table.Td>
                 <Table.Td ta="right">{input.n === null ? "–" : format.count(input.n)}</Table.Td>
-                <Table.Td fz="sm" c="dimmed" lang="en">
-                  {input.source}
+                <Table.Td fz="sm" c="dimmed">
+                  {text(input.source)}
                 </Table.Td>
               </Table.Tr>
             ))}

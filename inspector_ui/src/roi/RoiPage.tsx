@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
 import { expectData } from "../api/problem";
 import type { RoiReport } from "../api/types";
-import { useFormat } from "../i18n/format";
+import { useFormat, useServerText } from "../i18n/format";
 import { Page } from "../shell/Page";
 import { QueryView } from "../shell/QueryView";
 import { BenefitsTable } from "./BenefitsTable";
@@ -42,6 +42,7 @@ export default function RoiPage() {
 
 function Report({ report }: { report: RoiReport }) {
   const { t } = useTranslation();
+  const text = useServerText();
   return (
     <>
       <SimpleGrid cols={{ base: 1, md: 2 }}>
@@ -52,10 +53,9 @@ function Report({ report }: { report: RoiReport }) {
           <Title order={2} size="h4" mb="sm">
             {t("roi.notes")}
           </Title>
-          {/* the server's own sentences */}
-          <List spacing="xs" lang="en">
+          <List spacing="xs">
             {report.notes.map((note) => (
-              <List.Item key={note}>{note}</List.Item>
+              <List.Item key={note.en}>{text(note)}</List.Item>
             ))}
           </List>
         </Paper>

@@ -1,0 +1,1 @@
+"""Scripts that measure, each with the result table that it wrote under `benchmarks/results`."""

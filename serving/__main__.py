@@ -1,0 +1,130 @@
+"""`python -m serving`: serve, simulate, demo, report, openapi."""
+
+import json
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+from rich.console import Console
+
+from data.catalog import read_catalog
+from data.errors import InputError
+from serving.api import create_app
+from serving.demo import run_demo
+from serving.logs import configure_logs
+from serving.schema import RoiReport
+from serving.server import Server
+from serving.settings import DEFAULT_CONFIG, Settings, load_settings
+from serving.simulate import Simulation, print_roi, print_summary, simulate_line
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def serve(
+    config: Annotated[Path, typer.Option(help="YAML settings")] = DEFAULT_CONFIG,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a setting")
+    ] = None,
+    bundle: Annotated[Path | None, typer.Option(help="serve this bundle instead of the last promoted one")] = None,
+) -> None:
+    """Serve the API and the inspector UI until Ctrl-C or SIGTERM."""
+    chosen = [] if bundle is None else [f"bundle={json.dumps(str(bundle))}"]
+    settings = load_settings(config, [*(overrides or ()), *chosen])
+    configure_logs()
+    server = Server(settings)
+    server.run()
+    if not server.started:
+        raise typer.Exit(1)
+
+
+@app.command("simulate")
+def simulate_command(
+    catalog: Annotated[Path, typer.Option(help="its test images are posted")],
+    rate: Annotated[float, typer.Option(min=0.01, help="frames a second, all lines together")] = 5.0,
+    lines: Annotated[int, typer.Option(min=1)] = 2,
+    cameras: Annotated[int, typer.Option(min=1, help="on each line")] = 2,
+    seconds: Annotated[float | None, typer.Option(min=0.1, help="how long; until Ctrl-C when left out")] = None,
+    review_share: Annotated[
+        float, typer.Option(min=0, max=1, help="flagged parts that a simulated inspector reviews")
+    ] = 0,
+    url: str = "http://127.0.0.1:8000",
+) -> None:
+    """Post held-out images as a production line would, and compare the verdicts with the truth."""
+    simulation = Simulation(
+        catalog=read_catalog(catalog),
+        url=url,
+        rate=rate,
+        lines=lines,
+        cameras=cameras,
+        review_share=review_share,
+        seconds=seconds,
+    )
+    stop = threading.Event()
+    print_summary(simulate_line(simulation, stop), Console())
+
+
+@app.command()
+def demo(
+    model: Annotated[Path, typer.Option(help="JSON that training printed last: the bundle and its metrics")],
+    seconds: Annotated[float, typer.Option(min=0, help="0 runs until Ctrl-C")] = 0,
+    catalogs: Annotated[Path, typer.Option(help="directory with the catalog that training wrote")] = Path(
+        "var/catalogs"
+    ),
+    place: Annotated[Path, typer.Option(help="where the demo keeps its database and images")] = Path("var/demo"),
+) -> None:
+    """Serve the demo model and run a simulated line with known truth against it."""
+    try:
+        trained = json.loads(model.read_text(encoding="utf-8"))
+        bundle, metrics = Path(trained["bundle"]), trained["metrics"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{model} does not name a trained bundle ({error}); delete it and run `make demo` again"
+        ) from error
+    console = Console()
+    shown = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items() if isinstance(value, int | float))
+    console.print(f"Model {bundle.name}: {shown}")
+    print_summary(run_demo(bundle, catalogs, place, seconds or None, console), console)
+
+
+@app.command()
+def report(url: str = "http://127.0.0.1:8000") -> None:
+    """Print the ROI of a running server: the case study, and with what was measured there."""
+    try:
+        answer = httpx.get(f"{url}/v1/roi").raise_for_status()
+    except httpx.HTTPError as error:
+        raise InputError(f"{url} does not answer ({error}); start it with `make serve`") from error
+    print_roi(RoiReport.model_validate_json(answer.content), Console())
+
+
+@app.command()
+def openapi(
+    out: Annotated[Path | None, typer.Option(help="write to this file instead of the standard output")] = None,
+) -> None:
+    """Print the OpenAPI document, which the UI's client is generated from."""
+    text = json.dumps(create_app(Settings()).openapi(), indent=2)
+    if out is None:
+        print(text)
+    else:
+        out.write_text(text + "\n", encoding="utf-8")
+
+
+@app.callback()
+def describe() -> None:
+    """The inspection server, its line simulator, and its API description."""
+
+
+def main() -> None:
+    """Run the command line; what a person can put right is one sentence and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

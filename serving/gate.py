@@ -1,0 +1,80 @@
+"""What every request passes: who may call (loopback names, no foreign page), how much may be sent, and safe headers."""
+
+from urllib.parse import urlsplit
+
+import structlog
+import uuid_utils
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.problem import ProblemError, problem_response
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+# Mantine sets style attributes; images come as blobs that the UI prefetched.
+_CSP = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; object-src 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+_HEADERS = [
+    (b"content-security-policy", _CSP.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+
+
+class Gate:
+    """ASGI middleware. Without authentication, the Host and Origin checks are what keeps other web pages out."""
+
+    def __init__(self, app: ASGIApp, largest_bytes: int) -> None:
+        self._app = app
+        self._largest = largest_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = str(uuid_utils.uuid7())
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        extra = [*_HEADERS, (b"x-request-id", request_id.encode())]
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        received = 0
+
+        async def receive_limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._largest:
+                raise self._too_large()
+            return message
+
+        try:
+            self._check(scope["method"], Headers(scope=scope))
+        except ProblemError as error:
+            response = problem_response(error.status, error.detail, scope["path"])
+            await response(scope, receive, send_guarded)
+            return
+        await self._app(scope, receive_limited, send_guarded)
+
+    def _check(self, method: str, headers: Headers) -> None:
+        host = headers.get("host", "")
+        if urlsplit(f"//{host}").hostname not in _LOOPBACK:
+            raise ProblemError(400, f"Host {host!r} is not this machine; call 127.0.0.1 or localhost")
+        origin = headers.get("origin")
+        if method not in _SAFE and origin is not None and urlsplit(origin).netloc != host:
+            raise ProblemError(403, f"a page of {origin} may not change anything here")
+        length = headers.get("content-length", "0")
+        if length.isdecimal() and int(length) > self._largest:
+            raise self._too_large()
+
+    def _too_large(self) -> ProblemError:
+        return ProblemError(413, f"the body is larger than the {self._largest:,} bytes taken; send a smaller image")

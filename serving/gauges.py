@@ -1,0 +1,40 @@
+"""What Prometheus scrapes at /metrics."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class Gauges:
+    """One server's figures; labels take only values from a closed list, so that no camera can add series."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.inspections = Counter(
+            "qc_inspections", "Inspections stored, by verdict", ["verdict"], registry=self.registry
+        )
+        self.no_decisions = Counter(
+            "qc_no_decisions", "Parts held without a decision, by cause", ["cause"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "qc_inspection_seconds",
+            "From the last byte received until the inspection was committed",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.batch_size = Histogram(
+            "qc_batch_size", "Frames in one run of the model", buckets=(1, 2, 4, 8, 16, 32, 64), registry=self.registry
+        )
+        self.in_progress = Gauge("qc_in_progress", "Inspections between arrival and answer", registry=self.registry)
+        self.overloaded = Counter("qc_overloaded", "Inspections answered 503 for overload", registry=self.registry)
+        self.not_stored = Counter("qc_not_stored", "Inspections answered 503 for a failed disk", registry=self.registry)
+        self.reviews = Counter("qc_reviews", "Reviews stored", registry=self.registry)
+        self.event_clients = Gauge("qc_event_clients", "Open event streams", registry=self.registry)
+        self.events_dropped = Counter(
+            "qc_event_clients_dropped",
+            "Event streams closed because the client read too slowly",
+            registry=self.registry,
+        )
+
+    def render(self) -> bytes:
+        return generate_latest(self.registry)

@@ -1,0 +1,70 @@
+"""Frames as they were posted, in an object store by URL; content-addressed, written once, on disk before the row is."""
+
+import os
+import threading
+from pathlib import Path
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, from_url
+
+from data.errors import InputError
+from serving.store import StorageError
+
+
+class ImageStore:
+    """`place` is a directory, or a URL that obstore knows (s3://, gs://, az://). Thread-safe."""
+
+    def __init__(self, place: str) -> None:
+        self._synced: set[Path] = set()
+        self._lock = threading.Lock()
+        self._root: Path | None = None if "://" in place else Path(place).resolve()
+        try:
+            self._store = from_url(place) if self._root is None else LocalStore(self._root, mkdir=True)
+        except (BaseError, OSError, ValueError) as error:
+            raise InputError(f"image store {place} cannot be used: {error}") from error
+
+    def put(self, sha256: str, content: bytes) -> None:
+        """Keep `content` under its sha256; on return it is on disk. Raises StorageError when it cannot be kept."""
+        key = _key(sha256)
+        try:
+            try:
+                obstore.put(self._store, key, content, mode="create", use_multipart=False)
+            except AlreadyExistsError:
+                # A power cut may have left the name without all of its bytes.
+                if obstore.head(self._store, key)["size"] != len(content):
+                    obstore.put(self._store, key, content, use_multipart=False)
+            if self._root is not None:
+                self._sync(self._root / key, self._root)
+        except (BaseError, OSError) as error:
+            raise StorageError(f"the image could not be written: {error}") from error
+
+    def get(self, sha256: str) -> bytes:
+        """The bytes kept under `sha256`. Raises StorageError when they are gone."""
+        try:
+            return bytes(obstore.get(self._store, _key(sha256)).bytes())
+        except (BaseError, OSError) as error:
+            raise StorageError(f"the image {sha256} cannot be read: {error}") from error
+
+    def _sync(self, file: Path, root: Path) -> None:
+        # obstore's local store leaves syncing to the operating system (checked with strace on 0.12.1).
+        _fsync(file)
+        _fsync(file.parent)
+        with self._lock:
+            known = file.parent in self._synced
+        if not known:
+            _fsync(root)
+            with self._lock:
+                self._synced.add(file.parent)
+
+
+def _key(sha256: str) -> str:
+    return f"{sha256[:2]}/{sha256}"
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,295 @@
+"""What goes over HTTP, version 1: the shapes of requests and answers. Times are UTC, offset-aware RFC 3339."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from data.decide import Thresholds
+from data.region import Region
+from data.verdict import ReviewDecision, Verdict
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("out of the range of years 1 to 9999 in UTC") from error
+
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""Given with any offset, kept and answered in UTC."""
+
+Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class FrameInfo(Message):
+    """Where a frame comes from; query parameters, or fields of a multipart form."""
+
+    product: Name
+    line: Name
+    station: Name
+    camera: Name = Field(description="which view of the part this is")
+    part_id: Name = Field(description="serial number of the part")
+    lot: Name
+    captured_at: UtcTime
+
+
+class Text(Message):
+    """A sentence that people read, in every language of the UI."""
+
+    en: str
+    zh_hant: str = Field(alias="zh-Hant")
+
+
+class Cause(StrEnum):
+    """Why there is no decision on a frame."""
+
+    UNREADABLE = "UNREADABLE"
+    NO_MODEL = "NO_MODEL"
+    TIMEOUT = "TIMEOUT"
+    MODEL_FAILED = "MODEL_FAILED"
+
+
+class ModelRef(Message):
+    """Which bundle decided."""
+
+    name: str
+    version: str
+
+
+class StoredImage(Message):
+    """The frame as it was posted; width and height are null when it could not be decoded."""
+
+    sha256: str
+    media_type: str
+    bytes: int
+    width: int | None
+    height: int | None
+
+
+class Review(Message):
+    """One person's decision on an inspection. Reviews are never changed: a later one supersedes the one before."""
+
+    client_id: UUID
+    inspection_id: str
+    decision: ReviewDecision | None = Field(description="null withdraws the review before it (undo)")
+    defect_class: str | None
+    note: str
+    reviewer: str
+    seconds: float | None = Field(description="how long the person looked")
+    decided_at: datetime
+    received_at: datetime
+    supersedes: UUID | None = Field(description="client_id of the review before it on the same inspection")
+
+
+class ReviewRequest(Message):
+    """PUT body; the client chooses the UUID in the path, so a repeat is harmless."""
+
+    inspection_id: str
+    decision: ReviewDecision | None
+    defect_class: Name | None = None
+    note: str = Field(default="", max_length=2000)
+    reviewer: Name
+    seconds: float | None = Field(default=None, ge=0, le=86_400)
+    decided_at: UtcTime
+
+
+class Inspection(Message):
+    """One model's decision on one frame, with everything that explains it."""
+
+    id: str
+    received_at: datetime
+    captured_at: datetime
+    product: str
+    line: str
+    station: str
+    camera: str
+    part_id: str
+    lot: str
+    verdict: Verdict
+    cause: Cause | None = Field(description="why there is no decision; null when there is one")
+    reason: str | None = Field(description="the cause in particular, in English")
+    defect_probability: float | None
+    class_name: str | None = Field(alias="class", description="most probable class, a defect class when flagged")
+    class_probability: dict[str, float]
+    thresholds: Thresholds | None
+    regions: list[Region]
+    model: ModelRef | None
+    latency_ms: float = Field(description="from the last byte received to the commit")
+    image: StoredImage
+    review: Review | None = Field(description="the review that stands, null when nobody has decided")
+
+
+class InspectionPage(Message):
+    items: list[Inspection]
+    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
+
+
+class ReviewQueue(Message):
+    """The parts to look at next, most expensive first, and how many wait in all."""
+
+    items: list[Inspection]
+    waiting: int
+
+
+class Part(Message):
+    """The whole story of one part: every frame with its review."""
+
+    part_id: str
+    verdict: Verdict
+    missing_views: list[str]
+    inspections: list[Inspection]
+
+
+class Rate(Message):
+    """A share with its denominator and 95 % Wilson interval; value is null, with the reason, when it is not known."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    numerator: int | None
+    denominator: int
+    why_unknown: str | None = None
+
+
+class QualityBucket(Message):
+    """Counts of one stretch of time that starts at `start`."""
+
+    start: datetime
+    inspected: int
+    passed: int
+    review: int
+    rejected: int
+    no_decision: int
+    defects_confirmed: int
+    false_calls: int
+
+
+class QualityMetrics(Message):
+    """Counts and rates of a period. Counts are of frames; reviews are those that stand."""
+
+    since: datetime
+    until: datetime
+    line: str | None
+    inspected: int
+    passed: int
+    review: int
+    rejected: int
+    no_decision: int
+    waiting: int = Field(description="flagged and not yet decided by a person")
+    defects_confirmed: int
+    false_calls: int
+    defects_accepted: int
+    unsure: int
+    flag_rate: Rate
+    confirmed_rate: Rate = Field(description="confirmed defects among reviewed flagged frames: precision of the flags")
+    false_call_rate: Rate = Field(description="false calls among all inspected; exact once every flag is reviewed")
+    escape_rate: Rate
+    by_class: dict[str, int] = Field(description="confirmed defects by class, for the Pareto chart")
+    bucket_seconds: int
+    series: list[QualityBucket]
+
+
+class LineThroughput(Message):
+    line: str
+    inspected: int
+    parts: int
+    parts_per_hour: float
+    latency_p50_ms: float | None
+    latency_p95_ms: float | None
+    last_received_at: datetime | None
+
+
+class ThroughputMetrics(Message):
+    since: datetime
+    until: datetime
+    lines: list[LineThroughput]
+    review_seconds_median: float | None
+    review_seconds_n: int
+    reviews_per_hour: float
+
+
+class RoiInput(Message):
+    """One number that the ROI rests on: assumed (with its source) or measured here (with its n)."""
+
+    key: str
+    value: float
+    unit: Text
+    kind: Literal["assumed", "measured"]
+    source: Text
+    n: int | None = Field(description="how many observations a measured value rests on")
+    assumed_value: float = Field(description="what the assumptions file says, for comparison")
+
+
+class RoiLine(Message):
+    """One benefit or cost, in the report's currency a year; negative benefits are burdens."""
+
+    key: str
+    category: Literal["efficiency", "cost", "revenue", "quality", "development", "implementation", "run"]
+    run_rate: float
+    first_year: float
+    formula: Text
+
+
+class RoiScenario(Message):
+    """The figures for one set of inputs."""
+
+    name: Literal["case_study", "measured"]
+    defect_reduction: float = Field(description="relative change of escaped defects, 0.35 = 35 % fewer")
+    escape_savings: float = Field(description="currency a year at full run rate")
+    throughput_gain: float
+    benefits: list[RoiLine]
+    costs: list[RoiLine]
+    first_year_benefit: float
+    first_year_cost: float
+    first_year_roi: float = Field(description="(benefit - cost) / cost; 3.0 = 300 %")
+    payback_months: float | None
+    npv: float
+    inputs: list[RoiInput]
+
+
+class RoiReport(Message):
+    """The case study as its assumptions give it, and the same formulas with what was measured here put in their place."""
+
+    currency: str
+    computed_at: datetime
+    case_study: RoiScenario
+    measured: RoiScenario
+    notes: list[Text] = Field(description="what the figures cannot say yet, in plain sentences")
+
+
+class ModelInfo(Message):
+    """A bundle on this server."""
+
+    name: str
+    version: str
+    created_at: datetime
+    precision: str
+    defect_classes: list[str]
+    active: bool
+    thresholds: Thresholds
+    guarantee: list[str] = Field(description="what the thresholds promise, a sentence each")
+    metrics: dict[str, float]
+
+
+class PromoteRequest(Message):
+    version: str
+    reason: str = Field(min_length=1, max_length=500)
+    person: Name
+
+
+class Problem(Message):
+    """RFC 9457 problem details; `detail` says what to do about it."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str | None = None

@@ -1,0 +1,102 @@
+"""What an installation can set: configs/serving/*.yaml, QC_ environment variables, --set."""
+
+import ipaddress
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from data.config import ConfigModel, load_config
+
+DEFAULT_CONFIG = Path("configs/serving/default.yaml")
+
+
+class Recipe(ConfigModel):
+    """How a product is inspected at a station: the cameras that must all have seen a part before it may pass."""
+
+    product: str
+    station: str
+    expected_views: tuple[str, ...]
+
+
+class Costs(ConfigModel):
+    """What a wrong verdict costs, in any one currency; only their ratio orders the review queue."""
+
+    escape: float = Field(default=285.71, gt=0)
+    overkill: float = Field(default=10.0, gt=0)
+
+
+class Settings(BaseSettings):
+    """Everything that one server needs to know; paths are relative to the working directory."""
+
+    model_config = SettingsConfigDict(env_prefix="QC_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535)
+    bundles: Path = Path("var/bundles")
+    bundle: Path | None = Field(
+        default=None, description="serve this bundle directory instead of the last promoted one"
+    )
+    database_url: str = "sqlite:///var/qc.db"
+    images: str = Field(
+        default="var/images", description="a directory, or an object store URL such as s3://bucket/path"
+    )
+    roi_assumptions: Path = Path("configs/roi/case_study.yaml")
+    largest_upload_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
+    most_pixels: int = Field(default=64_000_000, gt=0)
+    deadline_seconds: float = Field(default=5.0, gt=0)
+    largest_batch: int = Field(default=8, ge=1, le=256)
+    queue_limit: int = Field(default=64, ge=1, description="inspections in progress before new ones are answered 503")
+    threads: int = Field(default=2, ge=1, description="onnxruntime threads, and image decoding threads")
+    enough_reviews: int = Field(
+        default=30, ge=1, description="observations before a measured value replaces an assumed one"
+    )
+    costs: Costs = Costs()
+    recipes: tuple[Recipe, ...] = ()
+
+    @field_validator("host")
+    @classmethod
+    def _loopback(cls, host: str) -> str:
+        if host != "localhost" and not _is_loopback(host):
+            raise ValueError(
+                f"{host} is reachable from other machines, and this server cannot yet tell who is calling; "
+                "use 127.0.0.1, and a tunnel for remote access"
+            )
+        return host
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # load_settings puts the environment between the file and --set, which no order of sources here could do.
+        return (init_settings,)
+
+    def expected_views(self, product: str, station: str) -> tuple[str, ...]:
+        """The cameras that must have seen a part of `product` at `station`; none known means any one will do."""
+        for recipe in self.recipes:
+            if (recipe.product, recipe.station) == (product, station):
+                return recipe.expected_views
+        return ()
+
+
+def load_settings(config: Path = DEFAULT_CONFIG, overrides: Sequence[str] = ()) -> Settings:
+    """Settings from a YAML file, then QC_ environment variables, then `key=value` overrides; the last one wins.
+
+    Raises InputError naming the key at fault, and for a host that is not a loopback address.
+    """
+    environment = [f"{key}={json.dumps(value)}" for key, value in EnvSettingsSource(Settings)().items()]
+    return load_config(config, Settings, [*environment, *overrides])
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,126 @@
+"""The database: inspections, reviews and promotions. Rows are only added; the few columns that change say so."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+Name = String(128)
+Id = String(36)
+
+
+class Utc(TypeDecorator[datetime]):
+    """An offset-aware time as microseconds since 1970: it sorts, buckets by division, and is the same in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+inspections = Table(
+    "inspections",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("received_at", Utc, nullable=False),
+    Column("captured_at", Utc, nullable=False),
+    Column("product", Name, nullable=False),
+    Column("line", Name, nullable=False),
+    Column("station", Name, nullable=False),
+    Column("camera", Name, nullable=False),
+    Column("part_id", Name, nullable=False),
+    Column("lot", Name, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("cause", String(16)),
+    Column("reason", Text),
+    Column("defect_probability", Float),
+    Column("class_name", Name),
+    Column("class_probability", JSON, nullable=False),
+    Column("pass_below", Float),
+    Column("reject_from", Float),
+    Column("regions", JSON, nullable=False),
+    # An 8-bit grey PNG of the model's own small size; heat 1 is 255.
+    Column("heatmap", LargeBinary),
+    Column("model_name", Name),
+    Column("model_version", Name),
+    Column("latency_ms", Float, nullable=False),
+    Column("image_sha256", String(64), nullable=False),
+    Column("image_type", String(64), nullable=False),
+    Column("image_bytes", Integer, nullable=False),
+    Column("image_width", Integer),
+    Column("image_height", Integer),
+    Column("idempotency_key", String(200), unique=True),
+    Column("fingerprint", String(64)),
+    # These three change: they follow the reviews, so that queue and metrics need not search for the last one.
+    Column("queue_cost", Float),
+    Column("review_id", Id),
+    Column("decision", String(24)),
+    Index(None, "received_at", "id", "line", "verdict", "decision"),
+    Index(None, "line", "received_at", "id", "verdict", "decision"),
+    Index(None, "part_id", "received_at"),
+    Index(None, "lot", "received_at"),
+    Index(None, "queue_cost", "id"),
+    Index(None, "line", "queue_cost", "id"),
+)
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("client_id", Id, nullable=False, unique=True),
+    Column("inspection_id", Id, ForeignKey("inspections.id"), nullable=False),
+    Column("decision", String(24)),
+    Column("defect_class", Name),
+    Column("note", Text, nullable=False),
+    Column("reviewer", Name, nullable=False),
+    Column("seconds", Float),
+    Column("decided_at", Utc, nullable=False),
+    Column("received_at", Utc, nullable=False),
+    Column("supersedes", Id),
+    Index(None, "inspection_id", "sequence"),
+    Index(None, "received_at"),
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("name", Name, nullable=False),
+    Column("version", Name, nullable=False),
+    Column("previous_name", Name),
+    Column("previous_version", Name),
+    Column("reason", Text, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("promoted_at", Utc, nullable=False),
+)

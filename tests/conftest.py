@@ -1,0 +1,248 @@
+"""A bundle whose verdict follows the brightness of the image, and a real server on a real database."""
+
+import io
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from PIL import Image
+
+from data.bundle import (
+    GOLDEN,
+    MODEL,
+    Calibration,
+    DataFingerprint,
+    Manifest,
+    Metric,
+    Parity,
+    Variant,
+    open_session,
+    run_session,
+    write_bundle,
+)
+from data.decide import Bound, Guarantee, Thresholds
+from data.image import Preprocessing
+from serving.server import Server
+from serving.service import Service
+from serving.settings import load_settings
+
+ROOT = Path(__file__).parent.parent
+SIZE = 64
+GRID = 8
+
+
+def brightness_graph(factor: float = 1.0) -> onnx.ModelProto:
+    """defect_probability = mean brightness x factor, heatmap = local brightness x factor, both over 255."""
+    nodes = [
+        helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["floats", "scale"], ["scaled"]),
+        helper.make_node("ReduceMean", ["scaled", "all"], ["brightness"], keepdims=0),
+        helper.make_node("Identity", ["brightness"], ["defect_probability"]),
+        helper.make_node("Sub", ["one", "brightness"], ["ok"]),
+        helper.make_node("Unsqueeze", ["ok", "last"], ["ok_column"]),
+        helper.make_node("Unsqueeze", ["brightness", "last"], ["embedding"]),
+        helper.make_node("Concat", ["ok_column", "embedding"], ["class_probability"], axis=1),
+        helper.make_node("ReduceMean", ["scaled", "channel"], ["grey"], keepdims=0),
+        helper.make_node("Unsqueeze", ["grey", "last"], ["nchw"]),
+        helper.make_node(
+            "AveragePool", ["nchw"], ["cells"], kernel_shape=[SIZE // GRID] * 2, strides=[SIZE // GRID] * 2
+        ),
+        helper.make_node("Squeeze", ["cells", "last"], ["heatmap"]),
+    ]
+    constants = [
+        helper.make_tensor("scale", TensorProto.FLOAT, [], [factor / 255]),
+        helper.make_tensor("one", TensorProto.FLOAT, [], [1.0]),
+        helper.make_tensor("all", TensorProto.INT64, [3], [1, 2, 3]),
+        helper.make_tensor("channel", TensorProto.INT64, [1], [3]),
+        helper.make_tensor("last", TensorProto.INT64, [1], [1]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "brightness",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", SIZE, SIZE, 3])],
+        [
+            helper.make_tensor_value_info("class_probability", TensorProto.FLOAT, ["n", 2]),
+            helper.make_tensor_value_info("defect_probability", TensorProto.FLOAT, ["n"]),
+            helper.make_tensor_value_info("heatmap", TensorProto.FLOAT, ["n", GRID, GRID]),
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 1]),
+        ],
+        constants,
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def write_brightness_bundle(
+    target: Path, version: str, factor: float = 1.0, created_at: datetime | None = None, pass_below: float = 0.3
+) -> Path:
+    """A whole bundle with golden frames: PASS below `pass_below`, REJECT from 0.7."""
+    parts = target.with_name(f".{target.name}.part")
+    parts.mkdir(parents=True)
+    onnx.save(brightness_graph(factor), parts / MODEL)
+    images = np.stack([np.full((SIZE, SIZE, 3), value, np.uint8) for value in (0, 90, 200)])
+    outputs = run_session(open_session(parts / MODEL, 1), images)
+    np.savez(
+        parts / GOLDEN,
+        images=images,
+        class_probability=outputs.class_probability,
+        defect_probability=outputs.defect_probability,
+        heatmap=outputs.heatmap,
+    )
+    bound = Bound(rate="escape rate", limit=0.02, delta=0.05, n=10, allowed=None, observed=0, needed=149)
+    write_bundle(
+        parts,
+        target,
+        Manifest(
+            name="brightness",
+            version=version,
+            created_at=created_at or datetime.now(UTC),
+            precision="float32",
+            backbone="brightness",
+            classes=["good", "bright"],
+            ok_classes=["good"],
+            preprocessing=Preprocessing(width=SIZE, height=SIZE),
+            thresholds=Thresholds(pass_below=pass_below, reject_from=0.7),
+            guarantee=Guarantee(escape=bound, reject_good=bound),
+            calibration=Calibration(slope=1, intercept=0, n=10, log_loss_before=0.5, log_loss_after=0.5),
+            metrics={"test_auroc": Metric(value=0.9, low=0.8, high=0.95, n=100)},
+            variants={"float32": Variant(bytes=1, milliseconds=0.1, auroc=0.9, chosen=True, why="the only one")},
+            parity=Parity(torch_onnxruntime=0, tolerance=1e-4, replay_tolerance=1e-4),
+            data=DataFingerprint(source="none", sha256="0" * 64, images=0, splits={}, defects={}),
+            code_commit=None,
+            mlflow_run_id=None,
+            files={},
+        ),
+        (MODEL, GOLDEN),
+    )
+    return target
+
+
+@pytest.fixture(scope="session")
+def brightness_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle directory, version 1; copy it or its parent before changing anything."""
+    return write_brightness_bundle(tmp_path_factory.mktemp("bundles") / "brightness-1", "1")
+
+
+def grey_png(brightness: float, width: int = 300, height: int = 300) -> bytes:
+    """A PNG of even brightness in 0..1."""
+    pixels = np.full((height, width), round(brightness * 255), np.uint8)
+    ok, png = cv2.imencode(".png", pixels)
+    assert ok
+    return png.tobytes()
+
+
+def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@dataclass
+class Served:
+    """A running server and how to speak to it."""
+
+    url: str
+    client: httpx.Client
+    server: Server
+
+    @property
+    def service(self) -> Service:
+        return self.server.service
+
+    def frame(self, **changes: str) -> dict[str, str]:
+        """Metadata of a frame."""
+        return {
+            "product": "cell",
+            "line": "line-1",
+            "station": "final",
+            "camera": "top",
+            "part_id": "P-1",
+            "lot": "L-1",
+            "captured_at": "2026-11-01T08:00:00+08:00",
+            **changes,
+        }
+
+    def post(self, content: bytes, key: str | None = None, **changes: str) -> httpx.Response:
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return self.client.post("/v1/inspections", params=self.frame(**changes), content=content, headers=headers)
+
+    def inspect(self, content: bytes, **changes: str) -> dict[str, Any]:
+        answer = self.post(content, **changes)
+        assert answer.status_code == 201, answer.text
+        inspection: dict[str, Any] = answer.json()
+        return inspection
+
+
+StartServer = Callable[..., Served]
+
+
+def wait_until_up(client: httpx.Client, alive: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until the server answers at all, ready or not."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert alive(), "the server ended"
+        try:
+            client.get("/readyz")
+        except httpx.TransportError:
+            threading.Event().wait(0.02)
+        else:
+            return
+    raise AssertionError("the server did not come up")
+
+
+def settings_arguments(directory: Path, bundles: Path, **settings: Any) -> list[str]:
+    """Overrides for a server that keeps everything under `directory`."""
+    chosen = {
+        "port": 0,
+        "bundles": str(bundles),
+        "database_url": f"sqlite:///{directory}/qc.db",
+        "images": str(directory / "images"),
+        "roi_assumptions": str(ROOT / "configs/roi/case_study.yaml"),
+        **settings,
+    }
+    return [f"{key}={json.dumps(value)}" for key, value in chosen.items()]
+
+
+@pytest.fixture
+def start_server(tmp_path: Path, brightness_bundle: Path) -> Iterator[StartServer]:
+    """Start uvicorn on a free loopback port, against SQLite in a temporary directory; settings are keyword arguments."""
+    running: list[tuple[Server, threading.Thread, httpx.Client]] = []
+
+    def start(bundles: Path = brightness_bundle.parent, **settings: Any) -> Served:
+        overrides = settings_arguments(tmp_path, bundles, **settings)
+        server = Server(load_settings(ROOT / "configs/serving/default.yaml", overrides))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive(), "the server ended"
+            threading.Event().wait(0.005)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        wait_until_up(client, thread.is_alive)
+        running.append((server, thread, client))
+        return Served(str(client.base_url), client, server)
+
+    yield start
+    for server, thread, client in running:
+        client.close()
+        server.should_exit = True
+        thread.join(30)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> Served:
+    """A server that decides by brightness: PASS below 0.3, REJECT from 0.7."""
+    served = start_server()
+    assert served.client.get("/readyz").status_code == 200
+    return served
