@@ -1,0 +1,80 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.catalog import CatalogRow
+from data.errors import InputError
+from training.augment import build_policy
+from training.config import FitConfig, Transform
+from training.dataset import Examples
+from training.fit import class_weights, fit
+from training.network import Network
+from training.weights import load_backbone
+
+
+def row(number: int, label: str, probability: float) -> CatalogRow:
+    return CatalogRow(
+        path=f"{number}.png",
+        label=label,
+        defect_probability=probability,
+        classes=label,
+        group=str(number),
+        width=32,
+        height=32,
+        sha256="0" * 64,
+        source="test",
+    )
+
+
+def examples(n: int) -> Examples:
+    images = np.random.default_rng(0).integers(0, 256, (n, 32, 32, 3), dtype=np.uint8)
+    rows = [row(index, "defect" if index % 2 else "good", float(index % 2)) for index in range(n)]
+    return Examples(rows, images)
+
+
+def test_loss_that_is_no_number_is_an_error_and_leaves_no_checkpoint_of_it(tmp_path: Path) -> None:
+    network = Network(load_backbone("tf_efficientnet_lite0"), 2, 1, dropout=0.0)
+    config = FitConfig(epochs=1, batch_size=4, learning_rate=1e20, precision="float32")
+    train, seen = examples(16), []
+    with pytest.raises(InputError, match=r"loss became (nan|inf) in epoch 1; lower fit.learning_rate"):
+        fit(
+            network, train, train, ["good", "defect"], build_policy([]), config, 0, tmp_path / "run.pt",
+            lambda epoch: seen.append(epoch.number),
+        )  # fmt: skip
+    assert seen == [0]
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(1, 500), min_size=2, max_size=5), st.floats(0, 1))
+def test_class_weights_lift_rare_classes(counts: list[int], balance: float) -> None:
+    targets = np.repeat(np.eye(len(counts), dtype=np.float32), counts, axis=0)
+    weights = class_weights(targets, balance).numpy()
+    assert (np.diff(weights[np.argsort(counts)]) <= 1e-6).all()
+    if balance == 1:
+        np.testing.assert_allclose(weights * counts, np.mean(counts) * weights.size / weights.size, rtol=1e-4)
+    if balance == 0:
+        np.testing.assert_array_equal(weights, 1)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.sampled_from(["bad", "good", "dent", "hole"]), st.floats(0, 1))
+def test_soft_labels_keep_their_probability(label: str, probability: float) -> None:
+    one = Examples([row(0, label, probability)], np.zeros((1, 1, 1, 3), np.uint8))
+    targets = one.targets(["bad", "good", "dent", "hole"], ok=2)
+    assert targets.sum() == pytest.approx(1, abs=1e-6)
+    assert targets[0, 2:].sum() == pytest.approx(probability, abs=1e-6)
+
+
+def test_policy_repeats_from_its_seed() -> None:
+    images = examples(4).images
+    policy = build_policy([Transform(name="D4", args={"p": 1.0}), Transform(name="GaussNoise", args={"p": 1.0})])
+    policy.seed(7)
+    first = policy(images)
+    policy.seed(7)
+    np.testing.assert_array_equal(policy(images), first)
+    assert first.dtype == np.uint8
+    assert first.shape == images.shape
+    assert (first != images).any()

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.decide import Thresholds
+from training.scores import calibration_error, score
+
+
+def test_counts_by_hand() -> None:
+    scores = np.array([0.05, 0.2, 0.6, 0.95, 0.1, 0.4, 0.7, 0.9])
+    defect = np.array([False] * 4 + [True] * 4)
+    metrics = score(scores, defect, Thresholds(pass_below=0.15, reject_from=0.9))
+    assert {name: metric.value for name, metric in metrics.items() if name not in ("test_auroc", "ece")} == {
+        "test_accuracy": 0.5,
+        "escape_rate": 0.25,
+        "overkill_rate": 0.75,
+        "reject_good_rate": 0.25,
+        "pass_rate": 0.25,
+        "review_rate": 0.5,
+    }
+    assert metrics["test_auroc"].value == pytest.approx(9 / 16)
+    assert metrics["escape_rate"].n == 4
+    assert metrics["escape_rate"].high == pytest.approx(0.8059, abs=1e-4)  # Clopper-Pearson for 1 of 4
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 1000), st.integers(5, 40))
+def test_intervals_hold_their_values(seed: int, n: int) -> None:
+    random = np.random.default_rng(seed)
+    defect = np.arange(n) % 2 == 0
+    metrics = score(random.random(n), defect, Thresholds(pass_below=0.3, reject_from=0.8))
+    for metric in metrics.values():
+        assert 0 <= metric.low <= metric.value <= metric.high <= 1
+
+
+def test_calibration_error_sees_overconfidence() -> None:
+    random = np.random.default_rng(0)
+    honest = random.random(20_000)
+    defect = random.random(20_000) < honest
+    assert calibration_error(honest, defect) < 0.02
+    assert calibration_error((honest > 0.5).astype(float), defect) > 0.2

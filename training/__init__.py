@@ -1,0 +1,1 @@
+"""Labelled images to a bundle that can be trusted: fit, calibrate, export, evaluate."""

@@ -1,0 +1,81 @@
+"""A finished bundle on labelled images, through onnxruntime as in serving.
+
+python -m training.evaluate --bundle var/bundles/NAME-VERSION --data DIR_or_catalog.csv [--split test]
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from data.bundle import OUTPUTS, Bundle, Metric, Prediction
+from data.catalog import Catalog, CatalogRow, read_catalog
+from data.errors import InputError
+from data.image import Pixels
+from data.sources.folder import read_folder
+from training.dataset import load_examples
+from training.progress import bar
+from training.scores import score
+
+_BATCH = 16
+
+app = typer.Typer(add_completion=False)
+
+
+def predict(model: Callable[[Pixels], Prediction], images: Pixels, title: str) -> Prediction:
+    """The outputs of `model` for prepared images uint8 [n, H, W, 3], batch by batch."""
+    starts = range(0, len(images), _BATCH)
+    parts = [model(images[start : start + _BATCH]) for start in bar(starts, len(starts), title)]
+    return Prediction(*(np.concatenate([getattr(part, name) for part in parts]) for name in OUTPUTS))
+
+
+def evaluate(bundle: Bundle, catalog: Catalog, rows: list[CatalogRow]) -> dict[str, Metric]:
+    """Metrics of the bundle at its own thresholds on `rows`; raises InputError unless good and defective are among them."""
+    defects = sum(row.is_defect for row in rows)
+    if defects in (0, len(rows)):
+        raise InputError(f"{len(rows)} images, {defects} of them defective: both good and defective ones are needed")
+    examples = load_examples(catalog, rows, bundle.manifest.preprocessing, "images")
+    prediction = predict(bundle.predict, examples.images, "evaluate")
+    return score(prediction.defect_probability, examples.is_defect, bundle.manifest.thresholds)
+
+
+def result_line(bundle: Path, metrics: dict[str, Metric]) -> str:
+    """The JSON that training and evaluation print last."""
+    return json.dumps({"bundle": str(bundle), "metrics": {name: metric.value for name, metric in metrics.items()}})
+
+
+@app.command()
+def main(
+    bundle: Annotated[Path, typer.Option(help="bundle directory")],
+    data: Annotated[Path, typer.Option(help="labelled folder, or a catalog CSV")],
+    split: Annotated[str | None, typer.Option(help="train, val or test; without it test where there is one")] = None,
+) -> None:
+    """Measure a bundle on labelled images."""
+    try:
+        loaded = Bundle.load(bundle)
+        catalog = read_catalog(data) if data.suffix == ".csv" else read_folder(data, loaded.manifest.ok_classes)
+        metrics = evaluate(loaded, catalog, _rows(catalog, split))
+    except InputError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - a command line speaks
+        raise typer.Exit(2) from error
+    print(result_line(bundle, metrics))  # noqa: T201 - the result
+
+
+def _rows(catalog: Catalog, split: str | None) -> list[CatalogRow]:
+    present = {row.split for row in catalog.rows}
+    if split is None:
+        return catalog.of_split("test") if "test" in present else list(catalog.rows)
+    rows = [row for row in catalog.rows if row.split == split]
+    if not rows:
+        raise InputError(
+            f"no image is in split {split!r}; there are: {', '.join(sorted(present - {''})) or 'no splits'}"
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,132 @@
+"""Figures for the model card and the experiment tracker: SVG text that follows light and dark, and heat overlays."""
+
+import io
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
+
+from data.decide import Thresholds
+from data.image import Pixels
+from training.scores import auroc
+
+# Stand-ins that no palette uses, replaced in the SVG by what the page's own colours are.
+_INK, _GOOD, _DEFECT, _GRID = "#010203", "#040506", "#070809", "#0a0b0c"
+_COLOURS = {
+    _INK: "currentColor",
+    _GOOD: "var(--good, #2a78c8)",
+    _DEFECT: "var(--defect, #d1582b)",
+    _GRID: "var(--rule, #c8ccd2)",
+}
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "card",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": _INK,
+    "axes.edgecolor": _GRID,
+    "axes.labelcolor": _INK,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.5,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+    "legend.frameon": False,
+}
+_BINS = 10
+
+Scores = NDArray[np.floating]
+Truth = NDArray[np.bool_]
+
+
+def figures(scores: Scores, is_defect: Truth, thresholds: Thresholds) -> dict[str, str]:
+    """SVG elements by name: score histogram with thresholds, ROC, precision-recall, reliability. Scores float [n] in 0..1."""
+    with rc_context(_STYLE):
+        return {
+            "scores": _draw(lambda axes: _histogram(axes, scores, is_defect, thresholds), width=7.6, height=3.0),
+            "roc": _draw(lambda axes: _roc(axes, scores, is_defect, thresholds)),
+            "precision_recall": _draw(lambda axes: _precision_recall(axes, scores, is_defect)),
+            "reliability": _draw(lambda axes: _reliability(axes, scores, is_defect)),
+        }
+
+
+def overlay(image: Pixels, heatmap: NDArray[np.float32]) -> Pixels:
+    """A prepared image uint8 [H, W, 3] RGB with its heatmap float32 [h, w] in 0..1 laid over, the hotter the denser."""
+    heat = cv2.resize(heatmap, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR).clip(0, 1)
+    colour = cv2.applyColorMap((255 * heat).astype(np.uint8), cv2.COLORMAP_INFERNO)[:, :, ::-1]
+    dense = (0.65 * heat)[:, :, None]
+    return np.asarray(image * (1 - dense) + colour * dense, dtype=np.uint8)
+
+
+def jpeg(image: Pixels) -> bytes:
+    """uint8 [H, W, 3] RGB as JPEG."""
+    _, encoded = cv2.imencode(".jpg", np.ascontiguousarray(image[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, 82])
+    return encoded.tobytes()
+
+
+def _draw(paint: Callable[[Axes], None], width: float = 3.7, height: float = 3.0) -> str:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    paint(figure.add_subplot())
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    for stand_in, colour in _COLOURS.items():
+        svg = svg.replace(stand_in, colour)
+    # Text without a colour of its own is black in SVG.
+    return svg.replace("<svg ", '<svg fill="currentColor" ', 1)
+
+
+def _histogram(axes: Axes, scores: Scores, is_defect: Truth, thresholds: Thresholds) -> None:
+    bins = [step / 40 for step in range(41)]
+    axes.hist(
+        [scores[~is_defect], scores[is_defect]],
+        bins=bins,
+        stacked=True,
+        color=[_GOOD, _DEFECT],
+        label=["good", "defect"],
+    )
+    for value, name in ((thresholds.pass_below, "pass below"), (thresholds.reject_from, "reject from")):
+        if value <= 1:
+            axes.axvline(value, color=_INK, linewidth=1.2, linestyle="--")
+            axes.annotate(f" {name} {value:.3f}", (value, 1), xycoords=("data", "axes fraction"), va="top", fontsize=9)
+    axes.set(xlabel="defect probability", ylabel="test images", xlim=(0, 1))
+    axes.legend(loc="upper center")
+
+
+def _roc(axes: Axes, scores: Scores, is_defect: Truth, thresholds: Thresholds) -> None:
+    false, true, _ = roc_curve(is_defect, scores)
+    axes.plot(false, true, color=_GOOD)
+    axes.plot([0, 1], [0, 1], color=_GRID, linestyle=":")
+    flagged = scores >= thresholds.pass_below
+    axes.plot(flagged[~is_defect].mean(), flagged[is_defect].mean(), "o", color=_DEFECT, label="pass threshold")
+    axes.set(xlabel="overkill rate", ylabel="defects flagged", title=f"ROC, area {auroc(scores, is_defect):.3f}")
+    axes.legend(loc="lower right")
+
+
+def _precision_recall(axes: Axes, scores: Scores, is_defect: Truth) -> None:
+    precision, recall, _ = precision_recall_curve(is_defect, scores)
+    axes.plot(recall, precision, color=_GOOD)
+    area = average_precision_score(is_defect, scores)
+    axes.set(
+        xlabel="defects found",
+        ylabel="found that are defects",
+        title=f"Precision-recall, area {area:.3f}",
+        ylim=(0, 1.02),
+    )
+
+
+def _reliability(axes: Axes, scores: Scores, is_defect: Truth) -> None:
+    order = np.argsort(scores, kind="stable")
+    parts = [part for part in np.array_split(order, _BINS) if len(part)]
+    axes.plot([0, 1], [0, 1], color=_GRID, linestyle=":")
+    axes.plot([scores[part].mean() for part in parts], [is_defect[part].mean() for part in parts], "o-", color=_GOOD)
+    axes.set(xlabel="defect probability", ylabel="share truly defective", title="Reliability")

@@ -1,0 +1,72 @@
+"""How good the verdicts are: rates and scores on held-out images, each with its 95 % interval."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from statsmodels.stats.proportion import proportion_confint
+
+from data.bundle import Metric
+from data.decide import Thresholds
+
+Scores = NDArray[np.floating]
+Truth = NDArray[np.bool_]
+
+_RESAMPLES = 500
+_BINS = 10
+
+
+def score(defect_probability: NDArray[np.floating], is_defect: Truth, thresholds: Thresholds) -> dict[str, Metric]:
+    """Metrics of defect probabilities float [n] in 0..1 against the truth bool [n]; both kinds must be there.
+
+    `test_auroc`, `test_accuracy` (defect probability over 0.5), `escape_rate` (defects passed), `overkill_rate` (good
+    parts rejected or sent to review), `reject_good_rate`, `pass_rate`, `review_rate`, `ece` (expected calibration error).
+    Rates carry Clopper-Pearson intervals, AUROC and ECE percentile intervals of a stratified bootstrap.
+    """
+    scores: Scores = np.asarray(defect_probability, dtype=np.float64)
+    passed, rejected = scores < thresholds.pass_below, scores >= thresholds.reject_from
+    return {
+        "test_auroc": bootstrap(auroc, scores, is_defect),
+        "test_accuracy": rate((scores > 0.5) == is_defect),
+        "escape_rate": rate(passed[is_defect]),
+        "overkill_rate": rate(~passed[~is_defect]),
+        "reject_good_rate": rate(rejected[~is_defect]),
+        "pass_rate": rate(passed),
+        "review_rate": rate(~passed & ~rejected),
+        "ece": bootstrap(calibration_error, scores, is_defect),
+    }
+
+
+def auroc(scores: Scores, is_defect: Truth) -> float:
+    """Area under the ROC curve: the chance that a defect scores above a good part."""
+    return float(roc_auc_score(is_defect, scores))
+
+
+def calibration_error(scores: Scores, is_defect: Truth) -> float:
+    """Expected calibration error over ten bins of equal count (Naeini et al. 2015), 0 to 1."""
+    order = np.argsort(scores, kind="stable")
+    parts = [part for part in np.array_split(order, _BINS) if len(part)]
+    gaps = [len(part) * abs(scores[part].mean() - is_defect[part].mean()) for part in parts]
+    return float(sum(gaps) / len(scores))
+
+
+def rate(events: Truth) -> Metric:
+    """The share of True among bool [n], with its exact (Clopper-Pearson) interval."""
+    n, count = len(events), int(events.sum())
+    low, high = proportion_confint(count, n, alpha=0.05, method="beta")
+    return Metric(value=count / n, low=float(low), high=float(high), n=n)
+
+
+def bootstrap(measure: Callable[[Scores, Truth], float], scores: Scores, is_defect: Truth) -> Metric:
+    """A score with its percentile interval, good and defective images resampled apart (Efron 1979), seeded."""
+    random = np.random.default_rng(0)
+    defect, good = np.flatnonzero(is_defect), np.flatnonzero(~is_defect)
+    values = []
+    for _ in range(_RESAMPLES):
+        index = np.concatenate([random.choice(kind, len(kind)) for kind in (defect, good)])
+        values.append(measure(scores[index], is_defect[index]))
+    value = measure(scores, is_defect)
+    low, high = np.quantile(values, [0.025, 0.975])
+    # Resampling pushes a calibration error upwards, so that its interval can miss the value itself.
+    return Metric(value=value, low=min(float(low), value), high=max(float(high), value), n=len(scores))

