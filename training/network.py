@@ -30,8 +30,8 @@ class Network(nn.Module):
         if not 0 < ok < classes:
             raise ValueError(f"expected OK and defect classes, got {ok} OK of {classes}")
         config: dict[str, Any] = backbone.pretrained_cfg  # type: ignore[assignment]
-        self.register_buffer("mean", 255 * torch.tensor(config["mean"]).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(config["std"]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", _scaled(config["mean"]), persistent=False)
+        self.register_buffer("std", _scaled(config["std"]), persistent=False)
         self.backbone = backbone
         self.head = nn.Linear(int(backbone.num_features), classes)  # type: ignore[arg-type]
         self.dropout = dropout
@@ -102,6 +102,16 @@ class DeployedNetwork(nn.Module):
         within_ok = torch.softmax(logits[:, :ok], dim=1) * (1 - defect)[:, None]
         within_defect = torch.softmax(logits[:, ok:], dim=1) * defect[:, None]
         return torch.cat([within_ok, within_defect], dim=1), defect
+
+
+def _scaled(channels: Sequence[float]) -> Tensor:
+    """Per-channel constants of 0..1 images for 0..255 pixels, [1, 3, 1, 1]; a single [1, 1, 1, 1] when all are equal.
+
+    onnxruntime 1.32 subtracts and divides by one number ten times faster: measured on lite0 in int8 at 192 px, 2.5 of
+    the 9.5 ms that an image took.
+    """
+    values = channels[:1] if len(set(channels)) == 1 else channels
+    return 255 * torch.tensor(values).view(1, -1, 1, 1)
 
 
 def defect_log_odds(logits: Tensor, ok: int) -> Tensor:
