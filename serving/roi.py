@@ -15,7 +15,6 @@ from serving.metrics import flag_reviews, review_seconds
 from serving.schema import RoiInput, RoiLine, RoiReport, RoiScenario, Text
 
 _MONTHS = 12
-_SUSPICIOUS = 3
 
 
 class Assumption(ConfigModel):
@@ -244,23 +243,16 @@ def _measure(connection: Connection, inputs: Inputs, enough: int) -> tuple[dict[
 
     if reviewed >= enough:
         share = flagged / inspected / reviewed
-        put("defective_rate", confirmed * share, _of(confirmed, "confirmed", "件確認缺陷", reviewed), reviewed)
         put("false_call_rate_after", false_calls * share, _of(false_calls, "false", "件誤判", reviewed), reviewed)
         notes.append(
             _text(
-                "The measured defective rate counts flagged defects only; the true rate is higher by the escapes.",
-                "實測缺陷率只計入被攔下的缺陷；實際比率還要再加上漏檢的部分。",
+                f"{confirmed * share:.1%} of the inspected frames are confirmed or likely defects. This does not replace the "
+                f"assumed {inputs.defective_rate.value:.1%}: the savings would grow with it, though both escape rates are "
+                "assumptions.",
+                f"受檢影像中有 {confirmed * share:.1%} 為確認或可能的缺陷。此值不會取代假設的 {inputs.defective_rate.value:.1%}："
+                "否則節省金額會隨之放大，而前後兩個漏檢率仍是假設。",
             )
         )
-        times = measured["defective_rate"].value / inputs.defective_rate.value if inputs.defective_rate.value else 0
-        if times > _SUSPICIOUS:
-            notes.append(
-                _text(
-                    f"The measured defective rate is {times:.0f} times the assumed one, and the savings rise with it: believe "
-                    "them only if the line ran ordinary production, not a test set.",
-                    f"實測缺陷率是假設值的 {times:.0f} 倍，節省金額也隨之放大：只有產線跑的是正常生產而非測試樣本時才可採信。",
-                )
-            )
         if reviewed < flagged:
             notes.append(
                 _text(
@@ -272,8 +264,8 @@ def _measure(connection: Connection, inputs: Inputs, enough: int) -> tuple[dict[
     else:
         notes.append(
             _text(
-                f"Defective and false-call rate are assumed: not enough reviews yet: n = {reviewed}, need {enough}.",
-                f"缺陷率與誤判率為假設：複判數量不足，目前 n = {reviewed}，需要 {enough}。",
+                f"The false-call rate is assumed: not enough reviews yet: n = {reviewed}, need {enough}.",
+                f"誤判率為假設：複判數量不足，目前 n = {reviewed}，需要 {enough}。",
             )
         )
     if seconds is not None and timed >= enough:

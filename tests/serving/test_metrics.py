@@ -115,17 +115,16 @@ def test_measured_values_replace_assumptions_only_when_there_are_enough(start_se
     review(server, flagged[2]["id"], "FALSE_CALL", seconds=60)
     report = server.client.get("/v1/roi").json()
     measured = {item["key"]: item for item in report["measured"]["inputs"] if item["kind"] == "measured"}
-    assert set(measured) == {"defective_rate", "false_call_rate_after", "review_minutes"}
+    assert set(measured) == {"false_call_rate_after", "review_minutes"}
     assert measured["review_minutes"]["value"] == pytest.approx(1.0)
-    assert measured["defective_rate"]["value"] == pytest.approx(1 / 3 * 4 / 16), (
-        "a third of the flags, a quarter flagged"
+    assert measured["false_call_rate_after"]["value"] == pytest.approx(2 / 3 * 4 / 16), (
+        "two thirds of the flags, a quarter flagged"
     )
-    assert measured["false_call_rate_after"]["value"] == pytest.approx(2 / 3 * 4 / 16)
-    assert measured["defective_rate"]["n"] == 3
+    assert measured["false_call_rate_after"]["n"] == 3
     assert report["measured"]["npv"] != report["case_study"]["npv"]
     assert report["case_study"]["first_year_roi"] == pytest.approx(3.0, abs=0.001)
     assert any("not measured until passed parts are audited" in note["en"] for note in report["notes"])
-    assert any("8 times the assumed one" in note["en"] for note in report["notes"])
+    assert any(note["en"].startswith("8.3% of the inspected frames are confirmed") for note in report["notes"])
 
 
 def test_assumptions_file_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
