@@ -37,6 +37,8 @@ from serving.server import Server
 from serving.service import Service
 from serving.settings import load_settings
 
+pytest_plugins = ["tests.training_fixture"]
+
 ROOT = Path(__file__).parent.parent
 SIZE = 64
 GRID = 8

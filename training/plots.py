@@ -97,7 +97,15 @@ def _histogram(axes: Axes, scores: Scores, is_defect: Truth, thresholds: Thresho
     for value, name in ((thresholds.pass_below, "pass below"), (thresholds.reject_from, "reject from")):
         if value <= 1:
             axes.axvline(value, color=_INK, linewidth=1.2, linestyle="--")
-            axes.annotate(f" {name} {value:.3f}", (value, 1), xycoords=("data", "axes fraction"), va="top", fontsize=9)
+            side = "left" if value < 0.5 else "right"
+            axes.annotate(
+                f" {name} {value:.3f} ",
+                (value, 1),
+                xycoords=("data", "axes fraction"),
+                va="bottom",
+                ha=side,
+                fontsize=9,
+            )
     axes.set(xlabel="defect probability", ylabel="test images", xlim=(0, 1))
     axes.legend(loc="upper center")
 

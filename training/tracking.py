@@ -112,7 +112,7 @@ def track(config: TrainConfig, catalog: Catalog, catalog_file: Path, resume: Pat
         mlflow.set_tracking_uri(f"sqlite:///{output / 'mlflow.db'}")
         client = MlflowClient()
         experiment = _experiment(client, config.name, output / "mlruns")
-        known = resume.read_text(encoding="ascii") if resume.is_file() else None
+        known = _known_run(client, resume)
         with mlflow.start_run(run_id=known, experiment_id=experiment) as run:
             resume.parent.mkdir(parents=True, exist_ok=True)
             resume.write_text(run.info.run_id, encoding="ascii")
@@ -120,6 +120,18 @@ def track(config: TrainConfig, catalog: Catalog, catalog_file: Path, resume: Pat
                 mlflow.log_params(_flat(config.model_dump(mode="json")))
                 _log_data(catalog, catalog_file)
             yield Tracker(client, run.info.run_id)
+
+
+def _known_run(client: MlflowClient, resume: Path) -> str | None:
+    if not resume.is_file():
+        return None
+    run_id = resume.read_text(encoding="ascii")
+    try:
+        client.get_run(run_id)
+    except MlflowException as error:  # the database was removed or replaced since
+        log.info("run %s is not in this MLflow database (%s): a new one starts", run_id, error.error_code)
+        return None
+    return run_id
 
 
 def _experiment(client: MlflowClient, name: str, artefacts: Path) -> str:

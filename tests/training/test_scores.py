@@ -24,7 +24,7 @@ def test_counts_by_hand() -> None:
     assert metrics["escape_rate"].high == pytest.approx(0.8059, abs=1e-4)  # Clopper-Pearson for 1 of 4
 
 
-@settings(deadline=None, max_examples=10)
+@settings(deadline=None, max_examples=4)
 @given(st.integers(0, 1000), st.integers(5, 40))
 def test_intervals_hold_their_values(seed: int, n: int) -> None:
     random = np.random.default_rng(seed)

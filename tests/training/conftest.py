@@ -1,3 +1,0 @@
-from tests.training_fixture import trained_bundle
-
-__all__ = ["trained_bundle"]
