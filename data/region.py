@@ -1,11 +1,12 @@
 """Where in the camera image the evidence is: boxes in original pixels, found in the heatmap."""
 
+import math
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-# Heat is a local defect probability; boxes enclose what is at least half as hot as the hottest spot.
 _RELATIVE_HEAT = 0.5
 _GRID = 128
 _MOST_REGIONS = 8
@@ -27,13 +28,15 @@ def find_regions(heatmap: NDArray[np.float32], width: int, height: int, at_least
     """Boxes round the hot spots of a heatmap, hottest first, at most eight.
 
     `heatmap` is float32 [h, w] in 0..1 over the whole image of `width` x `height` pixels. Spots cooler than `at_least`
-    are no evidence and give no region.
+    are no evidence and give no region. A box encloses what is at least half as hot as the hottest spot and, in log-odds,
+    nearer to it than to the image's median: heat is a probability, and on a plainly defective part it is near 1 everywhere.
     """
     fine = cv2.resize(heatmap, (_GRID, _GRID), interpolation=cv2.INTER_LINEAR)
     peak = float(fine.max())
     if not peak > 0 or peak < at_least:
         return []
-    hot = (fine >= max(at_least, _RELATIVE_HEAT * peak)).astype(np.uint8)
+    middle = (_log_odds(peak) + _log_odds(float(np.median(fine)))) / 2
+    hot = (fine >= min(peak, max(at_least, _RELATIVE_HEAT * peak, 1 / (1 + math.exp(-middle))))).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(hot, connectivity=8)
     regions = []
     for label in range(1, count):
@@ -43,3 +46,8 @@ def find_regions(heatmap: NDArray[np.float32], width: int, height: int, at_least
         heat = float(fine[labels == label].max())
         regions.append(Region(x=x, y=y, width=right - x, height=bottom - y, heat=min(heat, 1.0)))
     return sorted(regions, key=lambda region: region.heat, reverse=True)[:_MOST_REGIONS]
+
+
+def _log_odds(probability: float) -> float:
+    bounded = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(bounded / (1 - bounded))

@@ -18,6 +18,16 @@ def test_two_hot_spots_give_two_boxes_hottest_first() -> None:
     assert first.width < 700 and first.height < 350
 
 
+def test_a_plainly_defective_part_still_shows_its_hottest_place() -> None:
+    heat = np.full((7, 7), 0.96, np.float32)
+    heat[1, 5] = 0.9999
+    (region,) = find_regions(heat, 700, 700, at_least=0.1)
+    assert region.x <= 550 <= region.x + region.width
+    assert region.y <= 150 <= region.y + region.height
+    assert region.width < 250
+    assert region.height < 250
+
+
 def test_cool_heat_is_no_evidence() -> None:
     assert find_regions(np.full((7, 7), 0.1, np.float32), 300, 300, at_least=0.2) == []
     assert find_regions(np.zeros((7, 7), np.float32), 300, 300, at_least=0.0) == []
