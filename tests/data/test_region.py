@@ -39,5 +39,6 @@ def test_boxes_never_leave_the_image(seed: int, width: int, height: int) -> None
     regions = find_regions(heat, width, height, at_least=0.1)
     assert 1 <= len(regions) <= 8
     for region in regions:
+        assert region.width >= width // 8, "no finer than a cell of the heat"
         assert region.x + region.width <= width
         assert region.y + region.height <= height
