@@ -72,7 +72,7 @@ def test_prometheus_counts_inspections(server: Served) -> None:
     text = server.client.get("/metrics").text
     assert 'qc_inspections_total{verdict="REJECT"} 1.0' in text
     assert 'qc_inspections_total{verdict="NO_DECISION"} 1.0' in text
-    assert 'qc_no_decisions_total{cause="unreadable"} 1.0' in text
+    assert 'qc_no_decisions_total{cause="UNREADABLE"} 1.0' in text
     assert "qc_inspection_seconds_count 2.0" in text
 
 
