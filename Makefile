@@ -50,7 +50,7 @@ evaluate: setup ## a bundle through onnxruntime on labelled images: BUNDLE=dir D
 serve: setup ## the inspection service and UI on 127.0.0.1:8000
 	$(RUN) serving serve
 
-simulate: setup ## cameras that post held-out demo images to a running server
+simulate: setup var/demo/model.json ## cameras that post held-out demo images to a running server
 	$(RUN) serving simulate
 
 mlflow: setup ## the MLflow UI on 127.0.0.1:5000

@@ -43,7 +43,7 @@ def serve(
 
 @app.command("simulate")
 def simulate_command(
-    catalog: Annotated[Path, typer.Option(help="its test images are posted")],
+    catalog: Annotated[Path, typer.Option(help="its test images are posted")] = Path("var/catalogs/elpv-quick.csv"),
     rate: Annotated[float, typer.Option(min=0.01, help="frames a second, all lines together")] = 5.0,
     lines: Annotated[int, typer.Option(min=1)] = 2,
     cameras: Annotated[int, typer.Option(min=1, help="on each line")] = 2,
