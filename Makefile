@@ -12,7 +12,7 @@ CONFIG ?= $(if $(DATA),configs/train/folder.yaml,configs/train/elpv.yaml)
 UI_SOURCES := $(shell find inspector_ui -type f -not -path '*/node_modules/*' -not -path '*/generated/*' 2>/dev/null)
 API_SOURCES := $(wildcard serving/*.py serving/routes/*.py data/*.py)
 
-.PHONY: help setup demo train evaluate serve simulate mlflow report check format test test-quick bench chromium clean
+.PHONY: help setup demo train preview compare evaluate serve simulate mlflow report check format test test-quick bench chromium clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,11 +38,17 @@ demo: setup var/demo/model.json ## the whole line on real images: train, serve o
 
 var/demo/model.json: $(DEMO_CONFIG) | setup
 	mkdir -p $(@D)
-	$(RUN) training --config $(DEMO_CONFIG) | tee $@.log
+	$(RUN) training train --config $(DEMO_CONFIG) | tee $@.log
 	tail -n 1 $@.log > $@ && rm $@.log
 
 train: setup ## full training: CONFIG=configs/train/x.yaml, or DATA=dir with ROOT/<class>/* images
-	$(RUN) training --config $(CONFIG) $(if $(DATA),--data $(DATA))
+	$(RUN) training train --config $(CONFIG) $(if $(DATA),--data $(DATA))
+
+preview: setup ## a page of what augmentation makes of the training images: CONFIG, DATA as for train
+	$(RUN) training preview --config $(CONFIG) $(if $(DATA),--data $(DATA))
+
+compare: setup ## backbones by accuracy and milliseconds, fine-tuned against a probe: CONFIG, DATA, BACKBONES="resnet18 tf_efficientnet_lite0@300"
+	$(RUN) training compare --config $(CONFIG) $(if $(DATA),--data $(DATA)) $(BACKBONES)
 
 evaluate: setup ## a bundle through onnxruntime on labelled images: BUNDLE=dir DATA=dir
 	$(RUN) training.evaluate --bundle $(BUNDLE) --data $(DATA)
@@ -54,7 +60,8 @@ simulate: setup var/demo/model.json ## cameras that post held-out demo images to
 	$(RUN) serving simulate
 
 mlflow: setup ## the MLflow UI on 127.0.0.1:5000
-	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///var/mlflow.db
+	mkdir -p var
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --workers 1 --backend-store-uri sqlite:///var/mlflow.db
 
 report: setup ## the ROI report of the running server
 	$(RUN) serving report

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from data.catalog import Catalog, read_catalog, write_catalog
 from data.errors import InputError
+from data.sources.coco import read_coco
 from data.sources.elpv import read_elpv
 from data.sources.folder import read_folder
 
@@ -24,8 +25,19 @@ def folder(
     out: CatalogFile,
     ok: Annotated[list[str] | None, typer.Option(help="a class that is OK; repeat for more")] = None,
 ) -> None:
-    """Index a labelled folder."""
+    """Index a labelled folder, with the masks in ROOT/ground_truth and the boxes in ROOT/annotations.csv if there are any."""
     catalog = read_folder(root, ok) if ok else read_folder(root)
+    write_catalog(catalog, out)
+    _show(catalog)
+
+
+@app.command()
+def coco(
+    annotations: Annotated[Path, typer.Argument(help="COCO JSON; images beside it or in images/")],
+    out: CatalogFile,
+) -> None:
+    """Index images with boxes in COCO format; an image without annotations is good."""
+    catalog = read_coco(annotations)
     write_catalog(catalog, out)
     _show(catalog)
 
@@ -45,9 +57,12 @@ def describe(file: CatalogFile) -> None:
 
 
 def _show(catalog: Catalog) -> None:
-    table = Table("split", *catalog.classes, "images")
+    table = Table("split", *catalog.classes, "images", "marked")
     for split, counts in sorted(catalog.counts().items()):
-        table.add_row(split or "(none)", *(str(counts[name]) for name in catalog.classes), str(counts.total()))
+        marked = sum(bool(row.marks) for row in catalog.rows if row.split == split)
+        table.add_row(
+            split or "(none)", *(str(counts[name]) for name in catalog.classes), str(counts.total()), str(marked)
+        )
     Console().print(table)
 
 

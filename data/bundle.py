@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Self
 
@@ -17,11 +18,16 @@ from data.config import explain
 from data.decide import Guarantee, Thresholds
 from data.errors import BundleError
 from data.image import Pixels, Preprocessing
+from data.metric import Metric
+from data.novelty import Novelty, NoveltySummary
+from data.targets import TargetResult
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
 GOLDEN = "golden.npz"
 CARD = "model_card.html"
+PREDICTIONS = "test_predictions.csv"
+NOVELTY = "novelty.npz"
 
 Floats = NDArray[np.float32]
 
@@ -30,32 +36,50 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Metric(_Record):
-    """A rate or score with its 95 % interval and the number of images that it rests on."""
-
-    value: float
-    low: float
-    high: float
-    n: int = Field(ge=0)
+CalibrationMethod = Literal["temperature", "platt", "isotonic"]
 
 
 class Calibration(_Record):
-    """defect_probability = sigmoid(slope * log-odds + intercept), fitted on held-out images (Platt 1999)."""
+    """How raw log-odds became calibrated ones: straight between the knots and beyond them, fitted on `n` held-out images.
 
-    method: Literal["platt"] = "platt"
-    slope: float
-    intercept: float
+    `log_loss` holds the cross-validated log-loss in nats of every method that was compared, `none` without calibration.
+    """
+
+    method: CalibrationMethod
+    given: list[float] = Field(min_length=2)
+    calibrated: list[float] = Field(min_length=2)
     n: int
-    log_loss_before: float
-    log_loss_after: float
+    log_loss: dict[str, float]
+
+    @model_validator(mode="after")
+    def _rises(self) -> Self:
+        for name, values in (("given", self.given), ("calibrated", self.calibrated)):
+            if len(values) != len(self.given) or any(b <= a for a, b in pairwise(values)):
+                raise ValueError(f"calibration knots must rise strictly, {name} are {values}")
+        return self
+
+
+class CrossValidation(_Record):
+    """The recipe on images that each model did not train on: the AUROC of each fold, and figures over all of them together."""
+
+    fold_auroc: list[float]
+    metrics: dict[str, Metric]
 
 
 class Variant(_Record):
-    """One precision of the same model as measured at export: size, time an image, and accuracy on the held-out images."""
+    """One precision of the same model as measured at export: size, time an image, and accuracy on the held-out images.
+
+    `auroc_loss` is float32's AUROC less its own; `verdict_agreement` the share of held-out images, 0..1, with the verdict
+    that float32 gives them at the manifest's thresholds; `layers_in_float32` how many convolutions were left so for
+    accuracy's sake.
+    """
 
     bytes: int
     milliseconds: float
     auroc: float
+    auroc_loss: float
+    verdict_agreement: float = Field(ge=0, le=1)
+    layers_in_float32: int
     chosen: bool
     why: str
 
@@ -93,9 +117,12 @@ class Manifest(_Record):
     thresholds: Thresholds
     guarantee: Guarantee
     calibration: Calibration
+    cross_validation: CrossValidation | None = None
     metrics: dict[str, Metric]
+    targets: list[TargetResult] = []
     variants: dict[str, Variant]
     parity: Parity
+    novelty: NoveltySummary | None = None
     data: DataFingerprint
     code_commit: str | None
     mlflow_run_id: str | None
@@ -129,9 +156,16 @@ OUTPUTS = ("class_probability", "defect_probability", "heatmap", "embedding")
 class Bundle:
     """A verified model, ready to predict. Thread-safe: onnxruntime sessions may be shared."""
 
-    def __init__(self, path: Path, manifest: Manifest, session: onnxruntime.InferenceSession) -> None:
+    def __init__(
+        self,
+        path: Path,
+        manifest: Manifest,
+        session: onnxruntime.InferenceSession,
+        novelty: Novelty | None = None,
+    ) -> None:
         self.path = path
         self.manifest = manifest
+        self.novelty = novelty
         self._session = session
 
     @classmethod
@@ -147,10 +181,11 @@ class Bundle:
                 raise BundleError(f"bundle {path}: {name} is missing; export or copy the bundle again")
             if sha256_of(file) != expected:
                 raise BundleError(f"bundle {path}: {name} was altered after export (its sha256 differs)")
-        for name in (MODEL, GOLDEN):
+        for name in (MODEL, GOLDEN, *([NOVELTY] if manifest.novelty else [])):
             if name not in manifest.files:
                 raise BundleError(f"bundle {path}: the manifest does not list {name}; export the bundle again")
-        bundle = cls(path, manifest, open_session(path / MODEL, threads))
+        session = open_session(path / MODEL, threads)
+        bundle = cls(path, manifest, session, _read_novelty(path, session) if manifest.novelty else None)
         difference = bundle.replay()
         tolerance = manifest.parity.replay_tolerance
         if not difference <= tolerance:
@@ -188,6 +223,20 @@ def read_manifest(path: Path) -> Manifest:
         raise BundleError(f"bundle {path}: {MANIFEST} is missing; is this a bundle directory?") from error
     except ValidationError as error:
         raise BundleError(f"bundle {path}: {MANIFEST} is not valid: {explain(error)}") from error
+
+
+def _read_novelty(path: Path, session: onnxruntime.InferenceSession) -> Novelty:
+    try:
+        novelty = Novelty.read(path / NOVELTY)
+    except (OSError, KeyError, ValueError) as error:
+        raise BundleError(f"bundle {path}: {NOVELTY} is damaged ({error}); export the bundle again") from error
+    length = next(output.shape[1] for output in session.get_outputs() if output.name == "embedding")
+    if novelty.mean.size > length:
+        raise BundleError(
+            f"bundle {path}: {NOVELTY} is for embeddings of length {novelty.mean.size} or more, the model's have {length}; "
+            "export the bundle again"
+        )
+    return novelty
 
 
 def open_session(model: Path, threads: int) -> onnxruntime.InferenceSession:

@@ -6,10 +6,19 @@ import os
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+)
 
+from data.box import Box, format_boxes, parse_boxes
 from data.config import explain
 from data.errors import InputError
 
@@ -23,7 +32,11 @@ class CatalogRow(BaseModel):
 
     `path` is relative to the catalog's root; `label` is the class that training aims at; `classes` are all that apply,
     joined by `;`; `defect_probability` is the label as a probability in 0..1 (experts may be unsure); images of one
-    `group` never lie in two splits; `split` is empty until split.
+    `group` never lie in two splits; `split` is empty until split. `width` and `height` are of the upright image.
+
+    Where a person marked the defects there are `boxes` (in the CSV as `x0,y0,x1,y1;...`, original pixels, `x1` and `y1` just
+    outside, optionally with the class as a fifth value), or a `mask`: an image of the same size, its path relative like
+    `path`, in which any pixel that is not 0 is defect. With both, the mask tells the place, as it is the finer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +52,50 @@ class CatalogRow(BaseModel):
     height: int = Field(gt=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     source: str
+    boxes: tuple[Box, ...] = ()
+    mask: str = ""
+    mask_sha256: str = Field(default="", pattern=r"^([0-9a-f]{64})?$", validate_default=True)
+
+    @field_validator("boxes", mode="before")
+    @classmethod
+    def _parse_boxes(cls, value: Any) -> Any:
+        return parse_boxes(value) if isinstance(value, str) else value
+
+    @field_validator("boxes")
+    @classmethod
+    def _boxes_lie_inside(cls, boxes: tuple[Box, ...], info: ValidationInfo) -> tuple[Box, ...]:
+        # A column that is itself at fault is missing here, and named by its own error.
+        width, height = info.data.get("width"), info.data.get("height")
+        if width and height:
+            for box in boxes:
+                if box.x1 > width or box.y1 > height:
+                    raise ValueError(f"box {box} leaves the image of {width} x {height} pixels")
+        return boxes
+
+    @field_validator("boxes", "mask")
+    @classmethod
+    def _is_of_a_defect(cls, value: Any, info: ValidationInfo) -> Any:
+        if value and info.data.get("defect_probability") == 0:
+            raise ValueError(
+                f"the image is of class {info.data.get('label')}, surely good, so that nothing can be marked"
+            )
+        return value
+
+    @field_validator("mask_sha256")
+    @classmethod
+    def _mask_has_its_hash(cls, value: str, info: ValidationInfo) -> str:
+        if bool(value) != bool(info.data.get("mask")):
+            raise ValueError("mask and mask_sha256 go together")
+        return value
+
+    @field_serializer("boxes")
+    def _format_boxes(self, boxes: tuple[Box, ...]) -> str:
+        return format_boxes(boxes)
+
+    @property
+    def marks(self) -> str:
+        """What was marked in the image, as a text that changes with it; empty when nothing was."""
+        return " ".join(part for part in (format_boxes(self.boxes), self.mask_sha256) if part)
 
     @property
     def is_defect(self) -> bool:
@@ -67,8 +124,11 @@ class Catalog(BaseModel):
 
     @property
     def fingerprint(self) -> str:
-        """Hex sha256 over image contents, labels and splits; independent of where the images lie and in what order."""
-        lines = sorted(f"{row.sha256} {row.label} {row.defect_probability!r} {row.split}" for row in self.rows)
+        """Hex sha256 over image contents, labels, splits and marks; independent of where the images lie and in what order."""
+        lines = sorted(
+            f"{row.sha256} {row.label} {row.defect_probability!r} {row.split}{row.marks and ' '}{row.marks}"
+            for row in self.rows
+        )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def of_split(self, split: Split) -> list[CatalogRow]:
@@ -76,6 +136,10 @@ class Catalog(BaseModel):
 
     def file(self, row: CatalogRow) -> Path:
         return self.root / row.path
+
+    def mask_file(self, row: CatalogRow) -> Path:
+        """The file of a row that has a mask."""
+        return self.root / row.mask
 
     def counts(self) -> dict[str, Counter[str]]:
         """Images per split and label."""
@@ -94,8 +158,9 @@ def write_catalog(catalog: Catalog, file: Path) -> None:
         writer.writeheader()
         base = file.parent.resolve()
         for row in catalog.rows:
-            place = os.path.relpath(catalog.file(row).resolve(), base)
-            writer.writerow(row.model_copy(update={"path": Path(place).as_posix()}).model_dump())
+            places = {"path": catalog.file(row)} | ({"mask": catalog.mask_file(row)} if row.mask else {})
+            paths = {name: Path(os.path.relpath(place.resolve(), base)).as_posix() for name, place in places.items()}
+            writer.writerow(row.model_copy(update=paths).model_dump())
         stream.flush()
         os.fsync(stream.fileno())
     part.replace(file)
@@ -114,10 +179,11 @@ def read_catalog(file: Path) -> Catalog:
     if not rows:
         raise InputError(f"catalog {file} has no images; its header must be {','.join(CatalogRow.model_fields)}")
     for number, row in enumerate(rows, start=1):
-        if not (file.parent / row.path).is_file():
-            raise InputError(
-                f"image {number} of {file.name}: file {row.path} not found; paths are relative to the CSV ({file.parent})"
-            )
+        for place in (row.path, row.mask):
+            if place and not (file.parent / place).is_file():
+                raise InputError(
+                    f"image {number} of {file.name}: file {place} not found; paths are relative to the CSV ({file.parent})"
+                )
     return Catalog(root=file.parent, rows=tuple(rows))
 
 

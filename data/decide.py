@@ -1,6 +1,7 @@
 """From a defect probability to a verdict, and from held-out predictions to the two thresholds with their guarantee."""
 
 import math
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.stats import binom
 
+from data.costs import Bill, Capacity, Costs, Outcomes
 from data.verdict import Verdict
 
 
@@ -33,7 +35,8 @@ class Bound(BaseModel):
     """A one-sided limit on an error rate, `rate <= limit` with confidence `1 - delta`, over `n` held-out images.
 
     `allowed` is how many of the n may err at the threshold; None when n is too small for any promise, and then
-    `needed` says how many images the limit takes. `observed` is how many of them did err.
+    `needed` says how many images the limit takes. `observed` is how many of them did err. `of_class` names the one defect
+    class that a bound is about; such a bound holds by itself, not together with those of the other classes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,54 +48,101 @@ class Bound(BaseModel):
     allowed: int | None
     observed: int = Field(ge=0)
     needed: int
+    of_class: str | None = None
 
     @property
     def holds(self) -> bool:
-        return self.allowed is not None
+        """Saying so is wrong with a chance of at most `delta`.
+
+        `observed` is within `allowed` exactly when the threshold is no wider than the widest that these n images permit,
+        so wherever it came from, it errs no more often than that one, which is within `limit` with confidence 1 - `delta`.
+        """
+        return self.allowed is not None and self.observed <= self.allowed
 
     @property
     def sentence(self) -> str:
         """The guarantee in one plain sentence."""
-        confidence = f"{1 - self.delta:.0%} confidence"
+        confidence = f"{100 * (1 - self.delta):.4g}% confidence"
+        if self.of_class is not None and not self.holds:
+            if self.allowed is None:
+                return (
+                    f"No guarantee possible for class {self.of_class} with {self.n} held-out defects; {self.needed} are "
+                    f"needed for {self.rate} <= {self.limit:.1%} at {confidence}."
+                )
+            return (
+                f"No guarantee for class {self.of_class} at these thresholds: {self.observed} of {self.n} held-out "
+                f"defects were passed, {self.allowed} are allowed for {self.rate} <= {self.limit:.1%} at {confidence}; "
+                "aims.per_class: true would enforce it."
+            )
         if self.allowed is None:
             return (
                 f"No guarantee possible for {self.rate} <= {self.limit:.1%} at {confidence} with {self.n} held-out "
                 f"images; {self.needed} are needed. The most cautious threshold is used."
             )
+        of_class = "" if self.of_class is None else f" of class {self.of_class}"
         return (
-            f"{self.rate} <= {self.limit:.1%} at {confidence}, from {self.n} held-out images "
+            f"{self.rate}{of_class} <= {self.limit:.1%} at {confidence}, from {self.n} held-out images "
             f"({self.observed} erred, {self.allowed} allowed)."
         )
 
 
 class Aims(BaseModel):
-    """What the plant asks of the thresholds; the limits are rates in 0..1."""
+    """What the plant asks of the thresholds; the limits are rates in 0..1.
+
+    The bounds come first: with `costs` the thresholds are the cheapest within them, with `capacity` those whose reviews
+    people can do, with both the cheapest of these. `defect_rate` is the share of truly defective parts on the line, which
+    held-out images do not tell. `per_class` holds the escape bound for every defect class that has enough of them too.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     escape_rate: float = Field(default=0.02, gt=0, lt=1)
     reject_good_rate: float = Field(default=0.01, gt=0, lt=1)
     delta: float = Field(default=0.05, gt=0, lt=1)
+    per_class: bool = False
+    defect_rate: float | None = Field(default=None, gt=0, lt=1)
+    costs: Costs | None = None
+    capacity: Capacity | None = None
 
 
 class Guarantee(BaseModel):
-    """What the thresholds promise: escapes among defective parts, and good parts rejected with no person looking."""
+    """What the thresholds promise: escapes among defective parts, and good parts rejected with no person looking.
+
+    `classes` are the escape bounds of the defect classes by themselves, empty where there is one class or none was named.
+    `bill` is what the thresholds are expected to cost, None without held-out images of both kinds.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     escape: Bound
     reject_good: Bound
+    classes: list[Bound] = []
+    bill: Bill | None = None
+
+    @property
+    def sentences(self) -> list[str]:
+        """All of it, a plain sentence each."""
+        bounds = [bound.sentence for bound in (self.escape, self.reject_good, *self.classes)]
+        expected = [] if self.bill is None else [self.bill.capacity_sentence, self.bill.sentence]
+        return [*bounds, *(sentence for sentence in expected if sentence is not None)]
 
 
-def decide(defect_probability: float, thresholds: Thresholds) -> Verdict:
+def decide(defect_probability: float, thresholds: Thresholds, unknown: bool = False) -> Verdict:
     """The verdict for one calibrated defect probability in 0..1; anything else, NaN too, is NO_DECISION.
+
+    The probability of a frame that looks `unknown` (data.novelty) means nothing, high or low: it goes to a person. Both
+    bounds of the thresholds keep holding, for no more parts are passed or rejected than without it.
 
     >>> limits = Thresholds(pass_below=0.1, reject_from=0.9)
     >>> [decide(p, limits).value for p in (0.05, 0.1, 0.9, float("nan"))]
     ['PASS', 'REVIEW', 'REJECT', 'NO_DECISION']
+    >>> [decide(p, limits, unknown=True).value for p in (0.05, 0.9, float("nan"))]
+    ['REVIEW', 'REVIEW', 'NO_DECISION']
     """
     if not 0.0 <= defect_probability <= 1.0:
         return Verdict.NO_DECISION
+    if unknown:
+        return Verdict.REVIEW
     if defect_probability < thresholds.pass_below:
         return Verdict.PASS
     if defect_probability >= thresholds.reject_from:
@@ -121,13 +171,23 @@ def needed_images(limit: float, delta: float) -> int:
     return math.ceil(math.log(delta) / math.log1p(-limit))
 
 
-def choose_thresholds(defect_probability: ArrayLike, is_defect: ArrayLike, aims: Aims) -> tuple[Thresholds, Guarantee]:
-    """The widest PASS and REJECT ranges that keep both bounds of `aims`.
+def choose_thresholds(
+    defect_probability: ArrayLike, is_defect: ArrayLike, aims: Aims, labels: Sequence[str] | None = None
+) -> tuple[Thresholds, Guarantee]:
+    """The widest PASS and REJECT ranges that keep both bounds of `aims`, or the cheapest within them.
 
-    `defect_probability` float [n] in 0..1 and `is_defect` bool [n] are held-out: no image of them was trained on.
-    PASS ends at the (k+1)-th smallest defect score, so at most k held-out defects lie below; REJECT starts just above the
-    (k+1)-th largest good score. Where the ranges would overlap, REJECT gives way: both bounds still hold.
-    Raises ValueError for scores outside 0..1 or NaN, and for shapes that differ.
+    `defect_probability` float [n] in 0..1 and `is_defect` bool [n] are held-out: no image of them was trained on; `labels`
+    [n] are their classes. The widest PASS ends at the (k+1)-th smallest defect score, so at most k held-out defects lie
+    below; the widest REJECT starts just above the (k+1)-th largest good score. Where the ranges would overlap, REJECT gives
+    way: both bounds still hold.
+
+    Costs and capacity are looked at on the same images without weakening a bound: they only ever move `pass_below` down and
+    `reject_from` up. Escapes can but fall when `pass_below` does, so a choice that lets too many through, however it was made,
+    implies that the widest one does too, and that has a chance of at most `delta` (likewise REJECT). The same holds for a
+    `pass_below` that is the least over the defect classes.
+
+    Raises ValueError for scores outside 0..1 or NaN, for lengths that differ, and for costs or capacity without held-out
+    images of both kinds.
     """
     scores = np.asarray(defect_probability, dtype=np.float64)
     defect = np.asarray(is_defect, dtype=bool)
@@ -135,39 +195,92 @@ def choose_thresholds(defect_probability: ArrayLike, is_defect: ArrayLike, aims:
         raise ValueError(f"expected two vectors of one length, got shapes {scores.shape} and {defect.shape}")
     if not np.all((scores >= 0) & (scores <= 1)):
         raise ValueError("defect probabilities must lie in 0..1; found values outside or NaN")
+    by_class = {} if labels is None else _by_class(scores, defect, labels)
 
-    defect_scores = np.sort(scores[defect])
-    allowed = allowed_errors(len(defect_scores), aims.escape_rate, aims.delta)
-    pass_below = 0.0 if allowed is None else float(defect_scores[allowed])
-    escape = _bound("escape rate", aims.escape_rate, aims.delta, defect_scores, allowed, defect_scores < pass_below)
+    defect_scores, good_scores = np.sort(scores[defect]), np.sort(scores[~defect])
+    limits = [_most_pass_below(defect_scores, aims) or 0.0]
+    if aims.per_class:
+        limits += [limit for own in by_class.values() if (limit := _most_pass_below(own, aims)) is not None]
+    pass_below = min(limits)
+    allowed_good = allowed_errors(len(good_scores), aims.reject_good_rate, aims.delta)
+    least_reject_from = float(np.nextafter(1.0 if allowed_good is None else good_scores[-1 - allowed_good], np.inf))
+    reject_from = max(least_reject_from, pass_below)
 
-    good_scores = np.sort(scores[~defect])[::-1]
-    allowed = allowed_errors(len(good_scores), aims.reject_good_rate, aims.delta)
-    reject_from = np.nextafter(1.0 if allowed is None else good_scores[allowed], np.inf)
-    reject_from = max(float(reject_from), pass_below)
-    reject_good = _bound(
-        "good parts rejected", aims.reject_good_rate, aims.delta, good_scores, allowed, good_scores >= reject_from
-    )
+    bill = None
+    outcomes = _outcomes(defect_scores, good_scores, aims)
+    if outcomes is not None:
+        if aims.costs is not None or aims.capacity is not None:
+            pass_below, reject_from = outcomes.cheapest(pass_below, least_reject_from, aims.costs, aims.capacity)
+        bill = outcomes.bill(pass_below, reject_from, aims.defect_rate is not None, aims.costs, aims.capacity)
+    elif aims.costs is not None or aims.capacity is not None:
+        raise ValueError("costs and capacity need held-out images of both kinds, good and defective")
     return (
         Thresholds(pass_below=pass_below, reject_from=reject_from),
-        Guarantee(escape=escape, reject_good=reject_good),
+        Guarantee(
+            escape=_escape_bound(defect_scores, pass_below, aims),
+            reject_good=Bound(
+                rate="good parts rejected",
+                limit=aims.reject_good_rate,
+                delta=aims.delta,
+                n=len(good_scores),
+                allowed=allowed_good,
+                observed=int((good_scores >= reject_from).sum()),
+                needed=needed_images(aims.reject_good_rate, aims.delta),
+            ),
+            classes=[_escape_bound(own, pass_below, aims, name) for name, own in by_class.items()],
+            bill=bill,
+        ),
     )
 
 
-def _bound(
-    rate: str,
-    limit: float,
-    delta: float,
-    scores: NDArray[np.float64],
-    allowed: int | None,
-    erred: NDArray[np.bool_],
+def expected_bill(defect_probability: ArrayLike, is_defect: ArrayLike, thresholds: Thresholds, aims: Aims) -> Bill:
+    """What any thresholds would cost, bounds or not, from scores float [n] in 0..1 and the truth bool [n].
+
+    Raises ValueError without images of both kinds.
+    """
+    scores = np.asarray(defect_probability, dtype=np.float64)
+    defect = np.asarray(is_defect, dtype=bool)
+    outcomes = _outcomes(np.sort(scores[defect]), np.sort(scores[~defect]), aims)
+    if outcomes is None:
+        raise ValueError("a bill needs images of both kinds, good and defective")
+    given = aims.defect_rate is not None
+    return outcomes.bill(thresholds.pass_below, thresholds.reject_from, given, aims.costs, aims.capacity)
+
+
+def _outcomes(defect: NDArray[np.float64], good: NDArray[np.float64], aims: Aims) -> Outcomes | None:
+    if not len(defect) or not len(good):
+        return None
+    held_out = len(defect) / (len(defect) + len(good))
+    return Outcomes(defect, good, held_out if aims.defect_rate is None else aims.defect_rate)
+
+
+def _by_class(
+    scores: NDArray[np.float64], defect: NDArray[np.bool_], labels: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    """The sorted scores of each defect class; none where there is but one."""
+    if len(labels) != len(scores):
+        raise ValueError(f"expected a class for each of {len(scores)} images, got {len(labels)}")
+    named = np.asarray(labels, dtype=str)
+    names = np.unique(named[defect])
+    return {str(name): np.sort(scores[defect & (named == name)]) for name in names} if len(names) > 1 else {}
+
+
+def _most_pass_below(defect_scores: NDArray[np.float64], aims: Aims) -> float | None:
+    """The widest `pass_below` that the bound permits on sorted scores, None when it permits none."""
+    allowed = allowed_errors(len(defect_scores), aims.escape_rate, aims.delta)
+    return None if allowed is None else float(defect_scores[allowed])
+
+
+def _escape_bound(
+    defect_scores: NDArray[np.float64], pass_below: float, aims: Aims, of_class: str | None = None
 ) -> Bound:
     return Bound(
-        rate=rate,
-        limit=limit,
-        delta=delta,
-        n=len(scores),
-        allowed=allowed,
-        observed=int(erred.sum()),
-        needed=needed_images(limit, delta),
+        rate="escape rate",
+        limit=aims.escape_rate,
+        delta=aims.delta,
+        n=len(defect_scores),
+        allowed=allowed_errors(len(defect_scores), aims.escape_rate, aims.delta),
+        observed=int((defect_scores < pass_below).sum()),
+        needed=needed_images(aims.escape_rate, aims.delta),
+        of_class=of_class,
     )

@@ -64,6 +64,11 @@ class Header:
     height: int
     orientation: int
 
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Width and height of the decoded image."""
+        return (self.height, self.width) if self.orientation in (5, 6, 7, 8) else (self.width, self.height)
+
 
 def read_header(data: bytes, most_pixels: int = MOST_PIXELS) -> Header:
     """Format, size and EXIF orientation (1..8) of encoded image bytes, without decoding pixels.

@@ -41,8 +41,8 @@ def find_regions(heatmap: NDArray[np.float32], width: int, height: int, at_least
     regions = []
     for label in range(1, count):
         left, top, across, down = (int(value) for value in stats[label, :4])
-        left, across = _grown(left, across, _GRID // heatmap.shape[1])
-        top, down = _grown(top, down, _GRID // heatmap.shape[0])
+        left, across = _grown(left, across, -(-_GRID // heatmap.shape[1]))
+        top, down = _grown(top, down, -(-_GRID // heatmap.shape[0]))
         x, y = left * width // _GRID, top * height // _GRID
         right, bottom = -(-(left + across) * width // _GRID), -(-(top + down) * height // _GRID)
         heat = float(fine[labels == label].max())

@@ -1,13 +1,18 @@
 """Train, validation and test parts of a catalog: stratified by label and product, whole groups only, the same each time."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from data.catalog import Catalog, CatalogRow, Split
 from data.config import ConfigModel
 from data.errors import InputError
+
+Part = TypeVar("Part", Split, int)
 
 
 class SplitShares(ConfigModel):
@@ -46,7 +51,25 @@ def assign_splits(catalog: Catalog, shares: SplitShares) -> Catalog:
     return result
 
 
-def _share_out(rows: list[CatalogRow], targets: dict[Split, float], seed: int) -> dict[str, Split]:
+def assign_folds(rows: Sequence[CatalogRow], folds: int, seed: int) -> NDArray[np.int64]:
+    """The fold 0..folds-1 of every row, int64 [n]: whole groups, and labels and products in equal shares, as in `assign_splits`.
+
+    Raises InputError when a fold ends up without good or without defective images.
+    """
+    chosen = _share_out(list(rows), dict.fromkeys(range(folds), 1 / folds), seed)
+    assignment = np.array([chosen[row.group] for row in rows], dtype=np.int64)
+    defect = np.array([row.is_defect for row in rows])
+    for fold in range(folds):
+        own = assignment == fold
+        if defect[own].sum() in (0, own.sum()):
+            raise InputError(
+                f"fold {fold + 1} of {folds}: {own.sum()} images, {defect[own].sum()} of them defective; every fold needs "
+                "both good and defective images. Add images, or set folds to fewer"
+            )
+    return assignment
+
+
+def _share_out(rows: list[CatalogRow], targets: dict[Part, float], seed: int) -> dict[str, Part]:
     groups: dict[str, list[CatalogRow]] = defaultdict(list)
     for row in rows:
         groups[row.group].append(row)
@@ -54,7 +77,7 @@ def _share_out(rows: list[CatalogRow], targets: dict[Split, float], seed: int) -
     order = sorted(shuffled, key=lambda name: -len(groups[name]))
     totals = Counter(_stratum(row) for row in rows)
     missing = {split: {key: share * n for key, n in totals.items()} for split, share in targets.items()}
-    chosen: dict[str, Split] = {}
+    chosen: dict[str, Part] = {}
     for name in order:
         held = Counter(_stratum(row) for row in groups[name])
         split = max(missing, key=lambda part: sum(n * missing[part][key] / totals[key] for key, n in held.items()))

@@ -1,4 +1,4 @@
-"""`python -m serving`: serve, simulate, demo, report, openapi."""
+"""`python -m serving`: serve, simulate, demo, promote, report, openapi."""
 
 import json
 import sys
@@ -15,10 +15,13 @@ from data.errors import InputError
 from serving.api import create_app
 from serving.demo import run_demo
 from serving.logs import configure_logs
-from serving.schema import RoiReport
+from serving.schema import ModelInfo, Problem, RoiReport
 from serving.server import Server
 from serving.settings import DEFAULT_CONFIG, Settings, load_settings
 from serving.simulate import Simulation, print_roi, print_summary, simulate_line
+
+# Loading, warming and comparing a large model on a busy machine.
+_PROMOTE_SECONDS = 120
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -88,6 +91,28 @@ def demo(
     shown = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items() if isinstance(value, int | float))
     console.print(f"Model {bundle.name}: {shown}")
     print_summary(run_demo(bundle, catalogs, place, seconds or None, console), console)
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="a version among the bundles of the running server")],
+    reason: Annotated[str, typer.Option(help="why; it is kept")],
+    person: Annotated[str, typer.Option(help="who answers for it")],
+    force: Annotated[
+        bool, typer.Option("--force", help="although it misses a target or is not shown to be better")
+    ] = False,
+    url: str = "http://127.0.0.1:8000",
+) -> None:
+    """Let a bundle of a running server decide from now on; one that decided there before may always come back."""
+    request = {"version": version, "reason": reason, "person": person, "force": force}
+    try:
+        answer = httpx.post(f"{url}/v1/models", json=request, timeout=_PROMOTE_SECONDS)
+    except httpx.HTTPError as error:
+        raise InputError(f"{url} does not answer ({error}); start it with `make serve`") from error
+    if answer.is_error:
+        raise InputError(Problem.model_validate_json(answer.content).detail)
+    model = ModelInfo.model_validate_json(answer.content)
+    print(f"{model.name} {model.version} decides now")
 
 
 @app.command()

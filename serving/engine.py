@@ -30,6 +30,8 @@ class Outputs:
     defect_probability: float
     heatmap: NDArray[np.float32]
     """[h, w]"""
+    novelty: float | None
+    """distance of the embedding from everything seen in training, as data.novelty gives it; None when the bundle has none"""
 
 
 @dataclass(frozen=True)
@@ -106,11 +108,21 @@ class Engine:
         self._gauges.batch_size.observe(len(batch))
         images = batch[0].prepared if len(batch) == 1 else np.concatenate([item.prepared for item in batch])
         try:
-            prediction = batch[0].bundle.predict(images)
+            bundle = batch[0].bundle
+            prediction = bundle.predict(images)
+            distances = (
+                [None] * len(batch)
+                if bundle.novelty is None
+                else bundle.novelty.distance(prediction.embedding).tolist()
+            )
             outputs = [
-                Outputs(classes, float(probability), heatmap)
-                for classes, probability, heatmap in zip(
-                    prediction.class_probability, prediction.defect_probability, prediction.heatmap, strict=True
+                Outputs(classes, float(probability), heatmap, distance)
+                for classes, probability, heatmap, distance in zip(
+                    prediction.class_probability,
+                    prediction.defect_probability,
+                    prediction.heatmap,
+                    distances,
+                    strict=True,
                 )
             ]
         except Exception as error:  # noqa: BLE001 - handed to the line, whose fail-safe place decides what it means

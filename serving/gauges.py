@@ -16,6 +16,9 @@ class Gauges:
         self.no_decisions = Counter(
             "qc_no_decisions", "Parts held without a decision, by cause", ["cause"], registry=self.registry
         )
+        self.unknown = Counter(
+            "qc_unknown", "Frames unlike anything the model was trained on, sent to review", registry=self.registry
+        )
         self.seconds = Histogram(
             "qc_inspection_seconds",
             "From the last byte received until the inspection was committed",

@@ -16,6 +16,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from data.decide import Thresholds
 from data.image import Pixels
+from data.novelty import is_unknown
 from data.region import Region
 from data.verdict import ReviewDecision, Verdict, part_verdict
 from serving.problem import ProblemError
@@ -67,6 +68,7 @@ def row_of(
                     "cause",
                     "reason",
                     "defect_probability",
+                    "novelty",
                     "class_name",
                     "class_probability",
                     "latency_ms",
@@ -87,21 +89,22 @@ def row_of(
         "image_height": image.height,
         "idempotency_key": key,
         "fingerprint": None if key is None else fingerprint,
-        "queue_cost": queue_cost(inspection.verdict, inspection.defect_probability, costs),
+        "queue_cost": queue_cost(inspection.verdict, inspection.defect_probability, inspection.novelty, costs),
     }
 
 
-def queue_cost(verdict: Verdict, defect_probability: float | None, costs: Costs) -> float | None:
+def queue_cost(verdict: Verdict, defect_probability: float | None, novelty: float | None, costs: Costs) -> float | None:
     """What it is expected to cost when nobody looks, which orders the review queue; None for PASS, which does not wait.
 
-    NO_DECISION knows nothing and holds the line: more than any other. REVIEW risks an escape, REJECT a good part.
+    NO_DECISION knows nothing and holds the line: more than any other. REVIEW risks an escape, REJECT a good part. The
+    defect probability of a frame that looks unknown means nothing: it counts as an escape, and often tells of a camera.
     """
     if verdict is Verdict.PASS:
         return None
     if verdict is Verdict.NO_DECISION or defect_probability is None:
         return costs.escape + costs.overkill
     if verdict is Verdict.REVIEW:
-        return defect_probability * costs.escape
+        return costs.escape if is_unknown(novelty) else defect_probability * costs.escape
     return (1 - defect_probability) * costs.overkill
 
 
@@ -116,6 +119,7 @@ def inspection_of(row: RowMapping) -> Inspection:
         cause=row["cause"],
         reason=row["reason"],
         defect_probability=row["defect_probability"],
+        novelty=row["novelty"],
         class_name=row["class_name"],
         class_probability=row["class_probability"],
         thresholds=None

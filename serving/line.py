@@ -17,6 +17,7 @@ from data.bundle import Bundle
 from data.decide import Thresholds, decide
 from data.errors import UnreadableImageError
 from data.image import decode_pixels, prepare, read_header
+from data.novelty import is_unknown
 from data.region import Region, find_regions
 from data.verdict import Verdict
 from serving.engine import Engine, Outputs, OverloadedError
@@ -60,6 +61,7 @@ class _Decision:
     cause: Cause | None = None
     reason: str | None = None
     defect_probability: float | None = None
+    novelty: float | None = None
     class_name: str | None = None
     class_probability: dict[str, float] = field(default_factory=dict)
     thresholds: Thresholds | None = None
@@ -184,6 +186,7 @@ class Line:
             cause=decision.cause,
             reason=decision.reason,
             defect_probability=decision.defect_probability,
+            novelty=decision.novelty,
             class_name=decision.class_name,
             class_probability=decision.class_probability,
             thresholds=decision.thresholds,
@@ -208,6 +211,8 @@ class Line:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._pool, self._find_again, key, fingerprint)
         self._gauges.inspections.labels(inspection.verdict.value).inc()
+        if is_unknown(inspection.novelty):
+            self._gauges.unknown.inc()
         self._gauges.seconds.observe(time.perf_counter() - started)
         self._events.publish("inspection", inspection)
         log.info(
@@ -230,9 +235,12 @@ class Line:
 
 def _judge(bundle: Bundle, outputs: Outputs, frame: _Frame) -> _Decision:
     manifest, probability = bundle.manifest, outputs.defect_probability
-    verdict = decide(probability, manifest.thresholds)
+    unknown = is_unknown(outputs.novelty)
+    verdict = decide(probability, manifest.thresholds, unknown)
     if verdict is Verdict.NO_DECISION or not math.isfinite(outputs.class_probability.sum()):
         raise NoProbabilityError(f"defect probability {probability} is not within 0..1")
+    if outputs.novelty is not None and not math.isfinite(outputs.novelty):
+        raise NoProbabilityError("the embedding is not finite")
     assert frame.width is not None and frame.height is not None
     regions: list[Region] = []
     class_name = manifest.classes[int(outputs.class_probability.argmax())]
@@ -241,7 +249,11 @@ def _judge(bundle: Bundle, outputs: Outputs, frame: _Frame) -> _Decision:
         regions = find_regions(outputs.heatmap, frame.width, frame.height, at_least=manifest.thresholds.pass_below)
     return _Decision(
         verdict=verdict,
+        reason=f"looks unlike anything the model was trained on ({outputs.novelty:.2f} times the limit)"
+        if unknown
+        else None,
         defect_probability=probability,
+        novelty=outputs.novelty,
         class_name=class_name,
         class_probability={
             name: float(share) for name, share in zip(manifest.classes, outputs.class_probability, strict=True)

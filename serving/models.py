@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, or_, select
 
 from data.bundle import MANIFEST, Bundle, Manifest, read_manifest
 from data.errors import BundleError
+from data.promotion import judge
 from serving.engine import Engine
 from serving.problem import ProblemError
-from serving.schema import ModelInfo, PromoteRequest
+from serving.schema import ModelInfo, PromoteRequest, PromotionKind
 from serving.settings import Settings
 from serving.store import Store
 from serving.tables import promotions
@@ -43,7 +44,9 @@ class Models:
     def promote(self, request: PromoteRequest) -> ModelInfo:
         """Verify, load and warm a bundle, write down the promotion, then swap.
 
-        Raises a 404 problem for an unknown version, 409 for an ambiguous one and for a bundle that is refused.
+        A version that decided here before may always come back. Any other must miss no target and be shown to be better
+        than the present one, unless the request forces it; what was overruled is written down with the reason. Raises a
+        404 problem for an unknown version, 409 for an ambiguous one and for a bundle that is refused.
         """
         with self._promoting:
             found = [path for path, manifest in self._manifests().items() if manifest.version == request.version]
@@ -56,6 +59,13 @@ class Models:
             except BundleError as error:
                 raise ProblemError(409, f"refused, the present model keeps deciding: {error}") from error
             present = self._engine.bundle
+            kind, objections = self._weigh(bundle, present)
+            if objections and not request.force:
+                raise ProblemError(
+                    409,
+                    f"refused, the present model keeps deciding: {'; '.join(objections)}. "
+                    "To go ahead all the same, set force, and let the reason say why",
+                )
             row = {
                 "name": bundle.manifest.name,
                 "version": bundle.manifest.version,
@@ -64,6 +74,8 @@ class Models:
                 "reason": request.reason,
                 "person": request.person,
                 "promoted_at": datetime.now(UTC),
+                "kind": kind.value,
+                "overruled": list(objections),
             }
 
             def add(connection: Connection) -> None:
@@ -71,8 +83,33 @@ class Models:
 
             self._store.submit(add).result()
             self._engine.swap(bundle)
-            log.info("model promoted", version=request.version, person=request.person, reason=request.reason)
+            log.info(
+                "model promoted",
+                version=request.version,
+                kind=kind.value,
+                person=request.person,
+                reason=request.reason,
+                overruled=objections,
+            )
             return self._info(bundle.manifest)
+
+    def _weigh(self, bundle: Bundle, present: Bundle | None) -> tuple[PromotionKind, tuple[str, ...]]:
+        """Of which kind a promotion would be, and what speaks against it."""
+        if present is not None and _is(present.manifest, bundle.manifest.name, bundle.manifest.version):
+            return PromotionKind.PROMOTED, ()
+        if self._decided_before(bundle.manifest):
+            return PromotionKind.ROLLED_BACK, ()
+        objections = judge(bundle.path, None if present is None else present.path).objections
+        return (PromotionKind.FORCED if objections else PromotionKind.PROMOTED), objections
+
+    def _decided_before(self, manifest: Manifest) -> bool:
+        name, version = manifest.name, manifest.version
+        own = or_(
+            (promotions.c.name == name) & (promotions.c.version == version),
+            (promotions.c.previous_name == name) & (promotions.c.previous_version == version),
+        )
+        with self._store.reading() as connection:
+            return connection.execute(select(promotions.c.sequence).where(own).limit(1)).first() is not None
 
     def _load(self, path: Path) -> Bundle:
         bundle = Bundle.load(path, self._settings.threads)
@@ -95,7 +132,7 @@ class Models:
         if last is None:
             return None
         for path, manifest in self._manifests().items():
-            if (manifest.name, manifest.version) == (last.name, last.version):
+            if _is(manifest, last.name, last.version):
                 return path
         raise BundleError(
             f"the promoted bundle {last.name} {last.version} is no longer in {self._settings.bundles}, or its manifest "
@@ -114,9 +151,12 @@ class Models:
             created_at=manifest.created_at,
             precision=manifest.precision,
             defect_classes=[name for name in manifest.classes if name not in manifest.ok_classes],
-            active=active is not None
-            and (active.manifest.name, active.manifest.version) == (manifest.name, manifest.version),
+            active=active is not None and _is(active.manifest, manifest.name, manifest.version),
             thresholds=manifest.thresholds,
-            guarantee=[manifest.guarantee.escape.sentence, manifest.guarantee.reject_good.sentence],
+            guarantee=manifest.guarantee.sentences,
             metrics={name: metric.value for name, metric in manifest.metrics.items()},
         )
+
+
+def _is(manifest: Manifest, name: str, version: str) -> bool:
+    return (manifest.name, manifest.version) == (name, version)

@@ -36,7 +36,8 @@ def add_review(connection: Connection, client_id: UUID, request: ReviewRequest, 
     }
     connection.execute(insert(reviews), row)
     waits = request.decision in (None, ReviewDecision.UNSURE)
-    cost = queue_cost(Verdict(inspected.verdict), inspected.defect_probability, costs) if waits else None
+    verdict, probability = Verdict(inspected.verdict), inspected.defect_probability
+    cost = queue_cost(verdict, probability, inspected.novelty, costs) if waits else None
     connection.execute(
         update(inspections)
         .where(inspections.c.id == request.inspection_id)

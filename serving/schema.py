@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from data.decide import Thresholds
 from data.region import Region
@@ -115,8 +115,12 @@ class Inspection(Message):
     lot: str
     verdict: Verdict
     cause: Cause | None = Field(description="why there is no decision; null when there is one")
-    reason: str | None = Field(description="the cause in particular, in English")
+    reason: str | None = Field(description="the cause in particular, or why the frame looks unknown, in English")
     defect_probability: float | None
+    novelty: float | None = Field(
+        description="distance from everything seen in training, relative to the limit: above 1 the frame looks unknown "
+        "and a person decides, whatever the defect probability; null when the model cannot tell"
+    )
     class_name: str | None = Field(alias="class", description="most probable class, a defect class when flagged")
     class_probability: dict[str, float]
     thresholds: Thresholds | None
@@ -279,10 +283,22 @@ class ModelInfo(Message):
     metrics: dict[str, float]
 
 
+class PromotionKind(StrEnum):
+    """Why a model was let in: it is better, or it decided here before, or a person overruled what spoke against it."""
+
+    PROMOTED = "PROMOTED"
+    ROLLED_BACK = "ROLLED_BACK"
+    FORCED = "FORCED"
+
+
 class PromoteRequest(Message):
     version: str
-    reason: str = Field(min_length=1, max_length=500)
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
     person: Name
+    force: bool = Field(
+        default=False,
+        description="go ahead although it misses a target or is not shown to be better; kept with the reason",
+    )
 
 
 class Problem(Message):

@@ -65,6 +65,7 @@ inspections = Table(
     Column("cause", String(16)),
     Column("reason", Text),
     Column("defect_probability", Float),
+    Column("novelty", Float),
     Column("class_name", Name),
     Column("class_probability", JSON, nullable=False),
     Column("pass_below", Float),
@@ -123,4 +124,7 @@ promotions = Table(
     Column("reason", Text, nullable=False),
     Column("person", Name, nullable=False),
     Column("promoted_at", Utc, nullable=False),
+    Column("kind", String(16), nullable=False, server_default="PROMOTED"),
+    # What spoke against a forced promotion, a sentence each.
+    Column("overruled", JSON, nullable=False, server_default="[]"),
 )

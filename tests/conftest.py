@@ -1,10 +1,11 @@
 """A bundle whose verdict follows the brightness of the image, and a real server on a real database."""
 
+import hashlib
 import io
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,18 +22,24 @@ from PIL import Image
 from data.bundle import (
     GOLDEN,
     MODEL,
+    NOVELTY,
+    PREDICTIONS,
     Calibration,
     DataFingerprint,
     Manifest,
-    Metric,
     Parity,
     Variant,
     open_session,
     run_session,
     write_bundle,
 )
+from data.catalog import CatalogRow
+from data.comparison import write_predictions
 from data.decide import Bound, Guarantee, Thresholds
 from data.image import Preprocessing
+from data.metric import Metric
+from data.novelty import Novelty, NoveltySummary
+from data.targets import TargetResult
 from serving.server import Server
 from serving.service import Service
 from serving.settings import load_settings
@@ -45,7 +52,7 @@ GRID = 8
 
 
 def brightness_graph(factor: float = 1.0) -> onnx.ModelProto:
-    """defect_probability = mean brightness x factor, heatmap = local brightness x factor, both over 255."""
+    """defect_probability = mean brightness x factor, heatmap = local brightness x factor, both over 255; embedding = colour."""
     nodes = [
         helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("Mul", ["floats", "scale"], ["scaled"]),
@@ -53,8 +60,9 @@ def brightness_graph(factor: float = 1.0) -> onnx.ModelProto:
         helper.make_node("Identity", ["brightness"], ["defect_probability"]),
         helper.make_node("Sub", ["one", "brightness"], ["ok"]),
         helper.make_node("Unsqueeze", ["ok", "last"], ["ok_column"]),
-        helper.make_node("Unsqueeze", ["brightness", "last"], ["embedding"]),
-        helper.make_node("Concat", ["ok_column", "embedding"], ["class_probability"], axis=1),
+        helper.make_node("Unsqueeze", ["brightness", "last"], ["bright_column"]),
+        helper.make_node("Concat", ["ok_column", "bright_column"], ["class_probability"], axis=1),
+        helper.make_node("ReduceMean", ["scaled", "places"], ["embedding"], keepdims=0),
         helper.make_node("ReduceMean", ["scaled", "channel"], ["grey"], keepdims=0),
         helper.make_node("Unsqueeze", ["grey", "last"], ["nchw"]),
         helper.make_node(
@@ -66,6 +74,7 @@ def brightness_graph(factor: float = 1.0) -> onnx.ModelProto:
         helper.make_tensor("scale", TensorProto.FLOAT, [], [factor / 255]),
         helper.make_tensor("one", TensorProto.FLOAT, [], [1.0]),
         helper.make_tensor("all", TensorProto.INT64, [3], [1, 2, 3]),
+        helper.make_tensor("places", TensorProto.INT64, [2], [1, 2]),
         helper.make_tensor("channel", TensorProto.INT64, [1], [3]),
         helper.make_tensor("last", TensorProto.INT64, [1], [1]),
     ]
@@ -77,7 +86,7 @@ def brightness_graph(factor: float = 1.0) -> onnx.ModelProto:
             helper.make_tensor_value_info("class_probability", TensorProto.FLOAT, ["n", 2]),
             helper.make_tensor_value_info("defect_probability", TensorProto.FLOAT, ["n"]),
             helper.make_tensor_value_info("heatmap", TensorProto.FLOAT, ["n", GRID, GRID]),
-            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 1]),
+            helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 3]),
         ],
         constants,
     )
@@ -85,9 +94,19 @@ def brightness_graph(factor: float = 1.0) -> onnx.ModelProto:
 
 
 def write_brightness_bundle(
-    target: Path, version: str, factor: float = 1.0, created_at: datetime | None = None, pass_below: float = 0.3
+    target: Path,
+    version: str,
+    factor: float = 1.0,
+    created_at: datetime | None = None,
+    pass_below: float = 0.3,
+    novelty: Novelty | None = None,
+    skill: float | None = None,
+    targets: Sequence[TargetResult] = (),
 ) -> Path:
-    """A whole bundle with golden frames: PASS below `pass_below`, REJECT from 0.7."""
+    """A whole bundle with golden frames: PASS below `pass_below`, REJECT from 0.7.
+
+    With a `skill`, it keeps predictions of 200 test images, always the same ones: 0 is chance, 1 never errs.
+    """
     parts = target.with_name(f".{target.name}.part")
     parts.mkdir(parents=True)
     onnx.save(brightness_graph(factor), parts / MODEL)
@@ -100,6 +119,10 @@ def write_brightness_bundle(
         defect_probability=outputs.defect_probability,
         heatmap=outputs.heatmap,
     )
+    if novelty is not None:
+        novelty.write(parts / NOVELTY)
+    if skill is not None:
+        write_skilled_predictions(parts / PREDICTIONS, skill)
     bound = Bound(rate="escape rate", limit=0.02, delta=0.05, n=10, allowed=None, observed=0, needed=149)
     write_bundle(
         parts,
@@ -115,18 +138,53 @@ def write_brightness_bundle(
             preprocessing=Preprocessing(width=SIZE, height=SIZE),
             thresholds=Thresholds(pass_below=pass_below, reject_from=0.7),
             guarantee=Guarantee(escape=bound, reject_good=bound),
-            calibration=Calibration(slope=1, intercept=0, n=10, log_loss_before=0.5, log_loss_after=0.5),
+            calibration=Calibration(method="platt", given=[-1, 1], calibrated=[-1, 1], n=10, log_loss={"none": 0.5}),
             metrics={"test_auroc": Metric(value=0.9, low=0.8, high=0.95, n=100)},
-            variants={"float32": Variant(bytes=1, milliseconds=0.1, auroc=0.9, chosen=True, why="the only one")},
+            variants={
+                "float32": Variant(
+                    bytes=1,
+                    milliseconds=0.1,
+                    auroc=0.9,
+                    auroc_loss=0,
+                    verdict_agreement=1,
+                    layers_in_float32=0,
+                    chosen=True,
+                    why="the only one",
+                )
+            },
+            targets=list(targets),
             parity=Parity(torch_onnxruntime=0, tolerance=1e-4, replay_tolerance=1e-4),
+            novelty=novelty
+            and NoveltySummary(threshold=1, expected=0.01, n=99, false_alarm=Metric(value=0, low=0, high=0.04, n=99)),
             data=DataFingerprint(source="none", sha256="0" * 64, images=0, splits={}, defects={}),
             code_commit=None,
             mlflow_run_id=None,
             files={},
         ),
-        (MODEL, GOLDEN),
+        (MODEL, GOLDEN, *([NOVELTY] if novelty else []), *([] if skill is None else [PREDICTIONS])),
     )
     return target
+
+
+def write_skilled_predictions(file: Path, skill: float, images: str = "images") -> None:
+    """Predictions of 200 test images, half of them defective, chosen by the name `images`; skill 0 is chance, 1 never errs."""
+    random = np.random.default_rng(0)
+    truth = np.arange(200) % 2
+    rows = [
+        CatalogRow(
+            path="x",
+            label=["good", "bright"][is_defect],
+            defect_probability=is_defect,
+            classes="",
+            group="x",
+            width=SIZE,
+            height=SIZE,
+            sha256=hashlib.sha256(f"{images} {number}".encode()).hexdigest(),
+            source="none",
+        )
+        for number, is_defect in enumerate(truth.tolist())
+    ]
+    write_predictions(file, rows, skill * truth + (1 - skill) * random.random(200))
 
 
 @pytest.fixture(scope="session")

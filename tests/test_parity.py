@@ -11,6 +11,7 @@ from data.bundle import GOLDEN, MODEL, Bundle
 from data.catalog import read_catalog
 from data.decide import decide
 from data.image import decode, prepare
+from data.novelty import is_unknown
 from tests.conftest import Served
 from tests.training_fixture import Trained
 
@@ -34,7 +35,8 @@ def test_golden_frames_over_http_give_the_outputs_that_torch_was_compared_with(
             answer = server.inspect(png.getvalue())
             assert answer["defect_probability"] == pytest.approx(expected, abs=1e-5)
             assert list(answer["class_probability"].values()) == pytest.approx(classes, abs=1e-5)
-            assert answer["verdict"] == decide(float(answer["defect_probability"]), bundle.manifest.thresholds)
+            unknown = is_unknown(answer["novelty"])
+            assert answer["verdict"] == decide(float(answer["defect_probability"]), bundle.manifest.thresholds, unknown)
             assert answer["model"]["version"] == bundle.manifest.version
 
 

@@ -19,7 +19,7 @@ IMAGES = 32  # of each class
 
 @dataclass(frozen=True)
 class Trained:
-    """What one `python -m training` run was given and what it left."""
+    """What one `python -m training train` run was given and what it left."""
 
     config: Path
     images: Path
@@ -57,6 +57,7 @@ def tiny_config(file: Path, images: Path, output: Path, **changes: Any) -> Path:
         "model": {"image": {"width": SIZE, "height": SIZE}},
         "augment": [{"name": "D4", "args": {"p": 1.0}}],
         "fit": {"epochs": 2, "batch_size": 8, "learning_rate": 1e-5},
+        "targets": {"test_auroc": 0.5},
         "export": {"calibration_images": 16},
         "output": str(output),
     }
@@ -64,11 +65,11 @@ def tiny_config(file: Path, images: Path, output: Path, **changes: Any) -> Path:
     return file
 
 
-def run_training(*arguments: str | Path) -> Result:
-    """`python -m training ...` in this process."""
+def run_training(*arguments: str | Path, command: str = "train") -> Result:
+    """`python -m training COMMAND ...` in this process."""
     from training.__main__ import app  # torch is heavy: only for tests that train
 
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+    return CliRunner().invoke(app, [command, *(str(argument) for argument in arguments)], catch_exceptions=False)
 
 
 def last_json(lines: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,12 @@
-"""python -m training --config configs/train/elpv.yaml [--data DIR_or_catalog.csv] [--set a.b=c]..."""
+"""`python -m training`: train a model on labelled images, and what helps to choose how."""
 
+import errno
+import json
 import logging
+import sqlite3
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -13,37 +18,109 @@ from data.config import load_config
 from data.errors import InputError
 from training.config import TrainConfig
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train a model on labelled images, and what helps to choose how. One YAML file says everything.",
+)
+
+ConfigFile = Annotated[Path, typer.Option("--config", help="YAML file, see configs/train")]
+DataPath = Annotated[
+    Path | None, typer.Option("--data", help="labelled folder, catalog CSV or COCO JSON, instead of the config's")
+]
+Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="a.b=c, overrides one key")]
+
+_SOURCES = {".csv": "catalog", ".json": "coco"}
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @app.command()
-def main(
-    config: Annotated[Path, typer.Option(help="YAML file, see configs/train")],
-    data: Annotated[Path | None, typer.Option(help="labelled folder or catalog CSV, instead of the config's")] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="a.b=c, overrides one key")] = None,
-) -> None:
-    """Train a model on labelled images and write its bundle; the last line printed is JSON."""
-    _log_to_stderr()
-    given = (
-        [] if data is None else [f"data.source={'catalog' if data.suffix == '.csv' else 'folder'}", f"data.path={data}"]
-    )
-    try:
-        settings = load_config(config, TrainConfig, [*given, *(overrides or [])])
+def train(config: ConfigFile, data: DataPath = None, overrides: Overrides = None) -> None:
+    """Train a model and write its bundle; last line: JSON."""
+    with _settings(config, data, overrides) as settings:
         # torch and its kin take seconds to import: not before the configuration is known to be right.
         from training.evaluate import result_line
         from training.run import train
 
         bundle, manifest = train(settings)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(2) from error
-    print(result_line(bundle, manifest.metrics))
+        print(result_line(bundle, manifest.metrics))
 
 
-def _log_to_stderr() -> None:
+@app.command()
+def preview(config: ConfigFile, data: DataPath = None, overrides: Overrides = None) -> None:
+    """Page: what augmentation makes of a few images."""
+    with _settings(config, data, overrides) as settings:
+        from training.preview import write_preview
+
+        print(write_preview(settings, settings.output / "previews" / f"{settings.name}.html"))
+
+
+@app.command()
+def compare(
+    config: ConfigFile,
+    backbones: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME[@SIZE]", help="timm backbones; the three packaged ones when left out"),
+    ] = None,
+    data: DataPath = None,
+    overrides: Overrides = None,
+) -> None:
+    """Page: backbones by accuracy and time; last line: JSON."""
+    with _settings(config, data, overrides) as settings:
+        from training.compare import DEFAULT_BACKBONES
+        from training.compare import compare as run
+        from training.comparison_page import table
+
+        page = settings.output / "comparisons" / f"{settings.name}.html"
+        rows = run(settings, backbones or DEFAULT_BACKBONES, page)
+        Console().print(table(rows))
+        print(json.dumps({"comparison": str(page), "rows": [row.model_dump() for row in rows]}))
+
+
+@app.command()
+def cross_validate(config: ConfigFile, data: DataPath = None, overrides: Overrides = None) -> None:
+    """Score every image out of fold; last line: JSON."""
+    with _settings(config, data, overrides) as settings:
+        from training.run import cross_validate
+
+        predictions, result = cross_validate(settings)
+        metrics = {name: metric.value for name, metric in result.metrics.items()}
+        print(json.dumps({"predictions": str(predictions), "metrics": metrics}))
+
+
+@contextmanager
+def _settings(config: Path, data: Path | None, overrides: list[str] | None) -> Iterator[TrainConfig]:
+    """The configuration of a command; what its user can put right ends it with one sentence and exit code 2."""
     handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
     logging.getLogger("training").setLevel(logging.INFO)
+    given = [] if data is None else [f"data.source={_SOURCES.get(data.suffix, 'folder')}", f"data.path={data}"]
+    try:
+        settings = load_config(config, TrainConfig, [*given, *(overrides or [])])
+        try:
+            yield settings
+        except Exception as error:
+            if not _is_full_disk(error):
+                raise
+            raise InputError(
+                f"no space left on the disk of {settings.output.resolve()}; no earlier file was changed, make room and give the "
+                "same command again"
+            ) from error
+    except InputError as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from error
+
+
+def _is_full_disk(error: BaseException | None) -> bool:
+    """Whether that is what it began with; torch, SQLAlchemy and MLflow raise errors of their own on top."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            return True
+        if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 if __name__ == "__main__":

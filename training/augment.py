@@ -1,24 +1,20 @@
 """The augmentation policy: albumentations transforms declared in YAML by name and arguments, checked before training."""
 
-import os
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+import albumentations
 import numpy as np
 
 from data.errors import InputError
 from data.image import Pixels
 from training.config import Transform
 
-if TYPE_CHECKING:
-    import albumentations
-
 
 class Policy:
     """Random changes to prepared images that leave their label as it is; repeatable from a seed."""
 
-    def __init__(self, compose: "albumentations.Compose") -> None:
+    def __init__(self, compose: albumentations.Compose) -> None:
         self._compose = compose
 
     def seed(self, seed: int) -> None:
@@ -29,20 +25,19 @@ class Policy:
         """uint8 [n, H, W, 3] RGB -> the same shape, each image changed by itself."""
         return np.stack([self._compose(image=image)["image"] for image in images])
 
+    def with_masks(self, images: Pixels, masks: Pixels) -> tuple[Pixels, Pixels]:
+        """As a call, and uint8 masks [n, H, W] move with their images."""
+        changed = [self._compose(image=image, mask=mask) for image, mask in zip(images, masks, strict=True)]
+        return np.stack([one["image"] for one in changed]), np.stack([one["mask"] for one in changed])
+
 
 def build_policy(transforms: Sequence[Transform]) -> Policy:
     """The declared policy; raises InputError naming the transform or argument that albumentations does not know."""
-    # albumentations asks the network for a newer version when it is imported, unless told not to.
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    import albumentations
-
-    return Policy(albumentations.Compose([_build(albumentations, index, one) for index, one in enumerate(transforms)]))
+    return Policy(albumentations.Compose([_build(index, one) for index, one in enumerate(transforms)]))
 
 
-def _build(library: object, index: int, transform: Transform) -> "albumentations.BasicTransform":
-    import albumentations
-
-    kind = getattr(library, transform.name, None)
+def _build(index: int, transform: Transform) -> albumentations.BasicTransform:
+    kind = getattr(albumentations, transform.name, None)
     if not (
         isinstance(kind, type) and issubclass(kind, albumentations.ImageOnlyTransform | albumentations.DualTransform)
     ):

@@ -1,21 +1,22 @@
 """What a training run is told: one YAML file, every key typed, unknown keys refused."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from data.catalog import OK_CLASSES
 from data.config import ConfigModel
 from data.decide import Aims
 from data.image import Preprocessing
 from data.split import SplitShares
+from data.targets import Targets
 
 
 class DataSource(ConfigModel):
-    """Where the labelled images come from: `elpv` needs no path; `folder` and `catalog` (a CSV) do."""
+    """Where the labelled images come from: `elpv` needs no path; `folder`, `coco` (its JSON) and `catalog` (a CSV) do."""
 
-    source: Literal["elpv", "folder", "catalog"]
+    source: Literal["elpv", "folder", "coco", "catalog"]
     path: Path | None = None
     ok_classes: frozenset[str] = OK_CLASSES
     product: str = ""
@@ -35,6 +36,14 @@ class ModelConfig(ConfigModel):
     weights: Path | None = Field(default=None, description="a state_dict file; without it, see training/weights.py")
     image: Preprocessing = Preprocessing(width=224, height=224)
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    tuned_side: int | None = Field(
+        default=None,
+        ge=32,
+        description="the learning backbone sees the image shrunk to a square of this; None: as it is",
+    )
+    second_opinion: bool = Field(
+        default=False, description="average with a kernel machine on the backbone as pretrained, on the image as it is"
+    )
 
 
 class Transform(ConfigModel):
@@ -51,7 +60,18 @@ class FitConfig(ConfigModel):
     head_l2: float = Field(default=0.1, gt=0, description="L2 penalty of the head on standardised features")
     epochs: int = Field(default=6, ge=0, description="fine-tuning epochs after the head is fitted")
     batch_size: int = Field(default=32, ge=2)
-    learning_rate: float = Field(default=3e-5, gt=0, description="peak of the one-cycle schedule")
+    learning_rate: float = Field(default=1e-4, gt=0, description="peak of the one-cycle schedule, for the last stage")
+    layer_decay: float = Field(
+        default=0.7, gt=0, le=1, description="each earlier layer learns at this share of the next"
+    )
+    place_learning_rate: float = Field(default=1e-3, gt=0, description="of the place head, which starts from nothing")
+    place_weight: float = Field(
+        default=0.3, ge=0, description="loss of the image's strongest places beside the image's own"
+    )
+    mask_weight: float = Field(
+        default=1.0, ge=0, description="loss per place, where boxes or masks say which are defective"
+    )
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     weight_decay: float = Field(default=0.05, ge=0)
     ema_decay: float = Field(default=0.98, ge=0, lt=1, description="per step; the averaged weights are the result")
     class_balance: float = Field(default=0.5, ge=0, le=1, description="0: as counted, 1: every class weighs the same")
@@ -59,10 +79,28 @@ class FitConfig(ConfigModel):
     precision: Literal["auto", "bfloat16", "float32"] = "auto"
 
 
+DefectKind = Literal["cut_paste", "real", "scratch", "spot", "texture"]
+
+
+class SyntheticConfig(ConfigModel):
+    """Synthetic defects drawn into good images while training, see training/synthetic.py."""
+
+    share: float = Field(default=0.0, ge=0, le=1, description="of the good images in a batch that receive a defect")
+    kinds: tuple[DefectKind, ...] = Field(default=get_args(DefectKind), min_length=1, description="each as often")
+    size: tuple[float, float] = Field(default=(0.05, 0.4), description="longest extent by the image's shorter side")
+
+    @field_validator("size")
+    @classmethod
+    def _size_is_a_range(cls, size: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < size[0] <= size[1] <= 1:
+            raise ValueError(f"expected [smallest, largest] with 0 < smallest <= largest <= 1, got {list(size)}")
+        return size
+
+
 class ExportConfig(ConfigModel):
     """When the int8 model may take the place of the float32 one."""
 
-    int8_auroc_loss: float = Field(default=0.005, ge=0, description="the most AUROC that int8 may lose on val")
+    int8_auroc_loss: float = Field(default=0.003, ge=0, description="the most AUROC that int8 may lose on val")
     calibration_images: int = Field(default=128, ge=1)
 
 
@@ -73,9 +111,14 @@ class TrainConfig(ConfigModel):
     seed: int = Field(default=0, ge=0, lt=2**31)
     data: DataSource
     splits: SplitShares = SplitShares()
+    folds: int = Field(
+        default=0, ge=0, le=20, description="score the train images too, out of fold; 0: val alone decides"
+    )
     model: ModelConfig = ModelConfig()
     augment: tuple[Transform, ...] = ()
+    synthetic: SyntheticConfig = SyntheticConfig()
     fit: FitConfig = FitConfig()
     aims: Aims = Aims()
+    targets: Targets = Targets()
     export: ExportConfig = ExportConfig()
     output: Path = Path("var")

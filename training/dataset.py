@@ -2,16 +2,19 @@
 
 import logging
 import os
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from data.catalog import Catalog, CatalogRow, check_trainable, read_catalog
 from data.errors import InputError, UnreadableImageError
 from data.image import Pixels, Preprocessing, decode, prepare
+from data.sources.coco import read_coco
 from data.sources.elpv import read_elpv
 from data.sources.folder import read_folder
 from training.config import DataSource
@@ -24,15 +27,50 @@ _MOST_OF_MEMORY = 0.7
 
 @dataclass(frozen=True)
 class Examples:
-    """Prepared images uint8 [n, H, W, 3] with their catalog rows."""
+    """Prepared images uint8 [n, H, W, 3] with their catalog rows, and what was marked in them."""
 
     rows: list[CatalogRow]
     images: Pixels
+    packed: Mapping[str, Pixels] = field(default_factory=dict)
+    """by `path`, the prepared mask of each row that has one: one bit a pixel, uint8 [ceil(H * W / 8)]"""
 
     @property
     def is_defect(self) -> NDArray[np.bool_]:
         """bool [n], the truth that errors are counted against."""
         return np.array([row.is_defect for row in self.rows], dtype=bool)
+
+    @property
+    def annotated(self) -> NDArray[np.bool_]:
+        """bool [n], whether `masks` tells the whole truth: the defects are marked, or the image is surely good."""
+        return np.array([bool(row.marks) or row.defect_probability == 0 for row in self.rows], dtype=bool)
+
+    @property
+    def has_places(self) -> bool:
+        """Whether the defects of any image are marked."""
+        return any(row.marks for row in self.rows)
+
+    def masks(self, index: NDArray[np.integer] | Sequence[int]) -> Pixels:
+        """uint8 [k, H, W] for the rows at `index`: 255 where prepared pixels touch something marked as defective, else 0.
+
+        However small the mark, it leaves at least one pixel.
+        """
+        height, width = self.images.shape[1:3]
+        masks = np.zeros((len(index), height, width), np.uint8)
+        for mask, place in zip(masks, index, strict=True):
+            row = self.rows[place]
+            if row.mask:
+                mask[:] = 255 * np.unpackbits(self.packed[row.path], count=height * width).reshape(height, width)
+                continue
+            for box in row.boxes:
+                left, right = box.x0 * width // row.width, -(-box.x1 * width // row.width)
+                top, bottom = box.y0 * height // row.height, -(-box.y1 * height // row.height)
+                mask[top:bottom, left:right] = 255
+        return masks
+
+    def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> "Examples":
+        """The rows at `index`, or where it is True."""
+        places = np.arange(len(self.rows))[index]
+        return Examples([self.rows[place] for place in places], self.images[places], self.packed)
 
     def targets(self, classes: list[str], ok: int) -> NDArray[np.float32]:
         """Soft labels float32 [n, C]: the probability of a row's own side goes to its label, the rest to the other side."""
@@ -53,6 +91,8 @@ def find_catalog(source: DataSource) -> Catalog:
             catalog = read_elpv(source.limit)
         case "folder":
             catalog = read_folder(_path(source), source.ok_classes, source.product)
+        case "coco":
+            catalog = read_coco(_path(source), source.ok_classes, source.product)
         case "catalog":
             catalog = read_catalog(_path(source))
     check_trainable(catalog)
@@ -60,8 +100,10 @@ def find_catalog(source: DataSource) -> Catalog:
 
 
 def load_examples(catalog: Catalog, rows: list[CatalogRow], spec: Preprocessing, title: str) -> Examples:
-    """Decode and prepare the images of `rows`; raises InputError naming an image that cannot be used."""
-    needed = len(rows) * spec.height * spec.width * 3
+    """Decode and prepare the images of `rows` and their masks; raises InputError naming a file that cannot be used."""
+    needed = (
+        len(rows) * spec.height * spec.width * 3 + sum(bool(row.mask) for row in rows) * spec.height * spec.width // 8
+    )
     available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     log.info("%s: %d images of %d x %d, %.0f MB in memory", title, len(rows), spec.width, spec.height, needed / 1e6)
     if needed > _MOST_OF_MEMORY * available:
@@ -71,18 +113,49 @@ def load_examples(catalog: Catalog, rows: list[CatalogRow], spec: Preprocessing,
         )
 
     images = np.empty((len(rows), spec.height, spec.width, 3), np.uint8)
+    packed: dict[str, Pixels] = {}
 
     def load(index: int) -> None:
-        file = catalog.file(rows[index])
-        try:
-            images[index] = prepare([decode(file.read_bytes())], spec)[0]
-        except UnreadableImageError as error:
-            raise InputError(f"image {file} cannot be used: {error.reason}; repair or remove it") from error
+        row = rows[index]
+        image = _decode_file(catalog.file(row))
+        images[index] = prepare([image], spec)[0]
+        if row.mask:
+            mask = _decode_file(catalog.mask_file(row))
+            if mask.shape != image.shape:
+                raise InputError(
+                    f"mask {catalog.mask_file(row)} is {mask.shape[1]} x {mask.shape[0]} pixels and its image "
+                    f"{row.path} {image.shape[1]} x {image.shape[0]}; they must be alike"
+                )
+            if not mask.any():
+                raise InputError(
+                    f"mask {catalog.mask_file(row)} marks nothing, but its image is of class {row.label}; draw the defect "
+                    "or remove the mask"
+                )
+            packed[row.path] = np.packbits(_prepare_mask(mask.max(axis=2), spec))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in bar(pool.map(load, range(len(rows))), len(rows), f"read {title}"):
             pass
-    return Examples(rows, images)
+    return Examples(rows, images, packed)
+
+
+def _decode_file(file: Path) -> Pixels:
+    try:
+        return decode(file.read_bytes())
+    except UnreadableImageError as error:
+        raise InputError(f"image {file} cannot be used: {error.reason}; repair or remove it") from error
+
+
+def _prepare_mask(mask: Pixels, spec: Preprocessing) -> NDArray[np.bool_]:
+    """Grey uint8 [h, w] to bool [spec.height, spec.width]: True where a prepared pixel touches one that is not 0."""
+    marked = (mask > 0).astype(np.float32)
+    # One axis at a time, since cv2 averages over areas only when neither axis grows.
+    for size in ((spec.width, marked.shape[0]), (spec.width, spec.height)):
+        shrinks = size[0] < marked.shape[1] or size[1] < marked.shape[0]
+        marked = cv2.resize(marked, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_NEAREST).astype(
+            np.float32
+        )
+    return marked > 0
 
 
 def _path(source: DataSource) -> Path:

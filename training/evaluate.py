@@ -12,12 +12,14 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from data.bundle import OUTPUTS, Bundle, Metric, Prediction
+from data.bundle import OUTPUTS, Bundle, Prediction
 from data.catalog import Catalog, CatalogRow, read_catalog
 from data.errors import InputError
 from data.image import Pixels
+from data.metric import Metric
 from data.sources.folder import read_folder
 from training.dataset import load_examples
+from training.localise import localisation
 from training.progress import bar
 from training.scores import score
 
@@ -40,7 +42,11 @@ def evaluate(bundle: Bundle, catalog: Catalog, rows: list[CatalogRow]) -> dict[s
         raise InputError(f"{len(rows)} images, {defects} of them defective: both good and defective ones are needed")
     examples = load_examples(catalog, rows, bundle.manifest.preprocessing, "images")
     prediction = predict(bundle.predict, examples.images, "evaluate")
-    return score(prediction.defect_probability, examples.is_defect, bundle.manifest.thresholds)
+    unknown = None if bundle.novelty is None else bundle.novelty.unknown(prediction.embedding)
+    metrics = score(prediction.defect_probability, examples.is_defect, bundle.manifest.thresholds, unknown)
+    if (pointed := localisation(prediction.heatmap, examples)) is not None:
+        metrics["hot_in_box"] = pointed
+    return metrics
 
 
 def result_line(bundle: Path, metrics: dict[str, Metric]) -> str:

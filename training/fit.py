@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,8 +21,10 @@ from data.image import Pixels
 from training.augment import Policy
 from training.config import FitConfig
 from training.dataset import Examples
-from training.network import Network, defect_log_odds
+from training.network import Answers, Network, defect_log_odds
 from training.progress import bar
+from training.synthetic import Synthesis
+from training.weights import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +34,29 @@ _INFERENCE_BATCH = 16
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to; epoch 0 is the head on frozen features. Losses are soft-label cross-entropies in nats."""
+    """What one epoch came to; epoch 0 is the head on frozen features. `val_loss` is the soft-label cross-entropy in nats."""
 
     number: int
     train_loss: float
     val_loss: float
     val_log_odds: NDArray[np.float32]
     """[n], uncalibrated, of the averaged weights"""
+
+    def __str__(self) -> str:
+        return f"epoch {self.number}: loss {self.train_loss:.4f}, val {self.val_loss:.4f}"
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Augmented images with what they should be answered."""
+
+    images: Pixels
+    targets: NDArray[np.float32]
+    """[k, C]"""
+    masks: NDArray[np.uint8] | None
+    """[k, H, W], over 0 where defective; None when no place of any image is known"""
+    annotated: NDArray[np.bool_]
+    """[k], whether the mask tells the whole truth"""
 
 
 @dataclass(frozen=True)
@@ -66,39 +85,44 @@ def fit(
     val: Examples,
     classes: list[str],
     policy: Policy,
+    synthesis: Synthesis,
     config: FitConfig,
     seed: int,
     checkpoint: Path,
+    device: Device,
     on_epoch: Callable[[Epoch], None],
 ) -> Network:
     """Train `network` in place and return its averaged weights in a network of their own, on the CPU.
 
     After every epoch `checkpoint` is replaced in one step; when it is there already, training goes on from it and comes
-    to the same weights as an uninterrupted run. Raises InputError when the loss is no longer a number.
+    to the same weights as an uninterrupted run. Raises InputError when the loss is no longer a number, and when the
+    checkpoint is damaged.
     """
-    device = Device.choose(config.precision)
+    synthesis.collect(train)
     network.to(device.name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    targets = train.targets(classes, network.ok)
+    targets = _smoothed(train.targets(classes, network.ok), config.label_smoothing)
     val_targets = torch.from_numpy(val.targets(classes, network.ok))
     weights = class_weights(targets, config.class_balance)
 
     averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))  # type: ignore[no-untyped-call]
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    groups = _layer_groups(network, config)
+    optimizer = torch.optim.AdamW(groups)
     steps = len(train.rows) // min(config.batch_size, len(train.rows))
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=config.learning_rate, total_steps=max(1, steps * config.epochs), pct_start=0.2
+        optimizer, max_lr=[group["lr"] for group in groups], total_steps=max(1, steps * config.epochs), pct_start=0.2
     )
     result = cast(Network, averaged.module)
     state = {"network": network, "averaged": averaged, "optimizer": optimizer, "schedule": schedule}
 
+    decided: list[Tensor] = []  # the second opinion on val, which no epoch changes
+
     def close(number: int, loss: float) -> None:
-        if not np.isfinite(loss):
-            raise InputError(
-                f"the training loss became {loss} in epoch {number}; lower fit.learning_rate ({config.learning_rate:g}), "
-                "or set fit.precision to float32"
-            )
-        logits = predict_logits(result, val.images, device)
+        logits = _own_logits(result, val.images, device)
+        if result.second is not None:
+            if not decided:
+                decided.append(_decisions(result, val.images, device))
+            result.second.weigh(defect_log_odds(logits, result.ok), decided[0])
+            logits = result.combine(logits, decided[0])
         val_loss = functional.cross_entropy(logits, val_targets).item()
         _save(checkpoint, number, state)
         on_epoch(Epoch(number, loss, val_loss, defect_log_odds(logits, network.ok).numpy()))
@@ -107,29 +131,63 @@ def fit(
     if done is None:
         torch.manual_seed(seed)
         policy.seed(seed)
-        loss = _fit_head(network, train.images, targets, weights, policy, config, device)
+        loss = _fit_head(network, train, targets, weights, policy, config, device)
         result.load_state_dict(network.state_dict())
         done = 0
-        close(done, loss)
+        close(done, _finite(loss, done, config))
     for number in range(done + 1, config.epochs + 1):
         torch.manual_seed(seed + number)
         policy.seed(seed + number)
-        order = np.random.default_rng([seed, number]).permutation(len(train.rows))[: steps * config.batch_size]
+        synthesis.seed(seed + number)
+        random = np.random.default_rng([seed, number])
+        order = random.permutation(len(train.rows))[: steps * config.batch_size]
+        make = partial(_augmented, train, targets, network.ok, policy, synthesis, random)
         losses = []
         network.train()
-        batches = _batches(train.images, order, config.batch_size, policy)
-        for index, images in bar(batches, steps, f"epoch {number} of {config.epochs}"):
+        for batch in bar(_ahead(make, order, config.batch_size), steps, f"epoch {number} of {config.epochs}"):
             with device.context():
-                logits = network(torch.from_numpy(images).to(device.name))
-            loss_tensor = _loss(logits.float(), torch.from_numpy(targets[index]).to(device.name), weights)
+                answers = network(torch.from_numpy(batch.images).to(device.name))
+            loss_tensor = _loss(answers, batch, weights, config, network.ok)
+            losses.append(_finite(loss_tensor.item(), number, config))
             optimizer.zero_grad()
             loss_tensor.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             schedule.step()
             averaged.update_parameters(network)
-            losses.append(loss_tensor.item())
         close(number, float(np.mean(losses)))
     return result.to("cpu").eval()
+
+
+def _layer_groups(network: Network, config: FitConfig) -> list[dict[str, Any]]:
+    """Parameters by their rate: `learning_rate` for the last stage and the head, less for each layer before."""
+    from timm.optim import param_groups_layer_decay  # not before the operators are declared, as weights.py does
+
+    groups: list[dict[str, Any]] = param_groups_layer_decay(
+        network.backbone, weight_decay=config.weight_decay, layer_decay=config.layer_decay
+    )
+    groups = [
+        {
+            "params": group["params"],
+            "weight_decay": group["weight_decay"],
+            "lr": config.learning_rate * group["lr_scale"],
+        }
+        for group in groups
+    ]
+    places = [*network.fine_places.parameters(), *network.coarse_places.parameters()]
+    return [
+        *groups,
+        {"params": list(network.head.parameters()), "weight_decay": config.weight_decay, "lr": config.learning_rate},
+        {"params": places, "weight_decay": config.weight_decay, "lr": config.place_learning_rate},
+    ]
+
+
+def _finite(loss: float, epoch: int, config: FitConfig) -> float:
+    if not np.isfinite(loss):
+        raise InputError(
+            f"the training loss became {loss} in epoch {epoch}; lower fit.learning_rate ({config.learning_rate:g}) or "
+            f"fit.place_learning_rate ({config.place_learning_rate:g}), or set fit.precision to float32"
+        )
+    return loss
 
 
 def class_weights(targets: NDArray[np.float32], balance: float) -> Tensor:
@@ -140,75 +198,172 @@ def class_weights(targets: NDArray[np.float32], balance: float) -> Tensor:
 
 
 def predict_logits(network: Network, images: Pixels, device: Device) -> Tensor:
-    """Class logits float32 [n, C] of prepared images, on the CPU."""
-    features = _pooled(network, images, device)
-    with torch.inference_mode():
-        logits: Tensor = functional.linear(features, network.head.weight.cpu(), network.head.bias.cpu())
-    return logits
+    """Class logits float32 [n, C] of prepared images, the second opinion's part in them where there is one; on the CPU."""
+    logits = _own_logits(network, images, device)
+    return logits if network.second is None else network.combine(logits, _decisions(network, images, device))
 
 
-def _pooled(network: Network, images: Pixels, device: Device) -> Tensor:
+def _own_logits(network: Network, images: Pixels, device: Device) -> Tensor:
     network.eval()
-    pooled = []
-    with torch.inference_mode(), device.context():
-        for start in range(0, len(images), _INFERENCE_BATCH):
-            batch = torch.from_numpy(images[start : start + _INFERENCE_BATCH]).to(device.name)
-            pooled.append(network.features(batch).float().mean(dim=(2, 3)).cpu())
-    return torch.cat(pooled)
+    parts = []
+    with torch.inference_mode():
+        for fine, coarse in _maps(network.maps, images, device):
+            answers = network.judge(network.embed(fine, coarse), network.locate(fine, coarse))
+            parts.append(answers.logits.cpu())
+    return torch.cat(parts)
+
+
+def _decisions(network: Network, images: Pixels, device: Device) -> Tensor:
+    """The second opinion's decision [n] on each image, on the CPU."""
+    assert network.second is not None
+    network.eval()
+    second = network.second
+    with torch.inference_mode():
+        maps = _maps(network.second_maps, images, device)
+        return torch.cat([second(network.embed(*pair)).cpu() for pair in maps])
+
+
+def embed(compute: Callable[[Tensor], tuple[Tensor, Tensor]], images: Pixels, device: Device) -> Tensor:
+    """Embeddings float32 [n, d] of prepared images by a network's `maps` or `second_maps`, on the CPU."""
+    with torch.inference_mode():
+        return torch.cat([Network.embed(*pair).cpu() for pair in _maps(compute, images, device)])
+
+
+def solve_head(features: Tensor, targets: Tensor, weights: Tensor, l2: float) -> tuple[Tensor, Tensor, float]:
+    """Weight [C, d], bias [C] and loss of the linear head on features [m, d] for soft targets [m, C], to convergence (L-BFGS)."""
+    mean, std = features.mean(dim=0), features.std(dim=0) + 1e-6
+    features = (features - mean) / std
+    weight = torch.zeros(targets.shape[1], features.shape[1], requires_grad=True)
+    bias = torch.zeros(targets.shape[1], requires_grad=True)
+    solver = torch.optim.LBFGS([weight, bias], max_iter=_HEAD_STEPS, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        solver.zero_grad()
+        loss = _cross_entropy(functional.linear(features, weight, bias), targets, weights)
+        total: Tensor = loss + l2 * weight.square().sum()
+        total.backward()  # type: ignore[no-untyped-call]
+        return total
+
+    solver.step(closure)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        loss = _cross_entropy(functional.linear(features, weight, bias), targets, weights).item()
+        return weight / std, bias - (weight / std) @ mean, loss
+
+
+def _maps(
+    compute: Callable[[Tensor], tuple[Tensor, Tensor]], images: Pixels, device: Device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    for start in range(0, len(images), _INFERENCE_BATCH):
+        batch = torch.from_numpy(images[start : start + _INFERENCE_BATCH]).to(device.name)
+        with device.context():
+            fine, coarse = compute(batch)
+        yield fine.float(), coarse.float()
 
 
 def _fit_head(
     network: Network,
-    images: Pixels,
+    train: Examples,
     targets: NDArray[np.float32],
     weights: Tensor,
     policy: Policy,
     config: FitConfig,
     device: Device,
 ) -> float:
-    """Solve the head on frozen features of augmented views to convergence (L-BFGS); returns its loss."""
-    views = [images, *(policy(images) for _ in range(1, config.head_views))]
-    features = torch.cat([_pooled(network, view, device) for view in bar(views, len(views), "fit head")]).clone()
+    """Solve image head and second opinion on frozen features, the head on augmented views too; returns the head's loss."""
+    views = [train.images, *(policy(train.images) for _ in range(1, config.head_views))]
+    network.eval()
+    features = [embed(network.maps, view, device).clone() for view in bar(views, len(views), "fit head")]
     goal = torch.from_numpy(np.concatenate([targets] * len(views)))
-    mean, std = features.mean(dim=0), features.std(dim=0) + 1e-6
-    features = (features - mean) / std
-    weight = torch.zeros(network.head.weight.shape, requires_grad=True)
-    bias = torch.zeros(network.head.bias.shape, requires_grad=True)
-    solver = torch.optim.LBFGS([weight, bias], max_iter=_HEAD_STEPS, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        solver.zero_grad()
-        loss = _loss(functional.linear(features, weight, bias), goal, weights)
-        total: Tensor = loss + config.head_l2 * weight.square().sum()
-        total.backward()  # type: ignore[no-untyped-call]
-        return total
-
-    solver.step(closure)  # type: ignore[no-untyped-call]
+    weight, bias, loss = solve_head(torch.cat(features), goal, weights, config.head_l2)
     with torch.no_grad():
-        loss = _loss(functional.linear(features, weight, bias), goal, weights).item()
-        network.head.weight.copy_(weight / std)
-        network.head.bias.copy_(bias - (weight / std) @ mean)
+        network.head.weight.copy_(weight)
+        network.head.bias.copy_(bias)
+    if network.second is not None:
+        frozen = embed(network.second_maps, train.images, device).clone()
+        network.second.fit(frozen, train.is_defect, targets.max(axis=1))
+        network.second.to(device.name)
     return loss
 
 
-def _loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+def _smoothed(targets: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """Soft labels [n, C] with `share` of each spread over all classes (Szegedy et al., arXiv 1512.00567)."""
+    return (1 - share) * targets + np.float32(share / targets.shape[1])
+
+
+def _loss(answers: Answers, batch: _Batch, weights: Tensor, config: FitConfig, ok: int) -> Tensor:
+    """The image's cross-entropy, the same for its strongest places alone, and per place where the truth is known."""
+    device = answers.logits.device
+    targets = torch.from_numpy(batch.targets).to(device)
+    total = _cross_entropy(answers.logits.float(), targets, weights)
+    # Only the sum of the OK classes is known to the place head, whose log-odds are against OK as a whole.
+    grouped = torch.cat([targets[:, :ok].sum(dim=1, keepdim=True), targets[:, ok:]], dim=1)
+    strongest = functional.pad(answers.strongest.float(), (1, 0))
+    per_group = torch.cat([weights[:ok].mean(dim=0, keepdim=True), weights[ok:]])
+    total = total + config.place_weight * _cross_entropy(strongest, grouped, per_group)
+    if batch.masks is not None and batch.annotated.any():
+        total = total + config.mask_weight * _place_loss(answers.places, targets[:, ok:], batch)
+    return total
+
+
+def _place_loss(places: Tensor, of_class: Tensor, batch: _Batch) -> Tensor:
+    """Binary cross-entropy of every place against the mask; defective and good places weigh the same in total.
+
+    The place that a defect fills most is the full target: many defects are smaller than a place.
+    """
+    masks = torch.from_numpy(np.asarray(batch.masks)).to(places.device)[:, None].float()
+    share = functional.adaptive_avg_pool2d(masks, (places.shape[2], places.shape[3]))
+    share = share / share.amax(dim=(2, 3), keepdim=True).clamp(min=1e-6)
+    known = torch.from_numpy(batch.annotated).to(places.device)
+    wanted = (share * of_class[:, :, None, None])[known]
+    each = functional.binary_cross_entropy_with_logits(places.float()[known], wanted, reduction="none")
+    return (each * wanted).sum() / wanted.sum().clamp(min=1) + (each * (1 - wanted)).sum() / (1 - wanted).sum().clamp(
+        min=1
+    )
+
+
+def _cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     weights = weights.to(logits.device)
     each = -(targets * weights * functional.log_softmax(logits, dim=1)).sum(dim=1)
     return each.sum() / (targets * weights).sum()
 
 
-def _batches(
-    images: Pixels, order: NDArray[np.int64], size: int, policy: Policy
-) -> Iterator[tuple[NDArray[np.int64], Pixels]]:
-    """Augmented batches in the given order; the next one is made while the present one trains."""
+def _augmented(
+    train: Examples,
+    targets: NDArray[np.float32],
+    ok: int,
+    policy: Policy,
+    synthesis: Synthesis,
+    random: np.random.Generator,
+    index: NDArray[np.int64],
+) -> _Batch:
+    """A batch of the images at `index`: some good ones receive a synthetic defect, then the policy changes all."""
+    images, goal = train.images[index], targets[index].copy()
+    if not (train.has_places or synthesis.share > 0):
+        return _Batch(policy(images), goal, None, np.zeros(len(index), dtype=bool))
+    masks, annotated = train.masks(index), train.annotated[index] & train.has_places
+    good = ~train.is_defect[index]
+    chosen = np.flatnonzero(good & (random.random(len(index)) < synthesis.share))
+    if len(chosen):
+        images = images.copy()
+        images[chosen], drawn = synthesis(images[chosen])
+        masks[chosen] = 255 * drawn.astype(np.uint8)
+        annotated[chosen] = True
+        goal[chosen, :ok] = 0
+        goal[chosen, ok:] = 1 / (goal.shape[1] - ok)
+    images, masks = policy.with_masks(images, masks)
+    return _Batch(images, goal, masks, annotated)
+
+
+def _ahead(make: Callable[[NDArray[np.int64]], _Batch], order: NDArray[np.int64], size: int) -> Iterator[_Batch]:
+    """Batches in the given order; the next one is made while the present one trains."""
     parts = [order[start : start + size] for start in range(0, len(order), size)]
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(policy, images[parts[0]])
-        for index, following in zip(parts, [*parts[1:], None], strict=True):
+        coming = pool.submit(make, parts[0])
+        for following in [*parts[1:], None]:
             batch = coming.result()
             if following is not None:
-                coming = pool.submit(policy, images[following])
-            yield index, batch
+                coming = pool.submit(make, following)
+            yield batch
 
 
 def _save(checkpoint: Path, epoch: int, state: dict[str, Any]) -> None:
@@ -224,8 +379,12 @@ def _save(checkpoint: Path, epoch: int, state: dict[str, Any]) -> None:
 def _resume(checkpoint: Path, state: dict[str, nn.Module | Any]) -> int | None:
     if not checkpoint.is_file():
         return None
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    for name, one in state.items():
-        one.load_state_dict(saved[name])
-    log.info("going on after epoch %d, from %s", saved["epoch"], checkpoint)
-    return int(saved["epoch"])
+    try:
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        for name, one in state.items():
+            one.load_state_dict(saved[name])
+        epoch = int(saved["epoch"])
+    except UNREADABLE as error:
+        raise InputError(f"checkpoint {checkpoint} is damaged; delete it to start this training anew") from error
+    log.info("going on after epoch %d, from %s", epoch, checkpoint)
+    return epoch

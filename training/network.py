@@ -1,13 +1,22 @@
-"""The network: a timm backbone, one linear head, and the same head at every place of the image for the heatmap."""
+"""The network: a timm backbone with a linear head on the whole image and one at every place of it."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from data.bundle import Calibration
 from data.errors import InputError
+from training.config import ModelConfig
+from training.second_opinion import SecondOpinion
+from training.weights import load_backbone
+
+_FINE_STRIDE = 16
+# Between the mean over all places (0) and the maximum (infinity).
+_SHARPNESS = 4.0
 
 
 class Outputs(NamedTuple):
@@ -19,13 +28,37 @@ class Outputs(NamedTuple):
     embedding: Tensor
 
 
+class Answers(NamedTuple):
+    """What the network says of n images while it learns."""
+
+    logits: Tensor
+    """[n, C] of the whole image, uncalibrated"""
+    places: Tensor
+    """[n, D, h, w] log-odds of each defect class against OK at each place, at stride 16"""
+    strongest: Tensor
+    """[n, D] a soft maximum of `places` over the image"""
+
+
 class Network(nn.Module):
-    """Prepared images to class logits, with the first `ok` of `classes` classes being the OK ones."""
+    """Prepared images to class logits, with the first `ok` of `classes` classes being the OK ones.
+
+    Two heads share the backbone's maps at strides 16 and 32, since many defects are a few pixels wide. The image head is linear
+    on mean and maximum of both maps. The place head is linear at every place of both, and its soft maximum (log-mean-exp,
+    as in Pinheiro and Collobert, arXiv 1411.6228) is added to the image's defect logits: one strong place is enough.
+    """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, backbone: nn.Module, classes: int, ok: int, dropout: float) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        classes: int,
+        ok: int,
+        dropout: float,
+        side: int | None = None,
+        second: SecondOpinion | None = None,
+    ) -> None:
         super().__init__()
         if not 0 < ok < classes:
             raise ValueError(f"expected OK and defect classes, got {ok} OK of {classes}")
@@ -33,24 +66,76 @@ class Network(nn.Module):
         self.register_buffer("mean", _scaled(config["mean"]), persistent=False)
         self.register_buffer("std", _scaled(config["std"]), persistent=False)
         self.backbone = backbone
-        self.head = nn.Linear(int(backbone.num_features), classes)  # type: ignore[arg-type]
+        self.side = side
+        self.second = second
+        stages: list[dict[str, Any]] = list(backbone.feature_info)  # type: ignore[arg-type]
+        self._fine = max(index for index, stage in enumerate(stages) if stage["reduction"] <= _FINE_STRIDE)
+        self._coarse = len(stages) - 1
+        channels = [int(stages[index]["num_chs"]) for index in (self._fine, self._coarse)]
+        self.head = nn.Linear(2 * sum(channels), classes)
+        self.fine_places = nn.Conv2d(channels[0], classes - ok, 1)
+        self.coarse_places = nn.Conv2d(channels[1], classes - ok, 1, bias=False)
+        # Silent at first: the image head is solved on frozen features, and the answer starts from there.
+        for layer in (self.fine_places, self.coarse_places):
+            for parameter in layer.parameters():
+                nn.init.zeros_(parameter)
         self.dropout = dropout
         self.ok = ok
         for module in backbone.modules():
             if isinstance(module, nn.Conv2d) and module.groups > 1:
                 _keep_float32(module)
 
-    def features(self, images: Tensor) -> Tensor:
-        """uint8 [n, H, W, 3] RGB -> the backbone's final feature map [n, d, h, w]."""
-        pixels = images.permute(0, 3, 1, 2).float()
-        maps: Tensor = self.backbone((pixels - self.mean) / self.std)
-        return maps
+    def maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """uint8 [n, H, W, 3] RGB -> the learning backbone's maps at stride 16 and at its last stage, [n, d, h, w] each."""
+        pixels = self._normalised(images)
+        if self.side is not None:
+            size = (self.side, self.side)
+            pixels = functional.interpolate(pixels, size=size, mode="bilinear", antialias=True)
+        return self._run(self.backbone, pixels)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """uint8 [n, H, W, 3] RGB -> class logits [n, C]."""
-        embedding = self.features(images).mean(dim=(2, 3))
-        logits: Tensor = self.head(functional.dropout(embedding, self.dropout, self.training))
-        return logits
+    def second_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """As `maps`, of the second opinion's backbone, which sees the images at their full size."""
+        assert self.second is not None
+        return self._run(self.second.backbone, self._normalised(images))
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        return (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
+
+    def _run(self, backbone: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        fine, coarse = backbone.forward_intermediates(  # type: ignore[operator]
+            pixels, indices=[self._fine, self._coarse], intermediates_only=True
+        )
+        return fine, coarse
+
+    @staticmethod
+    def embed(*maps: Tensor) -> Tensor:
+        """Maps [n, d, h, w] -> float [n, sum of 2 d]: the mean and the maximum of every channel, map by map."""
+        return torch.cat([pooled for one in maps for pooled in (one.mean((2, 3)), one.amax((2, 3)))], dim=1)
+
+    def locate(self, fine: Tensor, coarse: Tensor) -> Tensor:
+        """Both maps -> `Answers.places`."""
+        from_coarse = functional.interpolate(self.coarse_places(coarse), size=fine.shape[2:], mode="bilinear")
+        places: Tensor = self.fine_places(fine) + from_coarse
+        return places
+
+    def judge(self, embedding: Tensor, places: Tensor) -> Answers:
+        """Embedding and places of the same images -> Answers."""
+        flat = _SHARPNESS * places.flatten(2)
+        strongest = (torch.logsumexp(flat, dim=2) - math.log(flat.shape[2])) / _SHARPNESS
+        logits = self.head(functional.dropout(embedding, self.dropout, self.training))
+        logits = torch.cat([logits[:, : self.ok], logits[:, self.ok :] + strongest], dim=1)
+        return Answers(logits, places, strongest)
+
+    def forward(self, images: Tensor) -> Answers:
+        """uint8 [n, H, W, 3] RGB -> Answers."""
+        fine, coarse = self.maps(images)
+        return self.judge(self.embed(fine, coarse), self.locate(fine, coarse))
+
+    def combine(self, logits: Tensor, decision: Tensor) -> Tensor:
+        """Class logits [n, C] whose log-odds of a defect are the mean of their own and of the second opinion's [n]."""
+        assert self.second is not None
+        shift = (self.second.scale * decision - defect_log_odds(logits, self.ok)) / 2
+        return torch.cat([logits[:, : self.ok], logits[:, self.ok :] + shift[:, None]], dim=1)
 
     def freeze(self, names: Sequence[str]) -> None:
         """Keep the pretrained weights of these backbone modules; raises InputError for a name that it does not have."""
@@ -73,35 +158,61 @@ class Network(nn.Module):
 class DeployedNetwork(nn.Module):
     """The network as it is exported: calibrated probabilities, heat and embedding."""
 
-    def __init__(self, network: Network, slope: float, intercept: float) -> None:
+    given: Tensor
+    calibrated: Tensor
+
+    def __init__(self, network: Network, calibration: Calibration) -> None:
         super().__init__()
         self.network = network
-        self.slope = slope
-        self.intercept = intercept
+        self.register_buffer("given", torch.tensor(calibration.given), persistent=False)
+        self.register_buffer("calibrated", torch.tensor(calibration.calibrated), persistent=False)
 
     def forward(self, images: Tensor) -> Outputs:
-        """uint8 [n, H, W, 3] RGB -> Outputs, float32, shapes as in DESIGN section 4.
-
-        The heatmap is the head applied to each place of the final feature map (Zhou et al., CAM, arXiv 1512.04150), so
-        an image's log-odds with two classes are the mean of its places' log-odds.
-        """
-        maps = self.network.features(images)
-        embedding = maps.mean(dim=(2, 3))
-        head = self.network.head
-        class_probability, defect_probability = self._probabilities(head(embedding))
-        local = functional.conv2d(maps, head.weight[:, :, None, None], head.bias)
-        heatmap = self._defect_probability(local)
+        """uint8 [n, H, W, 3] RGB -> Outputs, float32, shapes as in DESIGN section 4."""
+        fine, coarse = self.network.maps(images)
+        embedding = self.network.embed(fine, coarse)
+        logits, places, _ = self.network.judge(embedding, self.network.locate(fine, coarse))
+        second = self.network.second
+        if second is not None:
+            frozen = self.network.second_maps(images)
+            logits = self.network.combine(logits, second(self.network.embed(*frozen)))
+            embedding = self.network.embed(fine, coarse, *frozen)
+        class_probability, defect_probability = self._probabilities(logits)
+        heatmap = torch.sigmoid(torch.logsumexp(places, dim=1))
         return Outputs(class_probability, defect_probability, heatmap, embedding)
 
-    def _defect_probability(self, logits: Tensor) -> Tensor:
-        return torch.sigmoid(self.slope * defect_log_odds(logits, self.network.ok) + self.intercept)
+    def _defect_log_odds(self, logits: Tensor) -> Tensor:
+        """Calibrated: the piecewise-linear map through the calibration's knots, straight on beyond the outermost."""
+        given = defect_log_odds(logits, self.network.ok)[:, None]
+        left, right = self.given[:-1], self.given[1:]
+        rise = (self.calibrated[1:] - self.calibrated[:-1]) / (right - left)
+        within = torch.minimum(torch.maximum(given, left), right) - left
+        below, above = (given[:, 0] - self.given[0]).clamp(max=0), (given[:, 0] - self.given[-1]).clamp(min=0)
+        calibrated: Tensor = self.calibrated[0] + (within * rise).sum(dim=1) + below * rise[0] + above * rise[-1]
+        return calibrated
 
     def _probabilities(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        defect = self._defect_probability(logits)
+        defect = torch.sigmoid(self._defect_log_odds(logits))
         ok = self.network.ok
         within_ok = torch.softmax(logits[:, :ok], dim=1) * (1 - defect)[:, None]
         within_defect = torch.softmax(logits[:, ok:], dim=1) * defect[:, None]
         return torch.cat([within_ok, within_defect], dim=1), defect
+
+
+def build_network(
+    model: ModelConfig, frozen: Sequence[str], classes: Sequence[str], ok_classes: Collection[str]
+) -> Network:
+    """A network with pretrained weights for these classes, the OK ones first; `frozen` backbone modules will not learn.
+
+    Raises InputError for an unknown backbone, weights that cannot be had, and modules that the backbone does not have.
+    """
+    ok = sum(name in ok_classes for name in classes)
+    second = SecondOpinion(load_backbone(model.backbone, model.weights)) if model.second_opinion else None
+    network = Network(
+        load_backbone(model.backbone, model.weights), len(classes), ok, model.dropout, model.tuned_side, second
+    )
+    network.freeze(frozen)
+    return network
 
 
 def _scaled(channels: Sequence[float]) -> Tensor:

@@ -5,18 +5,22 @@ import logging
 import subprocess
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.bundle import (
     CARD,
     GOLDEN,
     MODEL,
+    NOVELTY,
     OUTPUTS,
+    PREDICTIONS,
     Bundle,
-    Calibration,
+    CrossValidation,
     DataFingerprint,
     Manifest,
     Parity,
@@ -27,24 +31,40 @@ from data.bundle import (
     sha256_of,
     write_bundle,
 )
-from data.catalog import Catalog, write_catalog
-from data.decide import choose_thresholds
+from data.catalog import Catalog, CatalogRow, write_catalog
+from data.comparison import write_predictions
+from data.decide import Thresholds, choose_thresholds
+from data.errors import InputError
 from data.image import Pixels
+from data.novelty import fit_novelty
 from data.split import assign_splits
+from data.targets import check_targets
 from training.augment import build_policy
-from training.calibrate import calibrate
-from training.card import render_card, render_gallery, worst_errors
+from training.calibrate import apply, calibrate, cross_calibrated
+from training.card import marked_defects, render_card, render_gallery, worst_errors
 from training.config import TrainConfig
 from training.dataset import Examples, find_catalog, load_examples
 from training.evaluate import predict
 from training.export import TOLERANCE, export_onnx
 from training.fit import Device, Epoch, fit, predict_logits
-from training.network import DeployedNetwork, Network, defect_log_odds
+from training.folds import cross_validation, discard, out_of_fold
+from training.localise import localisation
+from training.network import DeployedNetwork, Network, build_network, defect_log_odds
+from training.operating import bills, operating_figure
 from training.plots import figures
-from training.quantize import Measured, choose_precision, median_milliseconds, quantize, spread
-from training.scores import auroc, score
-from training.tracking import track
-from training.weights import load_backbone
+from training.quantize import (
+    Measured,
+    Precision,
+    choose_precision,
+    describe,
+    median_milliseconds,
+    quantize_within,
+    spread,
+    verdict_agreement,
+)
+from training.scores import auroc, class_scores, score, summarise_novelty
+from training.synthetic import Synthesis
+from training.tracking import Tracker, track
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +78,20 @@ _REPLAY_TOLERANCE = {"float32": 1e-3, "int8": 0.05}
 Model = Callable[[Pixels], Prediction]
 
 
+@dataclass(frozen=True)
+class _HeldOut:
+    """What decides calibration and thresholds: raw scores of images that their model was not trained on."""
+
+    log_odds: NDArray[np.float32]
+    """[n] of the validation images, then of the train images out of fold"""
+    rows: list[CatalogRow]
+    cross_validation: CrossValidation | None
+
+    @property
+    def is_defect(self) -> NDArray[np.bool_]:
+        return np.array([row.is_defect for row in self.rows])
+
+
 def train(config: TrainConfig) -> tuple[Path, Manifest]:
     """Train, export, measure, and write the bundle and the split catalog; returns the bundle's directory.
 
@@ -65,13 +99,8 @@ def train(config: TrainConfig) -> tuple[Path, Manifest]:
     no bundle written, for anything in the configuration or the data that must be put right first.
     """
     catalog = assign_splits(find_catalog(config.data), config.splits)
-    policy = build_policy(config.augment)
-    classes = catalog.classes
-    ok = sum(name in catalog.ok_classes for name in classes)
-    network = Network(
-        load_backbone(config.model.backbone, config.model.weights), len(classes), ok, config.model.dropout
-    )
-    network.freeze(config.fit.frozen)
+    policy, synthesis = build_policy(config.augment), Synthesis(config.synthetic)
+    network = build_network(config.model, config.fit.frozen, catalog.classes, catalog.ok_classes)
     examples = {
         split: load_examples(catalog, catalog.of_split(split), config.model.image, split)
         for split in ("train", "val", "test")
@@ -84,29 +113,83 @@ def train(config: TrainConfig) -> tuple[Path, Manifest]:
 
         def on_epoch(epoch: Epoch) -> None:
             val_auroc = auroc(epoch.val_log_odds, val.is_defect)
-            log.info(
-                "epoch %d: loss %.4f, val %.4f, AUROC %.4f", epoch.number, epoch.train_loss, epoch.val_loss, val_auroc
-            )
+            log.info("%s, AUROC %.4f", epoch, val_auroc)
             tracker.epoch(epoch, val_auroc)
 
-        fitted = fit(network, examples["train"], val, classes, policy, config.fit, config.seed, checkpoint, on_epoch)
-        logits = predict_logits(fitted, val.images, Device.choose(config.fit.precision, "cpu"))
-        calibration = calibrate(defect_log_odds(logits, ok).numpy(), val.is_defect)
+        fitted = fit(
+            network,
+            examples["train"],
+            val,
+            catalog.classes,
+            policy,
+            synthesis,
+            config.fit,
+            config.seed,
+            checkpoint,
+            Device.choose(config.fit.precision),
+            on_epoch,
+        )
+        held_out = _held_out(config, catalog, examples, fitted, checkpoint, tracker)
         bundles = config.output / "bundles"
         bundles.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=bundles, prefix=".part-", ignore_cleanup_errors=True) as directory:
             parts = Path(directory) / "bundle"
             parts.mkdir()
-            manifest, plots, gallery = _assemble(config, catalog, examples, fitted, calibration, tracker.run_id, parts)
+            manifest, plots, gallery = _assemble(config, catalog, examples, fitted, held_out, tracker.run_id, parts)
             target = bundles / f"{manifest.name}-{manifest.version}"
             others = [name for name in (MODEL_FLOAT32, MODEL_INT8) if (parts / name).exists()]
-            write_bundle(parts, target, manifest, [MODEL, GOLDEN, CARD, *others])
+            write_bundle(parts, target, manifest, [MODEL, GOLDEN, CARD, PREDICTIONS, NOVELTY, *others])
         Bundle.load(target)
-        test_sha256 = catalog.model_copy(update={"rows": tuple(examples["test"].rows)}).fingerprint
-        log.info("champion: %s", tracker.result(target, manifest, plots, gallery, test_sha256))
-    checkpoint.unlink()
-    checkpoint.with_suffix(".run").unlink()
+        log.info(tracker.result(target, manifest, plots, gallery))
+    discard(checkpoint)
     return target, manifest
+
+
+def cross_validate(config: TrainConfig) -> tuple[Path, CrossValidation]:
+    """Score every image of the data out of fold, test images too, to say how good the recipe is; nothing is exported.
+
+    Returns the predictions as CSV (columns of data.comparison.PredictedImage, calibrated by other images than their own) and the
+    figures. A killed run goes on from its finished folds. Raises InputError as `train` does, and without folds.
+    """
+    if not config.folds:
+        raise InputError("folds is 0: cross-validation needs at least 2; add --set folds=5")
+    catalog = find_catalog(config.data)
+    examples = load_examples(catalog, list(catalog.rows), config.model.image, "images")
+    checkpoint = config.output / "checkpoints" / f"{config.name}-all-{_identity(config, catalog)}.pt"
+    catalog_file = config.output / "catalogs" / f"{config.name}-all.csv"
+    write_catalog(catalog, catalog_file)
+    with track(config, catalog, catalog_file, checkpoint.with_suffix(".run")) as tracker:
+        logits, fold = out_of_fold(config, catalog, examples, checkpoint, tracker)
+        ok = sum(name in catalog.ok_classes for name in catalog.classes)
+        scores = defect_log_odds(logits, ok).numpy()
+        result = cross_validation(scores, examples.is_defect, fold)
+        tracker.metrics({name: metric.value for name, metric in result.metrics.items()})
+    predictions = config.output / "cross_validation" / f"{config.name}.csv"
+    predictions.parent.mkdir(parents=True, exist_ok=True)
+    write_predictions(predictions, examples.rows, cross_calibrated(scores, examples.is_defect))
+    discard(checkpoint)
+    return predictions, result
+
+
+def _held_out(
+    config: TrainConfig,
+    catalog: Catalog,
+    examples: dict[str, Examples],
+    network: Network,
+    checkpoint: Path,
+    tracker: Tracker,
+) -> _HeldOut:
+    train, val = examples["train"], examples["val"]
+    ok = network.ok
+    logits = predict_logits(network, val.images, Device.choose(config.fit.precision, "cpu"))
+    scores = defect_log_odds(logits, ok).numpy()
+    if not config.folds:
+        return _HeldOut(scores, val.rows, None)
+    logits, fold = out_of_fold(config, catalog, train, checkpoint, tracker)
+    out = defect_log_odds(logits, ok).numpy()
+    return _HeldOut(
+        np.concatenate([scores, out]), [*val.rows, *train.rows], cross_validation(out, train.is_defect, fold)
+    )
 
 
 def _assemble(
@@ -114,33 +197,47 @@ def _assemble(
     catalog: Catalog,
     examples: dict[str, Examples],
     network: Network,
-    calibration: Calibration,
+    held_out: _HeldOut,
     run_id: str,
     parts: Path,
 ) -> tuple[Manifest, dict[str, str], str]:
     """Fill `parts` with everything but the manifest's hashes; returns the manifest, the plots and the error gallery."""
-    val, test = examples["val"], examples["test"]
+    train, val, test = examples["train"], examples["val"], examples["test"]
+    calibration = calibrate(held_out.log_odds, held_out.is_defect)
     golden = test.images[spread(len(test.rows), _GOLDEN_FRAMES)]
-    deployed = DeployedNetwork(network, calibration.slope, calibration.intercept)
-    difference = export_onnx(deployed, golden, parts / MODEL_FLOAT32)
-    calibration_images = examples["train"].images[spread(len(examples["train"].rows), config.export.calibration_images)]
-    quantize(parts / MODEL_FLOAT32, parts / MODEL_INT8, calibration_images)
-    variants, held_out = _compare(parts, val, config.export.int8_auroc_loss)
-    precision = next(name for name, variant in variants.items() if variant.chosen)
+    difference = export_onnx(DeployedNetwork(network, calibration), golden, parts / MODEL_FLOAT32)
+    calibration_images = train.images[spread(len(train.rows), config.export.calibration_images)]
+    quantized = _quantize(parts, calibration_images, val, config.export.int8_auroc_loss)
+    precision = quantized.precision
     (parts / {"float32": MODEL_FLOAT32, "int8": MODEL_INT8}[precision]).rename(parts / MODEL)
 
     model = _model(parts / MODEL)
-    thresholds, guarantee = choose_thresholds(held_out[precision].defect_probability, val.is_defect, config.aims)
+    # The validation images through the graph that will serve; the folds' images as their own models scored them.
+    scores = apply(calibration, held_out.log_odds)
+    scores[: len(val.rows)] = quantized.predictions[precision].defect_probability
+    thresholds, guarantee = choose_thresholds(
+        scores, held_out.is_defect, config.aims, [row.label for row in held_out.rows]
+    )
     prediction = predict(model, test.images, "test")
+    fine = network.fine_places.in_channels  # the embedding begins with the channel means at stride 16
+    novelty = fit_novelty(
+        predict(model, train.images, "embed").embedding[:, :fine], quantized.predictions[precision].embedding[:, :fine]
+    )
+    novelty.write(parts / NOVELTY)
+    unknown = novelty.unknown(prediction.embedding)
+    write_predictions(parts / PREDICTIONS, test.rows, prediction.defect_probability)
     expected = model(golden)
     np.savez(parts / GOLDEN, images=golden, **{name: getattr(expected, name) for name in OUTPUTS})
+    metrics = score(prediction.defect_probability, test.is_defect, thresholds, unknown)
+    if (pointed := localisation(prediction.heatmap, test)) is not None:
+        metrics["hot_in_box"] = pointed
     now = datetime.now(UTC)
     rows = {split: one.rows for split, one in examples.items()}
     manifest = Manifest(
         name=config.name,
         version=f"{now:%Y%m%d-%H%M%S}-{sha256_of(parts / MODEL)[:6]}",
         created_at=now,
-        precision="int8" if precision == "int8" else "float32",
+        precision=precision,
         backbone=config.model.backbone,
         classes=catalog.classes,
         ok_classes=[name for name in catalog.classes if name in catalog.ok_classes],
@@ -148,9 +245,12 @@ def _assemble(
         thresholds=thresholds,
         guarantee=guarantee,
         calibration=calibration,
-        metrics=score(prediction.defect_probability, test.is_defect, thresholds),
-        variants=variants,
+        cross_validation=held_out.cross_validation,
+        metrics=metrics,
+        targets=check_targets(config.targets, metrics, quantized.measured[precision].milliseconds),
+        variants=quantized.variants(thresholds),
         parity=Parity(torch_onnxruntime=difference, tolerance=TOLERANCE, replay_tolerance=_REPLAY_TOLERANCE[precision]),
+        novelty=summarise_novelty(novelty, prediction.embedding, len(val.rows)),
         data=DataFingerprint(
             source=config.data.source,
             sha256=catalog.fingerprint,
@@ -163,21 +263,63 @@ def _assemble(
         files={},
     )
     plots = figures(prediction.defect_probability, test.is_defect, thresholds)
-    errors = worst_errors(test, prediction, manifest)
-    (parts / CARD).write_text(render_card(manifest, catalog, plots, errors), encoding="utf-8")
+    defect_rate = config.aims.defect_rate or float(held_out.is_defect.mean())
+    plots["operating"] = operating_figure(scores, held_out.is_defect, thresholds, guarantee, defect_rate)
+    errors = worst_errors(test, prediction, manifest, unknown)
+    passed = (prediction.defect_probability < thresholds.pass_below) & ~unknown
+    of_classes = class_scores(
+        prediction.class_probability, [row.label for row in test.rows], catalog.classes, catalog.ok_classes, passed
+    )
+    card = render_card(
+        manifest,
+        catalog,
+        plots,
+        errors,
+        of_classes,
+        marked_defects(test, prediction, manifest, unknown),
+        bills(scores, held_out.is_defect, thresholds, config.aims),
+    )
+    (parts / CARD).write_text(card, encoding="utf-8")
     return manifest, plots, render_gallery(errors)
 
 
-def _compare(parts: Path, val: Examples, most_loss: float) -> tuple[dict[str, Variant], dict[str, Prediction]]:
-    """Both precisions measured on val, with their predictions."""
-    files = {"float32": parts / MODEL_FLOAT32, "int8": parts / MODEL_INT8}
-    held_out = {name: predict(_model(file), val.images, f"val {name}") for name, file in files.items()}
+@dataclass(frozen=True)
+class _Quantized:
+    """Both precisions as measured on val, and which of them serves."""
+
+    precision: Precision
+    why: str
+    measured: dict[Precision, Measured]
+    predictions: dict[Precision, Prediction]
+
+    def variants(self, thresholds: Thresholds) -> dict[str, Variant]:
+        agreement = verdict_agreement(self.predictions["float32"], self.predictions["int8"], thresholds)
+        return describe(self.measured, self.precision, self.why, agreement)
+
+
+def _quantize(parts: Path, images: Pixels, val: Examples, most_loss: float) -> _Quantized:
+    """Write the int8 twin of the float32 graph in `parts`, as much of it in int8 as keeps the loss on val within bounds."""
+    files: dict[Precision, Path] = {"float32": parts / MODEL_FLOAT32, "int8": parts / MODEL_INT8}
+    predictions: dict[Precision, Prediction] = {"float32": predict(_model(files["float32"]), val.images, "val float32")}
+    best = auroc(predictions["float32"].defect_probability, val.is_defect)
+
+    def loss_of(file: Path) -> float:
+        predictions["int8"] = predict(_model(file), val.images, "val int8")
+        return best - auroc(predictions["int8"].defect_probability, val.is_defect)
+
+    kept = quantize_within(files["float32"], files["int8"], images, loss_of, most_loss)
     times = median_milliseconds({name: open_session(file, threads=2) for name, file in files.items()}, val.images[:1])
     measured = {
-        name: Measured(file.stat().st_size, times[name], auroc(held_out[name].defect_probability, val.is_defect))
+        name: Measured(
+            file.stat().st_size,
+            times[name],
+            auroc(predictions[name].defect_probability, val.is_defect),
+            len(kept) if name == "int8" else 0,
+        )
         for name, file in files.items()
     }
-    return choose_precision(measured["float32"], measured["int8"], most_loss), held_out
+    precision, why = choose_precision(measured["float32"], measured["int8"], most_loss)
+    return _Quantized(precision, why, measured, predictions)
 
 
 def _model(file: Path) -> Model:
@@ -187,7 +329,7 @@ def _model(file: Path) -> Model:
 
 def _identity(config: TrainConfig, catalog: Catalog) -> str:
     """Names the checkpoint: what was trained on and how, so that another run never goes on from it."""
-    told = config.model_dump_json(include={"seed", "model", "augment", "fit"})
+    told = config.model_dump_json(include={"seed", "folds", "model", "augment", "synthetic", "fit"})
     return hashlib.sha256(f"{told}{catalog.fingerprint}".encode()).hexdigest()[:12]
 
 

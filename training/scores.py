@@ -1,14 +1,16 @@
 """How good the verdicts are: rates and scores on held-out images, each with its 95 % interval."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
-from data.bundle import Metric
 from data.decide import Thresholds
+from data.metric import Metric
+from data.novelty import Novelty, NoveltySummary, false_alarms_expected
 
 Scores = NDArray[np.floating]
 Truth = NDArray[np.bool_]
@@ -17,15 +19,34 @@ _RESAMPLES = 500
 _BINS = 10
 
 
-def score(defect_probability: NDArray[np.floating], is_defect: Truth, thresholds: Thresholds) -> dict[str, Metric]:
+@dataclass(frozen=True)
+class ClassScore:
+    """What became of the test images of one true class."""
+
+    name: str
+    ok: bool
+    flagged: Metric
+    """not passed: found, for a defect class; overkill, for an OK class"""
+    recall: Metric
+    """given this class as the most probable one"""
+    taken_for: dict[str, int]
+    """how many got each class as the most probable one; a row of the confusion matrix"""
+
+
+def score(
+    defect_probability: NDArray[np.floating], is_defect: Truth, thresholds: Thresholds, unknown: Truth | None = None
+) -> dict[str, Metric]:
     """Metrics of defect probabilities float [n] in 0..1 against the truth bool [n]; both kinds must be there.
+
+    `unknown` bool [n] says which look unlike anything in training (None: the bundle cannot tell): they are sent to review.
 
     `test_auroc`, `test_accuracy` (defect probability over 0.5), `escape_rate` (defects passed), `overkill_rate` (good
     parts rejected or sent to review), `reject_good_rate`, `pass_rate`, `review_rate`, `ece` (expected calibration error).
     Rates carry Clopper-Pearson intervals, AUROC and ECE percentile intervals of a stratified bootstrap.
     """
     scores: Scores = np.asarray(defect_probability, dtype=np.float64)
-    passed, rejected = scores < thresholds.pass_below, scores >= thresholds.reject_from
+    known = np.ones(len(scores), bool) if unknown is None else ~unknown
+    passed, rejected = known & (scores < thresholds.pass_below), known & (scores >= thresholds.reject_from)
     return {
         "test_auroc": bootstrap(auroc, scores, is_defect),
         "test_accuracy": rate((scores > 0.5) == is_defect),
@@ -36,6 +57,42 @@ def score(defect_probability: NDArray[np.floating], is_defect: Truth, thresholds
         "review_rate": rate(~passed & ~rejected),
         "ece": bootstrap(calibration_error, scores, is_defect),
     }
+
+
+def class_scores(
+    class_probability: NDArray[np.floating],
+    labels: Sequence[str],
+    classes: Sequence[str],
+    ok_classes: Collection[str],
+    passed: Truth,
+) -> list[ClassScore]:
+    """What became of each class, in the order of `classes`, from class probabilities float [n, C] and true `labels` [n].
+
+    `passed` bool [n] says which images got PASS. Classes without a test image are left out.
+    """
+    taken = class_probability.argmax(axis=1)
+    truth = np.array([classes.index(label) for label in labels])
+    return [
+        ClassScore(
+            name=name,
+            ok=name in ok_classes,
+            flagged=rate(~passed[truth == index]),
+            recall=rate(taken[truth == index] == index),
+            taken_for={other: int(np.sum(taken[truth == index] == place)) for place, other in enumerate(classes)},
+        )
+        for index, name in enumerate(classes)
+        if np.any(truth == index)
+    ]
+
+
+def summarise_novelty(novelty: Novelty, test: NDArray[np.float32], held_out: int) -> NoveltySummary:
+    """For the manifest: `novelty`, fitted with `held_out` images, measured on the test images' embeddings float32 [n, d]."""
+    return NoveltySummary(
+        threshold=float(novelty.threshold),
+        expected=false_alarms_expected(held_out) / (held_out + 1),
+        n=held_out,
+        false_alarm=rate(novelty.unknown(test)),
+    )
 
 
 def auroc(scores: Scores, is_defect: Truth) -> float:

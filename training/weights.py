@@ -20,7 +20,7 @@ _PACKAGES = {
 }
 
 # What torch.load raises for bytes that are no state_dict; it documents none of it.
-_UNREADABLE = (
+UNREADABLE = (
     OSError, RuntimeError, ValueError, EOFError, LookupError, AttributeError, TypeError, ImportError, UnpicklingError
 )  # fmt: skip
 
@@ -57,7 +57,7 @@ def _read(file: Path) -> Mapping[str, Tensor]:
         state: Any = torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise InputError(f"model.weights: {file} not found") from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise InputError(f"model.weights: {file} is not a readable state_dict ({_first_line(error)})") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise InputError(f"model.weights: {file} holds no plain state_dict (name -> tensor)")

@@ -3,13 +3,12 @@
 Buerhop-Lutz et al., A Benchmark for Visual Identification of Defective Solar Cells in Electroluminescence Imagery (2018).
 """
 
-import hashlib
 import importlib.util
 from pathlib import Path
 
 from data.catalog import Catalog, CatalogRow
 from data.errors import InputError
-from data.image import read_header
+from data.sources.image_file import read_image_file
 
 
 def read_elpv(limit: int | None = None) -> Catalog:
@@ -30,19 +29,17 @@ def read_elpv(limit: int | None = None) -> Catalog:
 
 
 def _row(root: Path, path: str, probability: float, kind: str) -> CatalogRow:
-    content = (root / path).read_bytes()
-    header = read_header(content)
-    sha256 = hashlib.sha256(content).hexdigest()
+    image = read_image_file(root / path)
     label = "defect" if probability > 0.5 else "good"
     return CatalogRow(
         path=path,
         label=label,
         defect_probability=round(probability * 3) / 3,
         classes=label,
-        group=sha256[:16],
+        group=image.sha256[:16],
         product=kind,
-        width=header.width,
-        height=header.height,
-        sha256=sha256,
+        width=image.width,
+        height=image.height,
+        sha256=image.sha256,
         source="elpv",
     )

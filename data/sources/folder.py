@@ -1,22 +1,22 @@
-"""A labelled folder: ROOT/<class>/* or ROOT/{train,val,test}/<class>/*."""
+"""A labelled folder: ROOT/<class>/* or ROOT/{train,val,test}/<class>/*, with masks and boxes where there are any."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from data.catalog import OK_CLASSES, Catalog, CatalogRow, Split, check_trainable
-from data.errors import InputError, UnreadableImageError
-from data.image import read_header
+from data.errors import InputError
+from data.sources.annotations import GROUND_TRUTH, annotate
+from data.sources.image_file import SUFFIXES, read_image_file
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
 
 def read_folder(root: Path, ok_classes: Iterable[str] = OK_CLASSES, product: str = "") -> Catalog:
     """A catalog of every image under the class folders of `root`.
 
-    Images with the same content share a group, so a copy never sits in train and test at once. Raises InputError for a
-    missing folder, a class without images, only one kind of class, and any image that cannot be read (naming it).
+    Images with the same content share a group, so a copy never sits in train and test at once. Masks and boxes are found as
+    data.sources.annotations says. Raises InputError for a missing folder, a class without images, only one kind of class,
+    any image that cannot be read and any annotation that fits no image (naming it).
     """
     if not root.is_dir():
         raise InputError(f"folder {root} not found; expected ROOT/<class>/* or ROOT/{{train,val,test}}/<class>/*")
@@ -34,7 +34,7 @@ def read_folder(root: Path, ok_classes: Iterable[str] = OK_CLASSES, product: str
         raise InputError(
             f"folder {root} has no class folders; expected ROOT/<class>/* or ROOT/{{train,val,test}}/<class>/*"
         )
-    catalog = Catalog(root=root, rows=tuple(rows))
+    catalog = Catalog(root=root, rows=tuple(annotate(root, rows)))
     check_trainable(catalog)
     return catalog
 
@@ -45,27 +45,22 @@ def _class_folders(root: Path) -> Iterator[tuple[Split, Path]]:
         raise InputError(f"folder {root} has train but no test; add test/<class>/*, or give the classes without splits")
     for split, parent in [(split, root / split) for split in given] or [("", root)]:
         for folder in sorted(parent.iterdir()):
-            if folder.is_dir() and not folder.name.startswith("."):
+            if folder.is_dir() and not folder.name.startswith(".") and folder != root / GROUND_TRUTH:
                 yield split, folder
 
 
 def _row(root: Path, file: Path, label: str, split: Split, ok: frozenset[str], product: str) -> CatalogRow:
-    content = file.read_bytes()
-    try:
-        header = read_header(content)
-    except UnreadableImageError as error:
-        raise InputError(f"image {file} cannot be used: {error.reason}; repair or remove it") from error
-    sha256 = hashlib.sha256(content).hexdigest()
+    image = read_image_file(file)
     return CatalogRow(
         path=file.relative_to(root).as_posix(),
         label=label,
         defect_probability=0.0 if label in ok else 1.0,
         classes=label,
-        group=sha256[:16],
+        group=image.sha256[:16],
         split=split,
         product=product,
-        width=header.width,
-        height=header.height,
-        sha256=sha256,
+        width=image.width,
+        height=image.height,
+        sha256=image.sha256,
         source="folder",
     )

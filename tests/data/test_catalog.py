@@ -1,6 +1,7 @@
 """Catalogs: nothing lost between a folder, a CSV and the splits, and every mistake named."""
 
 import csv
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from data.box import Box
 from data.catalog import Catalog, CatalogRow, read_catalog, write_catalog
 from data.errors import InputError
 from data.sources.folder import read_folder
-from data.split import SplitShares, assign_splits
+from data.split import SplitShares, assign_folds, assign_splits
 
 
 def save(file: Path, value: int) -> None:
@@ -99,6 +101,28 @@ def test_no_group_lies_in_two_splits_and_nothing_is_lost(seed: int, groups: int,
     assert assign_splits(catalog, shares) == split
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(10, 60), st.integers(2, 6))
+def test_folds_keep_groups_whole_and_labels_in_share(seed: int, groups: int, folds: int) -> None:
+    random = np.random.default_rng(seed)
+    places_of = random.integers(0, groups, 300)
+    rows = [row(i, "defect" if i % 3 == 0 else "good", f"g{places_of[i]}") for i in range(300)]
+    try:
+        assignment = assign_folds(rows, folds, seed % 7)
+    except InputError as error:
+        assert "every fold needs both good and defective" in str(error)
+        return
+    assert set(assignment) == set(range(folds))
+    for group in set(places_of):
+        assert len(set(assignment[places_of == group])) == 1
+    if groups > 40:
+        defect = np.array([one.is_defect for one in rows])
+        for fold in range(folds):
+            assert (assignment == fold).mean() == pytest.approx(1 / folds, abs=0.06)
+            assert defect[assignment == fold].mean() == pytest.approx(1 / 3, abs=0.1)
+    np.testing.assert_array_equal(assign_folds(rows, folds, seed % 7), assignment)
+
+
 def test_splits_keep_the_share_of_each_label() -> None:
     rows = tuple(row(i, "defect" if i % 5 == 0 else "good", f"g{i}") for i in range(1000))
     counts = assign_splits(Catalog(root=Path(), rows=rows), SplitShares(val=0.2, test=0.25)).counts()
@@ -154,6 +178,12 @@ def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
         ("defect_probability", "1.5", r"image 3 of lot\.csv: defect_probability: Input should be less than"),
         ("split", "training", r"image 3 of lot\.csv: split: Input should be 'train'"),
         ("label", "", r"image 3 of lot\.csv: label: String should have at least 1 character"),
+        ("boxes", "1,2,31,9", r"image 3 of lot\.csv: boxes: .*box 1,2,31,9 leaves the image of 30 x 20 pixels"),
+        ("boxes", "1,2,3,9;4,4,4,9", r"image 3 of lot\.csv: boxes\.1: .*box 4,4,4,9 has no area"),
+        ("boxes", "1,2,3", r"image 3 of lot\.csv: boxes: .*is no box; expected x0,y0,x1,y1"),
+        ("boxes", "1,2,3,x", r"image 3 of lot\.csv: boxes\.0\.y1: Input should be a valid integer"),
+        ("boxes", "-1,2,3,4", r"image 3 of lot\.csv: boxes\.0\.x0: Input should be greater than or equal to 0"),
+        ("mask", "mask.png", r"image 3 of lot\.csv: mask_sha256: .*mask and mask_sha256 go together"),
     ],
 )
 def test_a_wrong_cell_is_named(tmp_path: Path, column: str, value: str, message: str) -> None:
@@ -161,6 +191,7 @@ def test_a_wrong_cell_is_named(tmp_path: Path, column: str, value: str, message:
     write_catalog(read_folder(labelled_folder(tmp_path / "in")), file)
     with file.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
+    rows.sort(key=lambda one: one["label"], reverse=True)
     rows[2][column] = value
     with file.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, rows[0])
@@ -168,6 +199,64 @@ def test_a_wrong_cell_is_named(tmp_path: Path, column: str, value: str, message:
         writer.writerows(rows)
     with pytest.raises(InputError, match=message):
         read_catalog(file)
+
+
+def marked(tmp_path: Path, boxes: str = "3,4,10,12", mask_sha256: str = "") -> Catalog:
+    """One marked image of two; with `mask_sha256` by a mask, too."""
+    save(tmp_path / "in" / "1.png", 1)
+    save(tmp_path / "in" / "truth" / "0.png", 1)
+    fields = {"width": 30, "height": 20, "path": "1.png", "boxes": boxes, "mask": mask_sha256 and "truth/0.png"}
+    one = row(1, "dent", "b").model_dump() | fields | {"mask_sha256": mask_sha256}
+    save(tmp_path / "in" / "0.png", 0)
+    return Catalog(root=tmp_path / "in", rows=(row(0, "good", "a"), CatalogRow.model_validate(one)))
+
+
+def test_boxes_and_masks_survive_the_csv(tmp_path: Path) -> None:
+    catalog = marked(tmp_path, "3,4,10,12;0,0,30,20,deep dent", mask_sha256="f" * 64)
+    write_catalog(catalog, tmp_path / "elsewhere" / "lot.csv")
+    again = read_catalog(tmp_path / "elsewhere" / "lot.csv")
+    assert again.rows[0].boxes == ()
+    assert again.rows[1].boxes == (Box(x0=3, y0=4, x1=10, y1=12), Box(x0=0, y0=0, x1=30, y1=20, label="deep dent"))
+    assert again.mask_file(again.rows[1]).samefile(tmp_path / "in" / "truth" / "0.png")
+    assert again.fingerprint == catalog.fingerprint
+
+
+def test_a_missing_mask_is_named(tmp_path: Path) -> None:
+    write_catalog(marked(tmp_path, mask_sha256="f" * 64), tmp_path / "lot.csv")
+    (tmp_path / "in" / "truth" / "0.png").unlink()
+    with pytest.raises(InputError, match=r"image 2 of lot\.csv: file in/truth/0\.png not found"):
+        read_catalog(tmp_path / "lot.csv")
+
+
+def test_other_marks_make_another_data_set(tmp_path: Path) -> None:
+    catalogs = [
+        marked(tmp_path, ""),
+        marked(tmp_path),
+        marked(tmp_path, "3,4,10,13"),
+        marked(tmp_path, mask_sha256="f" * 64),
+        marked(tmp_path, mask_sha256="e" * 64),
+    ]
+    assert len({catalog.fingerprint for catalog in catalogs}) == len(catalogs)
+
+
+def test_a_catalog_from_before_there_were_marks_is_the_same_data_set(tmp_path: Path) -> None:
+    file = tmp_path / "lot.csv"
+    write_catalog(marked(tmp_path, ""), file)
+    with file.open(newline="") as stream:
+        rows = [dict(list(fields.items())[:-3]) for fields in csv.DictReader(stream)]
+    with file.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    again = read_catalog(file)
+    assert [one.marks for one in again.rows] == ["", ""]
+    lines = sorted(f"{one.sha256} {one.label} {one.defect_probability!r} {one.split}" for one in again.rows)
+    assert again.fingerprint == hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def test_nothing_can_be_marked_in_a_good_image() -> None:
+    with pytest.raises(ValueError, match=r"the image is of class good, surely good"):
+        CatalogRow.model_validate(row(0, "good", "a").model_dump() | {"boxes": "0,0,1,1"})
 
 
 def test_a_csv_without_images_says_what_the_header_is(tmp_path: Path) -> None:

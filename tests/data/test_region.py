@@ -33,12 +33,26 @@ def test_cool_heat_is_no_evidence() -> None:
     assert find_regions(np.zeros((7, 7), np.float32), 300, 300, at_least=0.0) == []
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 5000), st.integers(1, 5000))
-def test_boxes_never_leave_the_image(seed: int, width: int, height: int) -> None:
-    heat = np.random.default_rng(seed).random((7, 7)).astype(np.float32)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5000), st.integers(1, 5000), st.integers(4, 64), st.integers(4, 64))
+def test_boxes_never_leave_the_image(seed: int, width: int, height: int, down: int, across: int) -> None:
+    heat = np.random.default_rng(seed).random((down, across)).astype(np.float32)
     regions = find_regions(heat, width, height, at_least=0.1)
     assert 1 <= len(regions) <= 8
     for region in regions:
-        assert region.width >= width // 8, "no finer than a cell of the heat"
+        assert region.width >= width / across - 1, "no finer than a cell of the heat"
+        assert region.height >= height / down - 1
         assert region.x + region.width <= width
         assert region.y + region.height <= height
+
+
+@given(st.sampled_from([7, 14, 19, 24]), st.data())
+def test_one_hot_cell_gives_a_box_round_it_whatever_the_stride(cells: int, data: st.DataObject) -> None:
+    down, across = data.draw(st.integers(0, cells - 1)), data.draw(st.integers(0, cells - 1))
+    heat = np.full((cells, cells), 0.02, np.float32)
+    heat[down, across] = 0.95
+    (region,) = find_regions(heat, 2000, 1000, at_least=0.1)
+    x, y = (across + 0.5) * 2000 / cells, (down + 0.5) * 1000 / cells
+    assert region.x <= x <= region.x + region.width
+    assert region.y <= y <= region.y + region.height
+    assert region.width <= 2.1 * 2000 / cells, "the box of one cell is about as large as it"
+    assert region.height <= 2.1 * 1000 / cells

@@ -1,5 +1,7 @@
 """What a person can get wrong: one clear sentence on stderr, exit code 2, nothing half-written."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -101,6 +103,26 @@ def test_wrong_data(tmp_path: Path, make: Callable[[Path], Path], sentence: str)
 
 def test_missing_config(tmp_path: Path) -> None:
     assert "nothing.yaml cannot be read" in refuse("--config", tmp_path / "nothing.yaml", output=tmp_path / "var")
+
+
+def test_full_disk_leaves_what_was_there(tmp_path: Path, images: Path) -> None:
+    config = tiny_config(tmp_path / "config.yaml", images, tmp_path / "var")
+    assert run_training("--config", config, command="preview").exit_code == 0
+    page = tmp_path / "var" / "previews" / "scratches.html"
+    before = page.read_bytes()
+    # The limit on a file's size fails a write as a full disk does.
+    full = f"ulimit -f 8; exec {sys.executable} -m training preview --config {config} --set seed=1"
+    result = subprocess.run(["bash", "-c", full], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.strip().splitlines()[-1].startswith(f"no space left on the disk of {tmp_path / 'var'}")
+    assert page.read_bytes() == before
+
+
+def test_help_lists_the_commands() -> None:
+    help_lines = run_training(command="--help").stdout.splitlines()
+    described = {line.split()[1]: line for line in help_lines if line.startswith("│") and "--" not in line}
+    assert {"train", "preview", "compare", "cross-validate"} == described.keys()
 
 
 def test_every_shipped_config_is_valid() -> None:

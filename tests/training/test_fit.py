@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from data.catalog import CatalogRow
 from data.errors import InputError
 from training.augment import build_policy
-from training.config import FitConfig, Transform
+from training.config import FitConfig, SyntheticConfig, Transform
 from training.dataset import Examples
-from training.fit import class_weights, fit
+from training.fit import Device, class_weights, fit
 from training.network import Network
+from training.synthetic import Synthesis
 from training.weights import load_backbone
 
 
@@ -41,8 +42,8 @@ def test_loss_that_is_no_number_is_an_error_and_leaves_no_checkpoint_of_it(tmp_p
     train, seen = examples(16), []
     with pytest.raises(InputError, match=r"loss became (nan|inf) in epoch 1; lower fit.learning_rate"):
         fit(
-            network, train, train, ["good", "defect"], build_policy([]), config, 0, tmp_path / "run.pt",
-            lambda epoch: seen.append(epoch.number),
+            network, train, train, ["good", "defect"], build_policy([]), Synthesis(SyntheticConfig()), config, 0,
+            tmp_path / "run.pt", Device.choose("float32", "cpu"), lambda epoch: seen.append(epoch.number),
         )  # fmt: skip
     assert seen == [0]
 

@@ -5,24 +5,41 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from data.bundle import Prediction
+from data.bundle import Calibration, Prediction
 from data.errors import BundleError
+from training.calibrate import apply
 from training.export import check_parity
 from training.network import DeployedNetwork, Network, defect_log_odds
 
 
 class TinyBackbone(nn.Module):
-    """Stands in for a timm backbone: four channels, an eighth of the size."""
+    """Stands in for a timm backbone: four channels at stride 16, six at stride 32."""
 
     def __init__(self) -> None:
         super().__init__()
         self.pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}
-        self.num_features = 4
-        self.layer = nn.Conv2d(3, 4, 8, stride=8)
+        self.feature_info = [{"num_chs": 4, "reduction": 16}, {"num_chs": 6, "reduction": 32}]
+        self.stages = nn.ModuleList([nn.Conv2d(3, 4, 16, stride=16), nn.Conv2d(4, 6, 2, stride=2)])
 
-    def forward(self, images: Tensor) -> Tensor:
-        maps: Tensor = self.layer(images)
-        return maps
+    def forward_intermediates(self, images: Tensor, indices: list[int], intermediates_only: bool) -> list[Tensor]:
+        assert indices == [0, 1]
+        assert intermediates_only
+        fine = self.stages[0](images)
+        return [fine, self.stages[1](fine)]
+
+
+def calibration(slope: float = 1.0, intercept: float = 0.0) -> Calibration:
+    ends = [-1.0, 0.5, 1.0]
+    return Calibration(
+        method="isotonic", given=ends, calibrated=[slope * end + intercept for end in ends], n=1, log_loss={"none": 1.0}
+    )
+
+
+def network(classes: int = 2, ok: int = 1) -> Network:
+    made = Network(TinyBackbone(), classes, ok, dropout=0.0)
+    for layer in (made.fine_places, made.coarse_places):
+        nn.init.normal_(layer.weight)
+    return made.eval()
 
 
 @settings(deadline=None, max_examples=30)
@@ -33,41 +50,71 @@ class TinyBackbone(nn.Module):
     intercept=st.floats(-2, 2),
     seed=st.integers(0, 99),
 )
-def test_class_probabilities_add_up_to_the_defect_probability(
+def test_class_probabilities_add_up_to_the_calibrated_defect_probability(
     classes: int, data: st.DataObject, slope: float, intercept: float, seed: int
 ) -> None:
     ok = data.draw(st.integers(1, classes - 1))
     torch.manual_seed(seed)
-    network = Network(TinyBackbone(), classes, ok, dropout=0.0)
-    images = torch.randint(0, 256, (3, 32, 24, 3), dtype=torch.uint8)
+    one = network(classes, ok)
+    images = torch.randint(0, 256, (3, 64, 96, 3), dtype=torch.uint8)
     with torch.inference_mode():
-        outputs = DeployedNetwork(network, slope, intercept).eval()(images)
-        logits = network.eval()(images)
-    expected = torch.sigmoid(slope * defect_log_odds(logits, ok) + intercept)
-    torch.testing.assert_close(outputs.defect_probability, expected)
+        outputs = DeployedNetwork(one, calibration(slope, intercept)).eval()(images)
+        log_odds = defect_log_odds(one(images).logits, ok)
+    torch.testing.assert_close(outputs.defect_probability, torch.sigmoid(slope * log_odds + intercept))
     torch.testing.assert_close(outputs.class_probability[:, ok:].sum(dim=1), outputs.defect_probability)
     torch.testing.assert_close(outputs.class_probability.sum(dim=1), torch.ones(3))
-    assert outputs.heatmap.shape == (3, 4, 3)
-    assert outputs.embedding.shape == (3, 4)
-    if classes == 2:
-        local = (torch.logit(outputs.heatmap.double()) - intercept) / slope
-        torch.testing.assert_close(local.mean(dim=(1, 2)).float(), defect_log_odds(logits, ok), atol=1e-3, rtol=1e-3)
+    assert outputs.heatmap.shape == (3, 4, 6)
+    assert outputs.embedding.shape == (3, 20)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 999))
+def test_graph_calibrates_as_the_thresholds_were_chosen(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    given_knots, calibrated = np.cumsum(random.uniform(0.1, 2, (2, 6)), axis=1) - 5
+    chosen = Calibration(
+        method="isotonic", given=given_knots.tolist(), calibrated=calibrated.tolist(), n=1, log_loss={"none": 1.0}
+    )
+    torch.manual_seed(seed)
+    one = network()
+    images = torch.randint(0, 256, (4, 64, 64, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        log_odds = defect_log_odds(one(images).logits, 1).numpy()
+        given_probability = DeployedNetwork(one, chosen).eval()(images).defect_probability.numpy()
+    np.testing.assert_allclose(given_probability, apply(chosen, log_odds), atol=1e-5)
+
+
+def test_heat_is_hottest_where_the_place_head_sees_most() -> None:
+    one = network(3, 1)
+    images = torch.randint(0, 256, (2, 96, 96, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        places = one(images).places
+        heat = DeployedNetwork(one, calibration()).eval()(images).heatmap
+    strongest = torch.logsumexp(places, dim=1).flatten(1).argmax(dim=1)
+    assert (heat.flatten(1).argmax(dim=1) == strongest).all()
+
+
+def test_an_untrained_place_head_leaves_the_answer_to_the_image_head() -> None:
+    one = Network(TinyBackbone(), 2, 1, dropout=0.0).eval()
+    images = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
+    with torch.inference_mode():
+        torch.testing.assert_close(one(images).logits, one.head(one.embed(*one.maps(images))))
 
 
 def test_normalisation_lies_inside_the_network() -> None:
-    backbone = TinyBackbone()
-    network = Network(backbone, 2, 1, dropout=0.0)
-    images = torch.full((1, 8, 8, 3), 255, dtype=torch.uint8)
+    one = network()
+    images = torch.full((1, 32, 32, 3), 255, dtype=torch.uint8)
     with torch.inference_mode():
-        torch.testing.assert_close(network.features(images), backbone(torch.ones(1, 3, 8, 8)))
+        torch.testing.assert_close(one.maps(images)[0], one.backbone.stages[0](torch.ones(1, 3, 32, 32)))  # type: ignore[index, operator]
 
 
 def test_batch_normalisation_keeps_its_statistics() -> None:
     backbone = TinyBackbone()
-    backbone.layer = nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.BatchNorm2d(4))  # type: ignore[assignment]
-    network = Network(backbone, 2, 1, dropout=0.0).train()
-    network(torch.zeros(4, 16, 16, 3, dtype=torch.uint8))
-    assert backbone.layer[1].running_mean.eq(0).all()
+    norm = nn.BatchNorm2d(4)
+    backbone.stages[0] = nn.Sequential(nn.Conv2d(3, 4, 16, stride=16), norm)
+    Network(backbone, 2, 1, dropout=0.0).train()(torch.zeros(4, 32, 32, 3, dtype=torch.uint8))
+    assert norm.running_mean is not None
+    assert norm.running_mean.eq(0).all()
 
 
 def prediction(defect: float) -> Prediction:

@@ -12,10 +12,24 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from data.bundle import CARD, GOLDEN, MANIFEST, MODEL, Bundle, Prediction, open_session, read_manifest, run_session
+from data.bundle import (
+    CARD,
+    GOLDEN,
+    MANIFEST,
+    MODEL,
+    NOVELTY,
+    PREDICTIONS,
+    Bundle,
+    Prediction,
+    open_session,
+    read_manifest,
+    run_session,
+)
 from data.catalog import read_catalog
+from data.comparison import compare
 from data.errors import BundleError
 from data.image import Pixels
+from data.targets import Outcome
 from tests.training_fixture import Trained, last_json, run_training, tiny_config
 from training.evaluate import app as evaluate
 from training.run import MODEL_FLOAT32, MODEL_INT8
@@ -37,10 +51,10 @@ def test_outputs_have_their_shapes_and_ranges(trained_bundle: Trained) -> None:
     assert prediction.class_probability.shape == (n, 2)
     np.testing.assert_allclose(prediction.class_probability.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_allclose(prediction.class_probability[:, 1], prediction.defect_probability, atol=1e-5)
-    assert prediction.heatmap.shape == (n, 2, 2)
+    assert prediction.heatmap.shape == (n, 4, 4)
     assert prediction.heatmap.min() >= 0
     assert prediction.heatmap.max() <= 1
-    assert prediction.embedding.shape == (n, 1280)
+    assert prediction.embedding.shape == (n, 864)
 
 
 def test_torch_and_onnxruntime_agreed(trained_bundle: Trained) -> None:
@@ -51,7 +65,7 @@ def test_torch_and_onnxruntime_agreed(trained_bundle: Trained) -> None:
 def test_both_precisions_are_kept_and_the_chosen_one_serves(trained_bundle: Trained) -> None:
     manifest = read_manifest(trained_bundle.bundle)
     other = MODEL_FLOAT32 if manifest.precision == "int8" else MODEL_INT8
-    assert set(manifest.files) == {MODEL, GOLDEN, CARD, other}
+    assert set(manifest.files) == {MODEL, GOLDEN, CARD, NOVELTY, PREDICTIONS, other}
     assert {file.name for file in trained_bundle.bundle.iterdir()} == {*manifest.files, MANIFEST}
     assert [name for name, variant in manifest.variants.items() if variant.chosen] == [manifest.precision]
     assert manifest.variants[manifest.precision].bytes == (trained_bundle.bundle / MODEL).stat().st_size
@@ -128,20 +142,31 @@ def test_run_is_tracked_with_its_data_and_is_the_first_champion(trained_bundle: 
     assert [point.step for point in client.get_metric_history(run.info.run_id, "val_loss")] == [0, 1, 2]
     contexts = {tag.value for data in run.inputs.dataset_inputs for tag in data.tags}
     assert contexts == {"train", "val", "test"}
-    assert {entry.path for entry in client.list_artifacts(run.info.run_id, "bundle")} >= {
-        f"bundle/{MODEL}",
-        f"bundle/{CARD}",
-    }
+    assert CARD in {entry.path for entry in client.list_artifacts(run.info.run_id)}
     champion = client.get_model_version_by_alias("scratches", "champion")
     assert champion.run_id == run.info.run_id
-    assert champion.tags["champion_decision"] == "first version: there was no champion to beat"
+    assert champion.tags["decision"] == "there was no champion to beat"
+
+
+def test_test_predictions_are_those_that_the_metrics_rest_on(trained_bundle: Trained) -> None:
+    own = compare(trained_bundle.bundle, trained_bundle.bundle)
+    assert own.candidate_auroc == pytest.approx(trained_bundle.metrics["test_auroc"])
+    assert own.auroc_difference.n == read_manifest(trained_bundle.bundle).data.splits["test"]
+
+
+def test_targets_of_the_configuration_are_judged_and_shown(trained_bundle: Trained) -> None:
+    (target,) = read_manifest(trained_bundle.bundle).targets
+    assert (target.name, target.wanted, target.outcome) == ("test_auroc", 0.5, Outcome.MET)
+    assert target.value == trained_bundle.metrics["test_auroc"]
+    card = (trained_bundle.bundle / CARD).read_text(encoding="utf-8")
+    assert re.search(r"<h2>Targets</h2>.*at least 0\.5</td>.*>met</td>", card, re.DOTALL)
 
 
 @pytest.mark.heavy
 def test_killed_run_goes_on_to_the_same_model(trained_bundle: Trained, tmp_path: Path) -> None:
     output = tmp_path / "var"
     config = tiny_config(tmp_path / "config.yaml", trained_bundle.images, output)
-    command = [sys.executable, "-m", "training", "--config", str(config)]
+    command = [sys.executable, "-m", "training", "train", "--config", str(config)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 120
     while not list(output.glob("checkpoints/*.pt")):

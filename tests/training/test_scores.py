@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.decide import Thresholds
-from training.scores import calibration_error, score
+from data.novelty import fit_novelty
+from training.scores import calibration_error, score, summarise_novelty
 
 
 def test_counts_by_hand() -> None:
@@ -22,6 +23,34 @@ def test_counts_by_hand() -> None:
     assert metrics["test_auroc"].value == pytest.approx(9 / 16)
     assert metrics["escape_rate"].n == 4
     assert metrics["escape_rate"].high == pytest.approx(0.8059, abs=1e-4)  # Clopper-Pearson for 1 of 4
+
+
+def test_unknown_images_are_neither_passed_nor_rejected() -> None:
+    scores = np.array([0.05, 0.2, 0.6, 0.95, 0.1, 0.4, 0.7, 0.9])
+    defect = np.array([False] * 4 + [True] * 4)
+    unknown = np.array([True, False, False, True, True, False, False, False])
+    metrics = score(scores, defect, Thresholds(pass_below=0.15, reject_from=0.9), unknown)
+    assert {
+        name: metrics[name].value for name in ("escape_rate", "overkill_rate", "reject_good_rate", "review_rate")
+    } == {
+        "escape_rate": 0.0,
+        "overkill_rate": 1.0,
+        "reject_good_rate": 0.0,
+        "review_rate": 7 / 8,
+    }
+
+
+def test_novelty_is_summarised_as_measured_on_the_test_images() -> None:
+    random = np.random.default_rng(0)
+    training, held_out, test = (random.normal(1, 0.2, (n, 20)).astype(np.float32) for n in (100, 150, 80))
+    novelty = fit_novelty(training, held_out)
+    test[:8] *= -1
+    summary = summarise_novelty(novelty, test, len(held_out))
+    assert summary.n == 150
+    assert summary.expected == pytest.approx(1 / 151)
+    assert summary.false_alarm.n == 80
+    assert 0.1 <= summary.false_alarm.value < 0.15
+    assert summary.false_alarm.low < 0.1 < summary.false_alarm.high
 
 
 @settings(deadline=None, max_examples=4)

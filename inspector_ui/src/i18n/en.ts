@@ -84,6 +84,8 @@ export const en = {
     whyReviewOpen: "The defect probability is at or above {{pass}}. This recipe rejects no part without a person.",
     whyReject: "The defect probability is at or above the reject limit of {{reject}}.",
     whyPass: "The defect probability is below the limit of {{pass}}.",
+    whyUnknown:
+      "Looks unlike anything the model was trained on ({{times}} times the limit). Its defect probability means little here, so a person decides.",
     whyNothing: "The model gave no defect probability.",
     held: "The part is held until a person decides.",
     noRegions: "No single region stands out.",

@@ -88,6 +88,7 @@ export const zhHant: Words<typeof en> = {
     whyReviewOpen: "缺陷機率達到或超過 {{pass}}。此設定不會在無人確認下剔退任何零件。",
     whyReject: "缺陷機率達到或超過剔退界限 {{reject}}。",
     whyPass: "缺陷機率低於界限 {{pass}}。",
+    whyUnknown: "與訓練時看過的影像都不相似（達界限的 {{times}} 倍）。此處的缺陷機率參考價值不大，因此由人員判定。",
     whyNothing: "模型沒有給出缺陷機率。",
     held: "此零件會保留在線上，直到有人判定。",
     noRegions: "沒有特別明顯的區域。",

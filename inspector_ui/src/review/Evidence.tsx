@@ -13,6 +13,7 @@ import { defectClasses } from "./defectClasses";
 import { modelsQuery } from "./modelsQuery";
 import type { useReviewing } from "./useReviewing";
 import { useWhy } from "./useWhy";
+import { looksUnknown } from "./why";
 
 interface Props {
   reviewing: ReturnType<typeof useReviewing>;
@@ -63,7 +64,13 @@ export function Evidence({ reviewing, inspection, noteField }: Props) {
             {inspection.defect_probability !== null && inspection.thresholds !== null && (
               <ScoreBar score={inspection.defect_probability} thresholds={inspection.thresholds} />
             )}
-            <Text mt={6}>{why}</Text>
+            {looksUnknown(inspection) ? (
+              <Alert color="yellow" icon={<Icon name="alert" />} role="status" mt="sm" data-testid="unknown">
+                {why}
+              </Alert>
+            ) : (
+              <Text mt={6}>{why}</Text>
+            )}
             <ClassShares inspection={inspection} />
           </>
         )}

@@ -1,0 +1,55 @@
+"""Where a person said that a defect is: boxes in the pixels of the original image."""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Box(BaseModel):
+    """From `x0`, `y0` up to but without `x1`, `y1`, in pixels of the upright original; `label` is its defect class, if told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    x0: int = Field(ge=0)
+    y0: int = Field(ge=0)
+    x1: int
+    y1: int
+    label: str = Field(default="", pattern=r"^[^,;]*$")
+
+    @model_validator(mode="after")
+    def _has_area(self) -> "Box":
+        if self.x1 <= self.x0 or self.y1 <= self.y0:
+            raise ValueError(f"box {self} has no area; expected x0,y0,x1,y1 with x0 < x1 and y0 < y1")
+        return self
+
+    def __str__(self) -> str:
+        corners = f"{self.x0},{self.y0},{self.x1},{self.y1}"
+        return f"{corners},{self.label}" if self.label else corners
+
+
+def parse_boxes(text: str) -> list[dict[str, Any]]:
+    """The fields of each box, not yet checked, from `x0,y0,x1,y1;...` or a JSON list `[[x0, y0, x1, y1], ...]`.
+
+    Either way a fifth value is the defect class. Raises ValueError for what has not four or five values.
+    """
+    text = text.strip()
+    if not text.startswith("["):
+        return [_fields(part.split(",")) for part in text.split(";") if part.strip()]
+    try:
+        return [_fields(values) for values in json.loads(text)]
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not valid JSON ({error})") from error
+
+
+def format_boxes(boxes: tuple[Box, ...]) -> str:
+    """The text that `parse_boxes` reads: `x0,y0,x1,y1;...`, with the class as a fifth value where it is told."""
+    return ";".join(str(box) for box in boxes)
+
+
+def _fields(values: Any) -> dict[str, Any]:
+    if not isinstance(values, list) or len(values) not in (4, 5):
+        raise ValueError(f"{values!r} is no box; expected x0,y0,x1,y1 and optionally the class, boxes parted by ;")
+    return dict(
+        zip(Box.model_fields, [value.strip() if isinstance(value, str) else value for value in values], strict=False)
+    )

@@ -1,0 +1,192 @@
+"""Two models on the same fixed test images: is the new one shown to be better, or was it luck?"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from scipy.stats import bootstrap, rankdata
+from statsmodels.stats.contingency_tables import mcnemar
+
+from data.bundle import PREDICTIONS, Manifest, read_manifest, sha256_of
+from data.catalog import CatalogRow
+from data.config import explain
+from data.errors import BundleError, InputError
+from data.metric import Metric
+
+_RESAMPLES = 2000
+_CELLS_AT_ONCE = 4_000_000
+"""Resampled scores held in memory at a time."""
+
+
+class PredictedImage(BaseModel):
+    """What a model said of one test image: one row of `PREDICTIONS`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    label: str
+    is_defect: bool
+    defect_probability: float = Field(ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate against the champion; differences are candidate minus champion, so above 0 the candidate is better."""
+
+    candidate: str
+    champion: str
+    candidate_auroc: float
+    champion_auroc: float
+    auroc_difference: Metric
+    only_candidate_right: int
+    """images that the candidate alone flags rightly (a defect flagged, or a good part passed), at its own thresholds"""
+    only_champion_right: int
+    mcnemar_p: float
+    """chance of so uneven a split of those images, were the two equally often right (exact, two-sided; McNemar 1947)"""
+
+    @property
+    def better(self) -> bool:
+        """The whole 95 % interval of the AUROC difference lies above 0; one that holds 0 shows nothing."""
+        return self.auroc_difference.low > 0
+
+    @property
+    def sentence(self) -> str:
+        """The result in one plain sentence, without a full stop."""
+        difference = self.auroc_difference
+        if self.better:
+            outcome = f"{self.candidate} is better than {self.champion}"
+        elif difference.high < 0:
+            outcome = f"{self.candidate} is worse than {self.champion}"
+        else:
+            outcome = f"{self.candidate} is not shown to be better than {self.champion}"
+        return (
+            f"{outcome} on the same {difference.n} test images: AUROC {self.candidate_auroc:.4f} against "
+            f"{self.champion_auroc:.4f}, difference {difference.value:+.4f} (95 % interval {difference.low:+.4f} to "
+            f"{difference.high:+.4f}); {self.only_candidate_right} images only the first decides rightly, "
+            f"{self.only_champion_right} only the second (McNemar p {self.mcnemar_p:.2g})"
+        )
+
+
+def compare(candidate: Path, champion: Path) -> Comparison:
+    """Compare two bundle directories by the predictions that each keeps of its test images.
+
+    Raises InputError when the two were not tested on the same images with the same truth, and when a bundle keeps no
+    predictions; BundleError when they were altered.
+    """
+    manifests = read_manifest(candidate), read_manifest(champion)
+    first, second = (_named(manifest) for manifest in manifests)
+    ours, theirs = _predictions(candidate, manifests[0]), _predictions(champion, manifests[1])
+    images = {row.sha256 for row in ours}, {row.sha256 for row in theirs}
+    if images[0] != images[1] or len(ours) != len(theirs):
+        raise InputError(
+            f"{first} cannot be compared with {second}: {len(images[0])} and {len(images[1])} test images, "
+            f"{len(images[0] & images[1])} of them the same; train with the champion's test images as the test split"
+        )
+    relabelled = sum(one.is_defect != other.is_defect for one, other in zip(ours, theirs, strict=True))
+    if relabelled:
+        raise InputError(
+            f"{first} cannot be compared with {second}: the truth of {relabelled} test images was changed in between; "
+            "train the champion's configuration again on the present labels"
+        )
+    is_defect = np.array([row.is_defect for row in ours])
+    scores = [np.array([row.defect_probability for row in rows]) for rows in (ours, theirs)]
+    right = [
+        (probability >= manifest.thresholds.pass_below) == is_defect
+        for probability, manifest in zip(scores, manifests, strict=True)
+    ]
+    table = [[int(np.sum((right[0] == a) & (right[1] == b))) for b in (True, False)] for a in (True, False)]
+    return Comparison(
+        candidate=first,
+        champion=second,
+        candidate_auroc=float(auroc(scores[0], is_defect)),
+        champion_auroc=float(auroc(scores[1], is_defect)),
+        auroc_difference=auroc_difference(scores[0], scores[1], is_defect),
+        only_candidate_right=table[0][1],
+        only_champion_right=table[1][0],
+        mcnemar_p=float(mcnemar(table, exact=True).pvalue),
+    )
+
+
+def auroc_difference(
+    candidate: NDArray[np.floating], champion: NDArray[np.floating], is_defect: NDArray[np.bool_]
+) -> Metric:
+    """AUROC of `candidate` minus that of `champion`, float [n] scores of the same images with the truth bool [n].
+
+    The interval is the percentile bootstrap's (Efron 1979): images are resampled, so that each keeps both its scores,
+    defective and good ones apart. Seeded: the same scores give the same interval. Both kinds must be there.
+    """
+    both = np.stack([candidate, champion])
+    defects = int(is_defect.sum())
+
+    def difference(defect: NDArray[np.int64], good: NDArray[np.int64], axis: int = -1) -> NDArray[np.float64]:  # noqa: ARG001
+        index = np.concatenate([defect, good], axis=-1)
+        areas = auroc(both[:, index], np.arange(index.shape[-1]) < defects)
+        return np.asarray(areas[0] - areas[1])
+
+    kinds = np.flatnonzero(is_defect), np.flatnonzero(~is_defect)
+    resampled = bootstrap(
+        kinds,
+        difference,
+        n_resamples=_RESAMPLES,
+        batch=max(1, _CELLS_AT_ONCE // (2 * len(is_defect))),
+        vectorized=True,
+        axis=-1,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    )
+    low, high = resampled.confidence_interval
+    return Metric(value=float(difference(*kinds)), low=float(low), high=float(high), n=len(is_defect))
+
+
+def auroc(scores: ArrayLike, is_defect: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Area under the ROC curve of scores [..., n] against the truth bool [n], as [...]: Mann and Whitney's U, 1947.
+
+    >>> float(auroc([0.1, 0.4, 0.4, 0.8], np.array([False, False, True, True])))
+    0.875
+    """
+    ranks = rankdata(scores, axis=-1)
+    defects = int(is_defect.sum())
+    u = ranks[..., is_defect].sum(axis=-1) - defects * (defects + 1) / 2
+    return np.asarray(u / (defects * (len(is_defect) - defects)))
+
+
+def write_predictions(file: Path, rows: Sequence[CatalogRow], defect_probability: NDArray[np.floating]) -> None:
+    """Write what a model said of its test images: catalog `rows` with `defect_probability` float [n] in 0..1."""
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(PredictedImage.model_fields))
+        writer.writeheader()
+        for row, probability in zip(rows, defect_probability, strict=True):
+            prediction = PredictedImage(
+                sha256=row.sha256, label=row.label, is_defect=row.is_defect, defect_probability=float(probability)
+            )
+            writer.writerow(prediction.model_dump())
+
+
+def _predictions(bundle: Path, manifest: Manifest) -> list[PredictedImage]:
+    """The rows in an order that two models tested on the same images share."""
+    if PREDICTIONS not in manifest.files:
+        raise InputError(
+            f"{_named(manifest)} cannot be compared: its bundle keeps no {PREDICTIONS} (it was made before bundles did); "
+            "train it again"
+        )
+    file = bundle / PREDICTIONS
+    if not file.is_file() or sha256_of(file) != manifest.files[PREDICTIONS]:
+        raise BundleError(
+            f"bundle {bundle}: {PREDICTIONS} is missing or was altered after export; copy the bundle again"
+        )
+    try:
+        with file.open(newline="", encoding="utf-8") as stream:
+            rows = [PredictedImage.model_validate(fields) for fields in csv.DictReader(stream)]
+    except ValidationError as error:
+        raise BundleError(f"bundle {bundle}: {PREDICTIONS} is not valid: {explain(error)}") from error
+    if len({row.is_defect for row in rows}) < 2:
+        raise BundleError(f"bundle {bundle}: {PREDICTIONS} needs both good and defective images")
+    return sorted(rows, key=lambda row: (row.sha256, row.is_defect))
+
+
+def _named(manifest: Manifest) -> str:
+    return f"{manifest.name} {manifest.version}"

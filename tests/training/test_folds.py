@@ -1,0 +1,119 @@
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+
+from data.bundle import CrossValidation
+from data.config import load_config
+from data.errors import InputError
+from data.sources.folder import read_folder
+from tests.training_fixture import Trained, tiny_config
+from training import folds
+from training.config import TrainConfig
+from training.fit import fit
+from training.run import cross_validate
+
+
+class KilledError(Exception):
+    pass
+
+
+def settings(trained: Trained, tmp_path: Path, **changes: Any) -> TrainConfig:
+    """Three folds of the head alone, tracked in the database that the trained bundle has."""
+    file = tiny_config(tmp_path / "config.yaml", trained.images, trained.output, folds=3, fit={"epochs": 0}, **changes)
+    return load_config(file, TrainConfig, [])
+
+
+def stopping_after(most: int) -> tuple[Callable[..., Any], list[int]]:
+    """`fit` that raises instead of training one more fold than `most`, and the folds' seeds that it was asked for."""
+    seeds: list[int] = []
+
+    def stopping(*arguments: Any) -> Any:
+        if len(seeds) == most:
+            raise KilledError
+        seeds.append(arguments[7])
+        return fit(*arguments)
+
+    return stopping, seeds
+
+
+def read(file: Path) -> dict[str, float]:
+    with file.open(newline="", encoding="utf-8") as stream:
+        return {line["sha256"]: float(line["defect_probability"]) for line in csv.DictReader(stream)}
+
+
+@pytest.fixture(scope="module")
+def whole(
+    trained_bundle: Trained, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, float], CrossValidation]:
+    predictions, result = cross_validate(settings(trained_bundle, tmp_path_factory.mktemp("whole"), name="whole"))
+    return read(predictions), result
+
+
+def test_every_image_is_scored_by_a_model_that_did_not_see_it(
+    trained_bundle: Trained, whole: tuple[dict[str, float], CrossValidation]
+) -> None:
+    predictions, result = whole
+    assert predictions.keys() == {row.sha256 for row in read_folder(trained_bundle.images).rows}
+    assert len(result.fold_auroc) == 3
+    assert result.metrics["auroc"].n == len(predictions)
+    assert result.metrics["auroc"].low <= result.metrics["auroc"].value <= result.metrics["auroc"].high
+    assert not list((trained_bundle.output / "checkpoints").glob("whole*"))
+
+
+def test_folds_are_runs_below_their_run(
+    trained_bundle: Trained, whole: tuple[dict[str, float], CrossValidation]
+) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{trained_bundle.output / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("whole")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    parents = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
+    assert len(parents) == 1
+    children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parents[0].info.run_id]
+    assert sorted(run.data.tags["fold"] for run in children) == ["1", "2", "3"]
+    assert parents[0].data.metrics["auroc"] == whole[1].metrics["auroc"].value
+
+
+def test_killed_cross_validation_trains_only_the_folds_that_are_missing(
+    trained_bundle: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    whole: tuple[dict[str, float], CrossValidation],
+) -> None:
+    config = settings(trained_bundle, tmp_path, name="killed")
+    stopping, first = stopping_after(1)
+    monkeypatch.setattr(folds, "fit", stopping)
+    with pytest.raises(KilledError):
+        cross_validate(config)
+    going_on, rest = stopping_after(3)
+    monkeypatch.setattr(folds, "fit", going_on)
+    predictions, _ = cross_validate(config)
+    assert (first, rest) == ([0], [1, 2])
+    assert read(predictions) == whole[0]
+
+
+def test_damaged_fold_is_named_and_the_others_stay(
+    trained_bundle: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = settings(trained_bundle, tmp_path, name="damaged")
+    monkeypatch.setattr(folds, "fit", stopping_after(1)[0])
+    with pytest.raises(KilledError):
+        cross_validate(config)
+    monkeypatch.setattr(folds, "fit", fit)
+    (file,) = (trained_bundle.output / "checkpoints").glob("damaged*-fold0.npz")
+    np.savez(file, logits=np.zeros((2, 2), np.float32))
+    with pytest.raises(
+        InputError, match=r"fold0\.npz holds 2 predictions, the fold has \d+; delete it and start again"
+    ):
+        cross_validate(config)
+
+
+def test_cross_validation_without_folds_says_what_to_set(trained_bundle: Trained, tmp_path: Path) -> None:
+    config = settings(trained_bundle, tmp_path).model_copy(update={"folds": 0})
+    with pytest.raises(InputError, match="add --set folds=5"):
+        cross_validate(config)

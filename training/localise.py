@@ -1,0 +1,89 @@
+"""How well the heat points at the defects, where people marked them: the pointing game, and the regions that inspectors see.
+
+A heatmap lies over the whole original image, cell beside cell, so that a cell's centre has one place in original pixels.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from data.metric import Metric
+from data.region import find_regions
+from training.dataset import Examples
+from training.scores import rate
+
+SLACK = 8.0
+
+
+@dataclass(frozen=True)
+class RegionScore:
+    """How well regions stand for marked defects: each other's when a region's centre lies in the mark, give or take the slack."""
+
+    found: Metric
+    """of the marked boxes, the share with a region of their own"""
+    false_regions: float
+    """regions of no mark, on average over the images (good ones too) whose whole truth is known"""
+
+
+def pointing(heatmaps: NDArray[np.float32], examples: Examples, slack: float = SLACK) -> NDArray[np.bool_]:
+    """bool [m], for the m marked images of `examples` in order: does the hottest place lie in a mark grown by `slack` pixels?
+
+    `heatmaps` float32 [n, h, w] is of the same n images; `slack` is in original pixels. This is the pointing game (Zhang et
+    al., arXiv 1608.00507). The hottest place is the centre of the hottest cell: resized bilinearly, heat is highest there.
+    A heatmap that is the same everywhere points nowhere.
+    """
+    hits = []
+    for index, marks in _marks(examples):
+        row, heat = examples.rows[index], heatmaps[index]
+        down, across = np.unravel_index(int(heat.argmax()), heat.shape)
+        x, y = (across + 0.5) * row.width / heat.shape[1], (down + 0.5) * row.height / heat.shape[0]
+        hits.append(bool(heat.max() > heat.min()) and bool(_inside(marks, x, y, slack).any()))
+    return np.array(hits, dtype=bool)
+
+
+def localisation(heatmaps: NDArray[np.float32], examples: Examples) -> Metric | None:
+    """The share of marked defective images whose hottest place lies on a mark, eight pixels of slack; None without marks."""
+    hits = pointing(heatmaps, examples)
+    return rate(hits) if len(hits) else None
+
+
+def score_regions(
+    heatmaps: NDArray[np.float32], examples: Examples, flagged: NDArray[np.bool_], at_least: float
+) -> RegionScore | None:
+    """Regions as the server shows them (for `flagged` images, bool [n]; `at_least` is its pass threshold) against the boxes.
+
+    Images with a mask and those of which not all is known are left out; None when no image has boxes.
+    """
+    found: list[bool] = []
+    false = 0
+    known = [index for index in np.flatnonzero(examples.annotated) if not examples.rows[index].mask]
+    for index in known:
+        row = examples.rows[index]
+        boxes = np.array([(box.x0, box.y0, box.x1, box.y1) for box in row.boxes], dtype=np.float64).reshape(-1, 4)
+        regions = find_regions(heatmaps[index], row.width, row.height, at_least) if flagged[index] else []
+        centres = [(region.x + region.width / 2, region.y + region.height / 2) for region in regions]
+        hit = np.array([_inside(boxes, x, y, SLACK) for x, y in centres], dtype=bool).reshape(len(regions), len(boxes))
+        found += [bool(hit[:, box].any()) for box in range(len(boxes))]
+        false += sum(not hit[region].any() for region in range(len(regions)))
+    return RegionScore(rate(np.array(found)), false / len(known)) if found else None
+
+
+def _marks(examples: Examples) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """The marked images with their marks as boxes x0, y0, x1, y1 in original pixels, [k, 4]; a mask gives one per pixel."""
+    height, width = examples.images.shape[1:3]
+    for index, row in enumerate(examples.rows):
+        if row.mask:
+            down, across = np.nonzero(examples.masks([index])[0])
+            scale = np.array([row.width / width, row.height / height] * 2)
+            yield index, np.stack([across, down, across + 1, down + 1], axis=1) * scale
+        elif row.boxes:
+            yield index, np.array([(box.x0, box.y0, box.x1, box.y1) for box in row.boxes], dtype=np.float64)
+
+
+def _inside(boxes: NDArray[np.float64], x: float, y: float, slack: float) -> NDArray[np.bool_]:
+    """bool [k]: is the place within `slack` of each of the boxes [k, 4], along both axes?"""
+    x0, y0, x1, y1 = boxes.T
+    result: NDArray[np.bool_] = (x0 - slack <= x) & (x <= x1 + slack) & (y0 - slack <= y) & (y <= y1 + slack)
+    return result
