@@ -1,4 +1,5 @@
 import csv
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ class KilledError(Exception):
     pass
 
 
-def settings(trained: Trained, tmp_path: Path, **changes: Any) -> TrainConfig:
-    """Three folds of the head alone, tracked in the database that the trained bundle has."""
-    file = tiny_config(tmp_path / "config.yaml", trained.images, trained.output, folds=3, fit={"epochs": 0}, **changes)
+def settings(trained: Trained, output: Path, name: str, **changes: Any) -> TrainConfig:
+    """Three folds of the head alone."""
+    file = output.parent / f"{name}.yaml"
+    tiny_config(file, trained.images, output, name=name, folds=3, fit={"epochs": 0}, **changes)
     return load_config(file, TrainConfig, [])
 
 
@@ -47,28 +49,33 @@ def read(file: Path) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def whole(
-    trained_bundle: Trained, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[dict[str, float], CrossValidation]:
-    predictions, result = cross_validate(settings(trained_bundle, tmp_path_factory.mktemp("whole"), name="whole"))
+def output(trained_bundle: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place of its own with a database that need not be created, which takes MLflow many seconds."""
+    place = tmp_path_factory.mktemp("folds") / "var"
+    place.mkdir()
+    shutil.copy(trained_bundle.output / "mlflow.db", place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def whole(trained_bundle: Trained, output: Path) -> tuple[dict[str, float], CrossValidation]:
+    predictions, result = cross_validate(settings(trained_bundle, output, "whole"))
     return read(predictions), result
 
 
 def test_every_image_is_scored_by_a_model_that_did_not_see_it(
-    trained_bundle: Trained, whole: tuple[dict[str, float], CrossValidation]
+    trained_bundle: Trained, output: Path, whole: tuple[dict[str, float], CrossValidation]
 ) -> None:
     predictions, result = whole
     assert predictions.keys() == {row.sha256 for row in read_folder(trained_bundle.images).rows}
     assert len(result.fold_auroc) == 3
     assert result.metrics["auroc"].n == len(predictions)
     assert result.metrics["auroc"].low <= result.metrics["auroc"].value <= result.metrics["auroc"].high
-    assert not list((trained_bundle.output / "checkpoints").glob("whole*"))
+    assert not list((output / "checkpoints").glob("whole*"))
 
 
-def test_folds_are_runs_below_their_run(
-    trained_bundle: Trained, whole: tuple[dict[str, float], CrossValidation]
-) -> None:
-    client = mlflow.MlflowClient(f"sqlite:///{trained_bundle.output / 'mlflow.db'}")
+def test_folds_are_runs_below_their_run(output: Path, whole: tuple[dict[str, float], CrossValidation]) -> None:
+    client = mlflow.MlflowClient(f"sqlite:///{output / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("whole")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])
@@ -81,11 +88,11 @@ def test_folds_are_runs_below_their_run(
 
 def test_killed_cross_validation_trains_only_the_folds_that_are_missing(
     trained_bundle: Trained,
-    tmp_path: Path,
+    output: Path,
     monkeypatch: pytest.MonkeyPatch,
     whole: tuple[dict[str, float], CrossValidation],
 ) -> None:
-    config = settings(trained_bundle, tmp_path, name="killed")
+    config = settings(trained_bundle, output, "killed")
     stopping, first = stopping_after(1)
     monkeypatch.setattr(folds, "fit", stopping)
     with pytest.raises(KilledError):
@@ -98,14 +105,14 @@ def test_killed_cross_validation_trains_only_the_folds_that_are_missing(
 
 
 def test_damaged_fold_is_named_and_the_others_stay(
-    trained_bundle: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained_bundle: Trained, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = settings(trained_bundle, tmp_path, name="damaged")
+    config = settings(trained_bundle, output, "damaged")
     monkeypatch.setattr(folds, "fit", stopping_after(1)[0])
     with pytest.raises(KilledError):
         cross_validate(config)
     monkeypatch.setattr(folds, "fit", fit)
-    (file,) = (trained_bundle.output / "checkpoints").glob("damaged*-fold0.npz")
+    (file,) = (output / "checkpoints").glob("damaged*-fold0.npz")
     np.savez(file, logits=np.zeros((2, 2), np.float32))
     with pytest.raises(
         InputError, match=r"fold0\.npz holds 2 predictions, the fold has \d+; delete it and start again"
@@ -113,7 +120,7 @@ def test_damaged_fold_is_named_and_the_others_stay(
         cross_validate(config)
 
 
-def test_cross_validation_without_folds_says_what_to_set(trained_bundle: Trained, tmp_path: Path) -> None:
-    config = settings(trained_bundle, tmp_path).model_copy(update={"folds": 0})
+def test_cross_validation_without_folds_says_what_to_set(trained_bundle: Trained, output: Path) -> None:
+    config = settings(trained_bundle, output, "none").model_copy(update={"folds": 0})
     with pytest.raises(InputError, match="add --set folds=5"):
         cross_validate(config)
