@@ -369,11 +369,14 @@ def _ahead(make: Callable[[NDArray[np.int64]], _Batch], order: NDArray[np.int64]
 def _save(checkpoint: Path, epoch: int, state: dict[str, Any]) -> None:
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     part = checkpoint.with_name(f".{checkpoint.name}.part")
-    with part.open("wb") as stream:
-        torch.save({"epoch": epoch, **{name: one.state_dict() for name, one in state.items()}}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(checkpoint)
+    try:
+        with part.open("wb") as stream:
+            torch.save({"epoch": epoch, **{name: one.state_dict() for name, one in state.items()}}, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(checkpoint)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _resume(checkpoint: Path, state: dict[str, nn.Module | Any]) -> int | None:

@@ -102,10 +102,11 @@ class Network(nn.Module):
         return (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
 
     def _run(self, backbone: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        fine, coarse = backbone.forward_intermediates(  # type: ignore[operator]
+        # Where every stage has the same stride, as in a plain vision transformer, both are the last, and timm gives it once.
+        maps: list[Tensor] = backbone.forward_intermediates(  # type: ignore[operator]
             pixels, indices=[self._fine, self._coarse], intermediates_only=True
         )
-        return fine, coarse
+        return maps[0], maps[-1]
 
     @staticmethod
     def embed(*maps: Tensor) -> Tensor:

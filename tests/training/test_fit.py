@@ -48,6 +48,18 @@ def test_loss_that_is_no_number_is_an_error_and_leaves_no_checkpoint_of_it(tmp_p
     assert seen == [0]
 
 
+def test_damaged_checkpoint_is_named_with_the_way_out(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "run.pt"
+    checkpoint.write_bytes(b"PK\x03\x04 cut off")
+    network = Network(load_backbone("tf_efficientnet_lite0"), 2, 1, dropout=0.0)
+    train = examples(16)
+    with pytest.raises(InputError, match=r"checkpoint .*run\.pt is damaged; delete it to start this training anew"):
+        fit(
+            network, train, train, ["good", "defect"], build_policy([]), Synthesis(SyntheticConfig()),
+            FitConfig(epochs=1), 0, checkpoint, Device.choose("float32", "cpu"), lambda _: None,
+        )  # fmt: skip
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(1, 500), min_size=2, max_size=5), st.floats(0, 1))
 def test_class_weights_lift_rare_classes(counts: list[int], balance: float) -> None:
