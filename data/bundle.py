@@ -1,7 +1,6 @@
 """The deployable model: one directory with the graph, its manifest, golden frames and card. Nothing is served unverified."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from data.config import explain
 from data.decide import Guarantee, Thresholds
+from data.durable import sync
 from data.errors import BundleError
 from data.image import Pixels, Preprocessing
 from data.metric import Metric
@@ -268,24 +268,16 @@ def write_bundle(parts: Path, target: Path, manifest: Manifest, listed: Sequence
     complete = manifest.model_copy(update={"files": {name: sha256_of(parts / name) for name in listed}})
     (parts / MANIFEST).write_text(complete.model_dump_json(indent=2), encoding="utf-8")
     for file in parts.iterdir():
-        _sync(file)
-    _sync(parts)
+        sync(file)
+    sync(parts)
     target.parent.mkdir(parents=True, exist_ok=True)
     if parts.stat().st_dev != target.parent.stat().st_dev:
         raise BundleError(f"{parts} and {target.parent} are on different disks; assemble the bundle beside its target")
     parts.rename(target)
-    _sync(target.parent)
+    sync(target.parent)
 
 
 def sha256_of(file: Path) -> str:
     """Hex sha256 of a file's bytes."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import io
 import os
 from collections import Counter
 from collections.abc import Collection
@@ -20,6 +21,7 @@ from pydantic import (
 
 from data.box import Box, format_boxes, parse_boxes
 from data.config import explain
+from data.durable import replacing
 from data.errors import InputError
 
 Split = Literal["train", "val", "test", ""]
@@ -151,19 +153,16 @@ class Catalog(BaseModel):
 
 def write_catalog(catalog: Catalog, file: Path) -> None:
     """Write the catalog as CSV in one step, with paths relative to the CSV's own directory where they can be."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.part")
-    with part.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(CatalogRow.model_fields))
-        writer.writeheader()
-        base = file.parent.resolve()
-        for row in catalog.rows:
-            places = {"path": catalog.file(row)} | ({"mask": catalog.mask_file(row)} if row.mask else {})
-            paths = {name: Path(os.path.relpath(place.resolve(), base)).as_posix() for name, place in places.items()}
-            writer.writerow(row.model_copy(update=paths).model_dump())
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(file)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(CatalogRow.model_fields))
+    writer.writeheader()
+    base = file.parent.resolve()
+    for row in catalog.rows:
+        places = {"path": catalog.file(row)} | ({"mask": catalog.mask_file(row)} if row.mask else {})
+        paths = {name: Path(os.path.relpath(place.resolve(), base)).as_posix() for name, place in places.items()}
+        writer.writerow(row.model_copy(update=paths).model_dump())
+    with replacing(file) as stream:
+        stream.write(text.getvalue().encode())
 
 
 def read_catalog(file: Path) -> Catalog:

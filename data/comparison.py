@@ -1,6 +1,7 @@
 """Two models on the same fixed test images: is the new one shown to be better, or was it luck?"""
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from data.bundle import PREDICTIONS, Manifest, read_manifest, sha256_of
 from data.catalog import CatalogRow
 from data.config import explain
+from data.durable import replacing
 from data.errors import BundleError, InputError
 from data.metric import Metric
 
@@ -156,14 +158,16 @@ def auroc(scores: ArrayLike, is_defect: NDArray[np.bool_]) -> NDArray[np.float64
 
 def write_predictions(file: Path, rows: Sequence[CatalogRow], defect_probability: NDArray[np.floating]) -> None:
     """Write what a model said of its test images: catalog `rows` with `defect_probability` float [n] in 0..1."""
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(PredictedImage.model_fields))
-        writer.writeheader()
-        for row, probability in zip(rows, defect_probability, strict=True):
-            prediction = PredictedImage(
-                sha256=row.sha256, label=row.label, is_defect=row.is_defect, defect_probability=float(probability)
-            )
-            writer.writerow(prediction.model_dump())
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=list(PredictedImage.model_fields))
+    writer.writeheader()
+    for row, probability in zip(rows, defect_probability, strict=True):
+        prediction = PredictedImage(
+            sha256=row.sha256, label=row.label, is_defect=row.is_defect, defect_probability=float(probability)
+        )
+        writer.writerow(prediction.model_dump())
+    with replacing(file) as stream:
+        stream.write(text.getvalue().encode())
 
 
 def _predictions(bundle: Path, manifest: Manifest) -> list[PredictedImage]:

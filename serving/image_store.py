@@ -1,6 +1,5 @@
 """Frames as they were posted, in an object store by URL; content-addressed, written once, on disk before the row is."""
 
-import os
 import threading
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
+from data.durable import sync
 from data.errors import InputError
 from serving.store import StorageError
 
@@ -48,23 +48,15 @@ class ImageStore:
 
     def _sync(self, file: Path, root: Path) -> None:
         # obstore's local store leaves syncing to the operating system (checked with strace on 0.12.1).
-        _fsync(file)
-        _fsync(file.parent)
+        sync(file)
+        sync(file.parent)
         with self._lock:
             known = file.parent in self._synced
         if not known:
-            _fsync(root)
+            sync(root)
             with self._lock:
                 self._synced.add(file.parent)
 
 
 def _key(sha256: str) -> str:
     return f"{sha256[:2]}/{sha256}"
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -32,7 +32,8 @@ def calibrate(log_odds: ArrayLike, is_defect: ArrayLike) -> Calibration:
     """
     scores = np.asarray(log_odds, dtype=np.float64)
     defect = np.asarray(is_defect, dtype=bool)
-    if not _fit_platt(scores, defect)[1][1] > _fit_platt(scores, defect)[1][0]:
+    _, (low, high) = _fit_platt(scores, defect)
+    if not high > low:
         raise InputError(
             f"the model ranks the {len(scores)} held-out images no better than chance; check the labels, or train longer"
         )

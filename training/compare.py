@@ -1,8 +1,6 @@
 """Backbones side by side on the validation images: the accuracy that each gives for its milliseconds and its minutes."""
 
-import hashlib
 import logging
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -18,6 +16,7 @@ from data.bundle import open_session, run_session
 from data.catalog import Catalog, write_catalog
 from data.comparison import auroc_difference
 from data.config import explain
+from data.durable import replacing
 from data.errors import InputError
 from data.image import Pixels, Preprocessing
 from data.metric import Metric
@@ -112,7 +111,6 @@ def compare(config: TrainConfig, backbones: Sequence[str], target: Path) -> list
                     backbone=candidate.config.model.backbone, width=image.width, height=image.height, reason=str(error)
                 )
     rows = _timed(candidates, results, val.images[:1])
-    target.parent.mkdir(parents=True, exist_ok=True)
     _write(target, render_page(config, catalog, rows))
     for candidate in candidates:
         shutil.rmtree(candidate.place, ignore_errors=True)
@@ -131,8 +129,7 @@ def _candidate(config: TrainConfig, catalog: Catalog, name: str) -> _Candidate:
     model = config.model.model_copy(update={"backbone": backbone, "weights": weights, "image": image})
     # An MLflow experiment of its own: these runs leave no bundle and must not stand among those that do.
     changed = config.model_copy(update={"name": f"{config.name}-compare", "model": model})
-    told = changed.model_dump_json(include={"seed", "model", "augment", "synthetic", "fit", "export"})
-    identity = hashlib.sha256(f"{told}{catalog.fingerprint}".encode()).hexdigest()[:12]
+    identity = changed.identity(catalog.fingerprint, "export")
     return _Candidate(changed, config.output / "checkpoints" / f"{config.name}-compare-{identity}")
 
 
@@ -283,13 +280,5 @@ def _read(file: Path, kind: type[Kept]) -> Kept:
 
 
 def _write(file: Path, text: str) -> None:
-    """Replace `file` in one step."""
-    part = file.with_name(f".{file.name}.part")
-    try:
-        with part.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(file) as stream:
+        stream.write(text.encode())

@@ -1,5 +1,6 @@
 """What a training run is told: one YAML file, every key typed, unknown keys refused."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
@@ -122,3 +123,11 @@ class TrainConfig(ConfigModel):
     targets: Targets = Targets()
     export: ExportConfig = ExportConfig()
     output: Path = Path("var")
+
+    def identity(self, data_sha256: str, *more: str) -> str:
+        """Names the checkpoints of a run: what it trains on and how, so that no other run goes on from them.
+
+        `data_sha256` is the catalog's fingerprint; `more` are further keys that the checkpoints depend on.
+        """
+        keys = {"seed", "splits", "folds", "model", "augment", "synthetic", "fit", *more}
+        return hashlib.sha256(f"{self.model_dump_json(include=keys)}{data_sha256}".encode()).hexdigest()[:12]

@@ -1,7 +1,6 @@
 """Transfer learning: a linear head on frozen features, then fine-tuning, with a checkpoint after every epoch."""
 
 import logging
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from data.durable import replacing
 from data.errors import InputError
 from data.image import Pixels
 from training.augment import Policy
@@ -316,9 +316,8 @@ def _place_loss(places: Tensor, of_class: Tensor, batch: _Batch) -> Tensor:
     known = torch.from_numpy(batch.annotated).to(places.device)
     wanted = (share * of_class[:, :, None, None])[known]
     each = functional.binary_cross_entropy_with_logits(places.float()[known], wanted, reduction="none")
-    return (each * wanted).sum() / wanted.sum().clamp(min=1) + (each * (1 - wanted)).sum() / (1 - wanted).sum().clamp(
-        min=1
-    )
+    shares = (wanted, 1 - wanted)
+    return torch.stack([(each * share).sum() / share.sum().clamp(min=1) for share in shares]).sum()
 
 
 def _cross_entropy(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -367,16 +366,8 @@ def _ahead(make: Callable[[NDArray[np.int64]], _Batch], order: NDArray[np.int64]
 
 
 def _save(checkpoint: Path, epoch: int, state: dict[str, Any]) -> None:
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    part = checkpoint.with_name(f".{checkpoint.name}.part")
-    try:
-        with part.open("wb") as stream:
-            torch.save({"epoch": epoch, **{name: one.state_dict() for name, one in state.items()}}, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(checkpoint)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(checkpoint) as stream:
+        torch.save({"epoch": epoch, **{name: one.state_dict() for name, one in state.items()}}, stream)
 
 
 def _resume(checkpoint: Path, state: dict[str, nn.Module | Any]) -> int | None:

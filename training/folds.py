@@ -2,7 +2,6 @@
 
 import logging
 import multiprocessing
-import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from data.bundle import CrossValidation
 from data.catalog import Catalog, CatalogRow
+from data.durable import replacing
 from data.errors import InputError
 from data.split import assign_folds
 from training.augment import build_policy
@@ -129,12 +129,8 @@ def _fit_fold(
             on_epoch,
         )
     logits = predict_logits(fitted, held_out.images, Device.choose(config.fit.precision, "cpu"))
-    part = file.with_suffix(".part")
-    with part.open("wb") as stream:
+    with replacing(file) as stream:
         np.savez(stream, logits=logits.numpy())
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(file)
     checkpoint.unlink()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from data.catalog import CatalogRow
+from data.durable import replacing
 from data.image import Pixels
 from data.split import assign_splits
 from training.augment import build_policy
@@ -58,15 +59,11 @@ def write_preview(config: TrainConfig, target: Path) -> Path:
         marked = _spread([row for row in train if row.marks], _MOST_MARKED)
         examples = load_examples(catalog, [*grounds, *marked], config.model.image, "synthetic")
         sheets["synthetic"] = _synthetic(config, examples, len(grounds))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    part.write_text(
-        page("preview.html.j2").render(
-            config=config, sheets=sheets, views=VIEWS, hidden=catalog.classes[_MOST_CLASSES:], images=len(train)
-        ),
-        encoding="utf-8",
+    text = page("preview.html.j2").render(
+        config=config, sheets=sheets, views=VIEWS, hidden=catalog.classes[_MOST_CLASSES:], images=len(train)
     )
-    part.replace(target)
+    with replacing(target) as stream:
+        stream.write(text.encode())
     return target
 
 

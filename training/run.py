@@ -1,6 +1,5 @@
 """One training run from catalog to finished bundle, in the order of DESIGN section 3."""
 
-import hashlib
 import logging
 import subprocess
 import tempfile
@@ -105,7 +104,7 @@ def train(config: TrainConfig) -> tuple[Path, Manifest]:
         split: load_examples(catalog, catalog.of_split(split), config.model.image, split)
         for split in ("train", "val", "test")
     }
-    checkpoint = config.output / "checkpoints" / f"{config.name}-{_identity(config, catalog)}.pt"
+    checkpoint = config.output / "checkpoints" / f"{config.name}-{config.identity(catalog.fingerprint)}.pt"
     catalog_file = config.output / "catalogs" / f"{config.name}.csv"
     write_catalog(catalog, catalog_file)
     val = examples["val"]
@@ -155,7 +154,7 @@ def cross_validate(config: TrainConfig) -> tuple[Path, CrossValidation]:
         raise InputError("folds is 0: cross-validation needs at least 2; add --set folds=5")
     catalog = find_catalog(config.data)
     examples = load_examples(catalog, list(catalog.rows), config.model.image, "images")
-    checkpoint = config.output / "checkpoints" / f"{config.name}-all-{_identity(config, catalog)}.pt"
+    checkpoint = config.output / "checkpoints" / f"{config.name}-all-{config.identity(catalog.fingerprint)}.pt"
     catalog_file = config.output / "catalogs" / f"{config.name}-all.csv"
     write_catalog(catalog, catalog_file)
     with track(config, catalog, catalog_file, checkpoint.with_suffix(".run")) as tracker:
@@ -165,7 +164,6 @@ def cross_validate(config: TrainConfig) -> tuple[Path, CrossValidation]:
         result = cross_validation(scores, examples.is_defect, fold)
         tracker.metrics({name: metric.value for name, metric in result.metrics.items()})
     predictions = config.output / "cross_validation" / f"{config.name}.csv"
-    predictions.parent.mkdir(parents=True, exist_ok=True)
     write_predictions(predictions, examples.rows, cross_calibrated(scores, examples.is_defect))
     discard(checkpoint)
     return predictions, result
@@ -325,12 +323,6 @@ def _quantize(parts: Path, images: Pixels, val: Examples, most_loss: float) -> _
 def _model(file: Path) -> Model:
     session = open_session(file, threads=2)
     return lambda images: run_session(session, images)
-
-
-def _identity(config: TrainConfig, catalog: Catalog) -> str:
-    """Names the checkpoint: what was trained on and how, so that another run never goes on from it."""
-    told = config.model_dump_json(include={"seed", "folds", "model", "augment", "synthetic", "fit"})
-    return hashlib.sha256(f"{told}{catalog.fingerprint}".encode()).hexdigest()[:12]
 
 
 def _code_commit() -> str | None:

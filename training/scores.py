@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 from statsmodels.stats.proportion import proportion_confint
 
+from data import comparison
 from data.decide import Thresholds
 from data.metric import Metric
 from data.novelty import Novelty, NoveltySummary, false_alarms_expected
@@ -97,7 +97,7 @@ def summarise_novelty(novelty: Novelty, test: NDArray[np.float32], held_out: int
 
 def auroc(scores: Scores, is_defect: Truth) -> float:
     """Area under the ROC curve: the chance that a defect scores above a good part."""
-    return float(roc_auc_score(is_defect, scores))
+    return float(comparison.auroc(scores, is_defect))
 
 
 def calibration_error(scores: Scores, is_defect: Truth) -> float:

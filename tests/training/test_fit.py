@@ -1,17 +1,20 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from data.catalog import CatalogRow
 from data.errors import InputError
+from data.image import Preprocessing
 from training.augment import build_policy
-from training.config import FitConfig, SyntheticConfig, Transform
+from training.config import FitConfig, ModelConfig, SyntheticConfig, TrainConfig, Transform
 from training.dataset import Examples
-from training.fit import Device, class_weights, fit
-from training.network import Network
+from training.fit import Device, Epoch, class_weights, fit, predict_logits
+from training.network import Network, build_network
 from training.synthetic import Synthesis
 from training.weights import load_backbone
 
@@ -46,6 +49,45 @@ def test_loss_that_is_no_number_is_an_error_and_leaves_no_checkpoint_of_it(tmp_p
             tmp_path / "run.pt", Device.choose("float32", "cpu"), lambda epoch: seen.append(epoch.number),
         )  # fmt: skip
     assert seen == [0]
+
+
+def test_killed_training_with_a_second_opinion_comes_to_the_same_answers(tmp_path: Path) -> None:
+    class KilledError(Exception):
+        pass
+
+    train = Examples(examples(24).rows, np.repeat(np.repeat(examples(24).images, 2, axis=1), 2, axis=2))
+
+    def answers(place: Path, last: int) -> NDArray[np.float32]:
+        """Go on from what lies at `place`; killed after epoch `last`."""
+
+        def on_epoch(epoch: Epoch) -> None:
+            if epoch.number == last:
+                raise KilledError
+
+        model = ModelConfig(second_opinion=True, tuned_side=32, image=Preprocessing(width=64, height=64))
+        network = build_network(model, [], ["good", "defect"], ["good"])
+        device = Device.choose("float32", "cpu")
+        fitted = fit(
+            network, train, train, ["good", "defect"], build_policy([]), Synthesis(SyntheticConfig()),
+            FitConfig(epochs=2, batch_size=8), 0, place, device, on_epoch,
+        )  # fmt: skip
+        return predict_logits(fitted, train.images, device).numpy()
+
+    whole = answers(tmp_path / "whole.pt", last=-1)
+    with pytest.raises(KilledError):
+        answers(tmp_path / "killed.pt", last=1)
+    np.testing.assert_array_equal(answers(tmp_path / "killed.pt", last=-1), whole)
+
+
+@pytest.mark.parametrize(
+    "change", [{"splits": {"seed": 7}}, {"folds": 4}, {"fit": {"epochs": 9}}, {"model": {"dropout": 0.5}}]
+)
+def test_checkpoints_belong_to_one_recipe_and_its_data(change: dict[str, Any]) -> None:
+    plain = {"name": "one", "data": {"source": "elpv"}}
+    identity = TrainConfig.model_validate(plain).identity("data")
+    assert TrainConfig.model_validate(plain | change).identity("data") != identity
+    assert TrainConfig.model_validate(plain).identity("other data") != identity
+    assert TrainConfig.model_validate(plain | {"aims": {"escape_rate": 0.2}}).identity("data") == identity
 
 
 def test_damaged_checkpoint_is_named_with_the_way_out(tmp_path: Path) -> None:
