@@ -1,0 +1,17 @@
+"""What happens on the server, as it happens."""
+
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from serving.routes.parameters import Serving
+
+routes = APIRouter(tags=["events"])
+
+
+@routes.get("/events", operation_id="events", response_class=EventSourceResponse)
+async def events(service: Serving) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `inspection` with an Inspection, `review` with a Review, as they are stored."""
+    async for event in service.events.subscribe():
+        yield event

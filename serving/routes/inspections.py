@@ -1,0 +1,156 @@
+"""Frames in, inspections and the parts they are of out."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+from starlette.responses import Response
+
+from data.verdict import Verdict
+from serving import inspections, problem
+from serving.routes.parameters import Id, Serving, Since, Until, problems
+from serving.schema import FrameInfo, Inspection, InspectionPage, Name, Part
+from serving.service import service_of
+
+_IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
+IMAGE_TYPES = ("image/jpeg", "image/png", "image/bmp", "image/tiff", "image/webp")
+
+
+def _frame_parameters() -> list[dict[str, Any]]:
+    schema = FrameInfo.model_json_schema()
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "query", "required": False, "schema": field}
+        for name, field in schema["properties"].items()
+    ]
+    key = {"type": "string", "maxLength": 200}
+    parameters.append(
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "schema": key,
+            "description": "the same key with the same content gets the same answer again",
+        }
+    )
+    return parameters
+
+
+def _frame_body() -> dict[str, Any]:
+    binary = {"type": "string", "format": "binary"}
+    fields = FrameInfo.model_json_schema()["properties"]
+    form = {"type": "object", "required": ["image"], "properties": {"image": binary, **fields}}
+    content = {media_type: {"schema": binary} for media_type in IMAGE_TYPES}
+    return {"required": True, "content": {**content, "multipart/form-data": {"schema": form}}}
+
+
+routes = APIRouter(tags=["inspections"])
+
+
+@routes.post(
+    "/inspections",
+    operation_id="post_inspection",
+    status_code=201,
+    response_model=Inspection,
+    responses=problems(
+        _409="The Idempotency-Key was used for another frame.",
+        _413="The image is larger than the server takes.",
+        _503="Overloaded, or the disk is full: post again after Retry-After seconds; nothing was stored.",
+    ),
+    openapi_extra={"parameters": _frame_parameters(), "requestBody": _frame_body()},
+)
+async def post_inspection(request: Request) -> Response:
+    """Decide one frame. The body is the image itself (metadata in the query) or a multipart form.
+
+    The answer is sent once the inspection is on disk. What cannot be decided is answered NO_DECISION with the reason.
+    """
+    service = service_of(request)
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= 200:
+        raise problem.ProblemError(422, "Idempotency-Key: 1 to 200 characters")
+    fields: dict[str, Any] = dict(request.query_params)
+    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        async with request.form(max_files=1, max_fields=len(FrameInfo.model_fields)) as form:
+            upload = form.get("image")
+            if not isinstance(upload, UploadFile):
+                raise problem.ProblemError(422, "image: missing; send the image as the form's file field `image`")
+            content = await upload.read()
+            fields.update((name, value) for name, value in form.items() if name != "image")
+    else:
+        content = await request.body()
+    try:
+        info = FrameInfo.model_validate(fields)
+    except ValidationError as error:
+        raise problem.ProblemError(422, problem.explain_fields(error.errors())) from error
+    inspection = await service.line.inspect(info, content, key)
+    return Response(inspection.model_dump_json(by_alias=True), 201, media_type="application/json")
+
+
+@routes.get("/inspections", operation_id="list_inspections")
+def list_inspections(
+    service: Serving,
+    line: Name | None = None,
+    part_id: Name | None = None,
+    lot: Name | None = None,
+    verdict: Annotated[list[Verdict] | None, Query()] = None,
+    since: Since = None,
+    until: Until = None,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> InspectionPage:
+    """Inspections, newest first."""
+    with service.store.reading() as connection:
+        filters = inspections.Filters(line, part_id, lot, verdict, since, until)
+        return inspections.list_page(connection, filters, cursor, limit)
+
+
+@routes.get(
+    "/inspections/{id}",
+    operation_id="get_inspection",
+    responses=problems(_404="No such inspection."),
+)
+def get_inspection(service: Serving, id: Id) -> Inspection:  # noqa: A002 - the API's name
+    """One inspection with the review that stands."""
+    with service.store.reading() as connection:
+        return inspections.get(connection, id)
+
+
+@routes.get(
+    "/inspections/{id}/image",
+    operation_id="get_inspection_image",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+        **problems(_404="No such inspection."),
+    },
+)
+def get_inspection_image(service: Serving, id: Id) -> Response:  # noqa: A002
+    """The frame, byte for byte as it was posted."""
+    with service.store.reading() as connection:
+        image = inspections.get(connection, id).image
+    return Response(service.images.get(image.sha256), media_type=image.media_type, headers=_IMMUTABLE)
+
+
+@routes.get(
+    "/inspections/{id}/heatmap",
+    operation_id="get_inspection_heatmap",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
+        **problems(_404="No such inspection, or it has no heatmap."),
+    },
+)
+def get_inspection_heatmap(service: Serving, id: Id) -> Response:  # noqa: A002
+    """Where the model saw evidence: a transparent PNG to stretch over the whole image."""
+    with service.store.reading() as connection:
+        stored, image = inspections.get_heatmap(connection, id), inspections.get(connection, id).image
+    assert image.width is not None and image.height is not None
+    png = inspections.render_heatmap(stored, image.width, image.height)
+    return Response(png, media_type="image/png", headers=_IMMUTABLE)
+
+
+@routes.get("/parts/{part_id}", operation_id="get_part", responses=problems(_404="No such part."))
+def get_part(service: Serving, part_id: Annotated[str, Path(max_length=128)]) -> Part:
+    """The whole story of a part."""
+    with service.store.reading() as connection:
+        return inspections.get_part(connection, part_id, service.settings)

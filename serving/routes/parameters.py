@@ -1,0 +1,18 @@
+"""What routes share: the service that they speak for, parameters that several take, and how errors are described."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query
+
+from serving.schema import Problem, UtcTime
+from serving.service import Service, service_of
+
+Serving = Annotated[Service, Depends(service_of)]
+Since = Annotated[UtcTime | None, Query(description="from this time on, included")]
+Until = Annotated[UtcTime | None, Query(description="up to this time, not included")]
+Id = Annotated[str, Path(max_length=64)]
+
+
+def problems(**meaning: str) -> dict[int | str, dict[str, Any]]:
+    """For the OpenAPI document: `_404="No such part."` says when a route answers that status with a Problem."""
+    return {int(status[1:]): {"model": Problem, "description": text} for status, text in meaning.items()}
