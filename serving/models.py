@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, or_, select
 from data.bundle import MANIFEST, Bundle, Manifest, read_manifest
 from data.errors import BundleError
 from data.promotion import judge
+from serving.audit import Action, append
 from serving.engine import Engine
 from serving.problem import ProblemError
 from serving.schema import ModelInfo, PromoteRequest, PromotionKind
@@ -79,7 +80,11 @@ class Models:
             }
 
             def add(connection: Connection) -> None:
-                connection.execute(insert(promotions), row)
+                sequence = connection.execute(
+                    insert(promotions).values(row).returning(promotions.c.sequence)
+                ).scalar_one()
+                told = {"sequence": sequence, **row}
+                append(connection, Action.PROMOTION, str(sequence), request.person, new=told, reason=request.reason)
 
             self._store.submit(add).result()
             self._engine.swap(bundle)

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select, update
 
 from data.verdict import ReviewDecision, Verdict
+from serving.audit import Action, append
 from serving.inspections import queue_cost, review_of
 from serving.problem import ProblemError
 from serving.schema import Review, ReviewRequest
@@ -34,7 +35,15 @@ def add_review(connection: Connection, client_id: UUID, request: ReviewRequest, 
         "received_at": datetime.now(UTC),
         "supersedes": inspected.review_id,
     }
-    connection.execute(insert(reviews), row)
+    sequence = connection.execute(insert(reviews).values(row).returning(reviews.c.sequence)).scalar_one()
+    append(
+        connection,
+        Action.REVIEW,
+        str(client_id),
+        request.reviewer,
+        new={"sequence": sequence, **row},
+        reason=request.note,
+    )
     waits = request.decision in (None, ReviewDecision.UNSURE)
     verdict, probability = Verdict(inspected.verdict), inspected.defect_probability
     cost = queue_cost(verdict, probability, inspected.novelty, costs) if waits else None

@@ -1,4 +1,4 @@
-"""The database: inspections, reviews and promotions. Rows are only added; the few columns that change say so."""
+"""The database: inspections, reviews, promotions and the audit trail. Rows are only added; the few columns that change say so."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +27,11 @@ Name = String(128)
 Id = String(36)
 
 
+def microseconds(time: datetime) -> int:
+    """An offset-aware time as whole microseconds since 1970 UTC."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
 class Utc(TypeDecorator[datetime]):
     """An offset-aware time as microseconds since 1970: it sorts, buckets by division, and is the same in every database."""
 
@@ -34,7 +39,7 @@ class Utc(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ARG002
-        return None if value is None else (value - _EPOCH) // _MICROSECOND
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         return None if value is None else _EPOCH + timedelta(microseconds=value)
@@ -127,4 +132,21 @@ promotions = Table(
     Column("kind", String(16), nullable=False, server_default="PROMOTED"),
     # What spoke against a forced promotion, a sentence each.
     Column("overruled", JSON, nullable=False, server_default="[]"),
+)
+
+# The trail of serving.audit. `previous` is unique, so that the chain cannot fork.
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=False),
+    Column("at", Utc, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("subject", String(200), nullable=False),
+    Column("person", Name, nullable=False),
+    Column("old", JSON),
+    Column("new", JSON),
+    Column("reason", Text, nullable=False),
+    Column("previous", String(64), nullable=False, unique=True),
+    Column("hash", String(64), nullable=False),
+    Index(None, "subject", "sequence"),
 )
