@@ -148,7 +148,7 @@ def _measure(candidate: _Candidate, catalog: Catalog, catalog_file: Path, train:
         probe = np.array(progress.probe, dtype=np.float32)
         tuned = probe
         if config.fit.epochs:
-            logits = predict_logits(fitted, val.images, Device.choose(config.fit.precision, "cpu"))
+            logits = predict_logits(fitted, val, Device.choose(config.fit.precision, "cpu"))
             tuned = defect_log_odds(logits, fitted.ok).numpy()
         int8 = _export(candidate, fitted, tuned, train, val)
         row = Row(

@@ -33,6 +33,8 @@ class Examples:
     images: Pixels
     packed: Mapping[str, Pixels] = field(default_factory=dict)
     """by `path`, the prepared mask of each row that has one: one bit a pixel, uint8 [ceil(H * W / 8)]"""
+    frozen: NDArray[np.float32] | None = None
+    """embeddings [n, d] by the second opinion's backbone, which no training changes; None until they are computed"""
 
     @property
     def is_defect(self) -> NDArray[np.bool_]:
@@ -70,7 +72,8 @@ class Examples:
     def take(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> "Examples":
         """The rows at `index`, or where it is True."""
         places = np.arange(len(self.rows))[index]
-        return Examples([self.rows[place] for place in places], self.images[places], self.packed)
+        frozen = None if self.frozen is None else self.frozen[places]
+        return Examples([self.rows[place] for place in places], self.images[places], self.packed, frozen)
 
     def targets(self, classes: list[str], ok: int) -> NDArray[np.float32]:
         """Soft labels float32 [n, C]: the probability of a row's own side goes to its label, the rest to the other side."""

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +23,7 @@ from training.config import FitConfig
 from training.dataset import Examples
 from training.network import Answers, Network, defect_log_odds
 from training.progress import bar
+from training.second_opinion import SecondOpinion
 from training.synthetic import Synthesis
 from training.weights import UNREADABLE
 
@@ -99,6 +100,7 @@ def fit(
     checkpoint is damaged.
     """
     synthesis.collect(train)
+    train, val = (with_frozen(network, examples, device) for examples in (train, val))
     network.to(device.name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     targets = _smoothed(train.targets(classes, network.ok), config.label_smoothing)
     val_targets = torch.from_numpy(val.targets(classes, network.ok))
@@ -120,7 +122,7 @@ def fit(
         logits = _own_logits(result, val.images, device)
         if result.second is not None:
             if not decided:
-                decided.append(_decisions(result, val.images, device))
+                decided.append(_decisions(result.second, val))
             result.second.weigh(defect_log_odds(logits, result.ok), decided[0])
             logits = result.combine(logits, decided[0])
         val_loss = functional.cross_entropy(logits, val_targets).item()
@@ -197,10 +199,26 @@ def class_weights(targets: NDArray[np.float32], balance: float) -> Tensor:
     return torch.from_numpy(weights.astype(np.float32))
 
 
-def predict_logits(network: Network, images: Pixels, device: Device) -> Tensor:
-    """Class logits float32 [n, C] of prepared images, the second opinion's part in them where there is one; on the CPU."""
-    logits = _own_logits(network, images, device)
-    return logits if network.second is None else network.combine(logits, _decisions(network, images, device))
+def predict_logits(network: Network, examples: Examples, device: Device) -> Tensor:
+    """Class logits float32 [n, C] of examples, the second opinion's part in them where there is one; on the CPU."""
+    logits = _own_logits(network, examples.images, device)
+    if network.second is None:
+        return logits
+    return network.combine(logits, _decisions(network.second, with_frozen(network, examples, device)))
+
+
+def with_frozen(network: Network, examples: Examples, device: Device) -> Examples:
+    """The examples with what the second opinion's backbone sees in them, where `network` has one and it is not known yet.
+
+    That backbone is the same in every fold and epoch, so whoever trains several networks computes it once.
+    """
+    if network.second is None or examples.frozen is not None:
+        return examples
+    network.second.backbone.eval().to(device.name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    starts = range(0, len(examples.images), _INFERENCE_BATCH)
+    with torch.inference_mode():
+        maps = bar(_maps(network.second_maps, examples.images, device), len(starts), "second opinion")
+        return replace(examples, frozen=torch.cat([Network.embed(*pair).cpu() for pair in maps]).numpy())
 
 
 def _own_logits(network: Network, images: Pixels, device: Device) -> Tensor:
@@ -213,18 +231,16 @@ def _own_logits(network: Network, images: Pixels, device: Device) -> Tensor:
     return torch.cat(parts)
 
 
-def _decisions(network: Network, images: Pixels, device: Device) -> Tensor:
-    """The second opinion's decision [n] on each image, on the CPU."""
-    assert network.second is not None
-    network.eval()
-    second = network.second
+def _decisions(second: SecondOpinion, examples: Examples) -> Tensor:
+    """The second opinion's decision [n] on each example, on the CPU."""
+    assert examples.frozen is not None
     with torch.inference_mode():
-        maps = _maps(network.second_maps, images, device)
-        return torch.cat([second(network.embed(*pair)).cpu() for pair in maps])
+        decisions: Tensor = second(torch.from_numpy(examples.frozen).to(second.support.device))
+        return decisions.cpu()
 
 
 def embed(compute: Callable[[Tensor], tuple[Tensor, Tensor]], images: Pixels, device: Device) -> Tensor:
-    """Embeddings float32 [n, d] of prepared images by a network's `maps` or `second_maps`, on the CPU."""
+    """Embeddings float32 [n, d] of prepared images by a network's `maps`, on the CPU."""
     with torch.inference_mode():
         return torch.cat([Network.embed(*pair).cpu() for pair in _maps(compute, images, device)])
 
@@ -279,8 +295,8 @@ def _fit_head(
         network.head.weight.copy_(weight)
         network.head.bias.copy_(bias)
     if network.second is not None:
-        frozen = embed(network.second_maps, train.images, device).clone()
-        network.second.fit(frozen, train.is_defect, targets.max(axis=1))
+        assert train.frozen is not None
+        network.second.fit(torch.from_numpy(train.frozen), train.is_defect, targets.max(axis=1))
         network.second.to(device.name)
     return loss
 

@@ -128,7 +128,7 @@ def _fit_fold(
             device,
             on_epoch,
         )
-    logits = predict_logits(fitted, held_out.images, Device.choose(config.fit.precision, "cpu"))
+    logits = predict_logits(fitted, held_out, Device.choose(config.fit.precision, "cpu"))
     with replacing(file) as stream:
         np.savez(stream, logits=logits.numpy())
     checkpoint.unlink()

@@ -45,7 +45,7 @@ from training.config import TrainConfig
 from training.dataset import Examples, find_catalog, load_examples
 from training.evaluate import predict
 from training.export import TOLERANCE, export_onnx
-from training.fit import Device, Epoch, fit, predict_logits
+from training.fit import Device, Epoch, fit, predict_logits, with_frozen
 from training.folds import cross_validation, discard, out_of_fold
 from training.localise import localisation
 from training.network import DeployedNetwork, Network, build_network, defect_log_odds
@@ -107,6 +107,8 @@ def train(config: TrainConfig) -> tuple[Path, Manifest]:
     checkpoint = config.output / "checkpoints" / f"{config.name}-{config.identity(catalog.fingerprint)}.pt"
     catalog_file = config.output / "catalogs" / f"{config.name}.csv"
     write_catalog(catalog, catalog_file)
+    device = Device.choose(config.fit.precision)
+    examples |= {split: with_frozen(network, examples[split], device) for split in ("train", "val")}
     val = examples["val"]
     with track(config, catalog, catalog_file, checkpoint.with_suffix(".run")) as tracker:
 
@@ -125,7 +127,7 @@ def train(config: TrainConfig) -> tuple[Path, Manifest]:
             config.fit,
             config.seed,
             checkpoint,
-            Device.choose(config.fit.precision),
+            device,
             on_epoch,
         )
         held_out = _held_out(config, catalog, examples, fitted, checkpoint, tracker)
@@ -153,7 +155,9 @@ def cross_validate(config: TrainConfig) -> tuple[Path, CrossValidation]:
     if not config.folds:
         raise InputError("folds is 0: cross-validation needs at least 2; add --set folds=5")
     catalog = find_catalog(config.data)
+    network = build_network(config.model, config.fit.frozen, catalog.classes, catalog.ok_classes)
     examples = load_examples(catalog, list(catalog.rows), config.model.image, "images")
+    examples = with_frozen(network, examples, Device.choose(config.fit.precision))
     checkpoint = config.output / "checkpoints" / f"{config.name}-all-{config.identity(catalog.fingerprint)}.pt"
     catalog_file = config.output / "catalogs" / f"{config.name}-all.csv"
     write_catalog(catalog, catalog_file)
@@ -179,7 +183,7 @@ def _held_out(
 ) -> _HeldOut:
     train, val = examples["train"], examples["val"]
     ok = network.ok
-    logits = predict_logits(network, val.images, Device.choose(config.fit.precision, "cpu"))
+    logits = predict_logits(network, val, Device.choose(config.fit.precision, "cpu"))
     scores = defect_log_odds(logits, ok).numpy()
     if not config.folds:
         return _HeldOut(scores, val.rows, None)

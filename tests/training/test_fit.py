@@ -13,7 +13,7 @@ from data.image import Preprocessing
 from training.augment import build_policy
 from training.config import FitConfig, ModelConfig, SyntheticConfig, TrainConfig, Transform
 from training.dataset import Examples
-from training.fit import Device, Epoch, class_weights, fit, predict_logits
+from training.fit import Device, Epoch, class_weights, fit, predict_logits, with_frozen
 from training.network import Network, build_network
 from training.synthetic import Synthesis
 from training.weights import load_backbone
@@ -71,12 +71,26 @@ def test_killed_training_with_a_second_opinion_comes_to_the_same_answers(tmp_pat
             network, train, train, ["good", "defect"], build_policy([]), Synthesis(SyntheticConfig()),
             FitConfig(epochs=2, batch_size=8), 0, place, device, on_epoch,
         )  # fmt: skip
-        return predict_logits(fitted, train.images, device).numpy()
+        return predict_logits(fitted, train, device).numpy()
 
     whole = answers(tmp_path / "whole.pt", last=-1)
     with pytest.raises(KilledError):
         answers(tmp_path / "killed.pt", last=1)
     np.testing.assert_array_equal(answers(tmp_path / "killed.pt", last=-1), whole)
+
+
+def test_what_the_frozen_backbone_sees_is_computed_once_and_goes_along_into_the_folds() -> None:
+    model = ModelConfig(second_opinion=True, tuned_side=32, image=Preprocessing(width=32, height=32))
+    network = build_network(model, [], ["good", "defect"], ["good"])
+    device = Device.choose("float32", "cpu")
+    whole = with_frozen(network, examples(20), device)
+    assert whole.frozen is not None
+    assert network.second is not None
+    fold = np.arange(20) % 2 == 0
+    alone = with_frozen(network, examples(20).take(fold), device)
+    np.testing.assert_allclose(whole.take(fold).frozen, alone.frozen, atol=1e-4)
+    network.second.backbone.forward_intermediates = None  # type: ignore[assignment]
+    assert with_frozen(network, whole.take(fold), device).frozen is not None
 
 
 @pytest.mark.parametrize(
