@@ -205,15 +205,34 @@ def build_network(
 ) -> Network:
     """A network with pretrained weights for these classes, the OK ones first; `frozen` backbone modules will not learn.
 
-    Raises InputError for an unknown backbone, weights that cannot be had, and modules that the backbone does not have.
+    Raises InputError for an unknown backbone, weights that cannot be had, modules that the backbone does not have, and
+    an image size that it does not take.
     """
     ok = sum(name in ok_classes for name in classes)
+    backbone = load_backbone(model.backbone, model.weights)
+    _check_size(backbone, model)
     second = SecondOpinion(load_backbone(model.backbone, model.weights)) if model.second_opinion else None
-    network = Network(
-        load_backbone(model.backbone, model.weights), len(classes), ok, model.dropout, model.tuned_side, second
-    )
+    network = Network(backbone, len(classes), ok, model.dropout, model.tuned_side, second)
     network.freeze(frozen)
     return network
+
+
+def _check_size(backbone: nn.Module, model: ModelConfig) -> None:
+    """A vision transformer has a place for each patch of one size of image, and takes no other."""
+    config: dict[str, Any] = backbone.pretrained_cfg  # type: ignore[assignment]
+    if not config.get("fixed_input_size"):
+        return
+    _, height, width = config["input_size"]
+    whole = (model.image.height, model.image.width)
+    seen = {
+        (model.tuned_side, model.tuned_side) if model.tuned_side else whole,
+        *([whole] if model.second_opinion else []),
+    }
+    if seen != {(height, width)}:
+        raise InputError(
+            f"model.backbone: {model.backbone} takes images of {width} x {height} alone; set model.image to that size "
+            "and leave model.tuned_side out"
+        )
 
 
 def _scaled(channels: Sequence[float]) -> Tensor:

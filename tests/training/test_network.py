@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -6,10 +8,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from data.bundle import Calibration, Prediction
-from data.errors import BundleError
+from data.errors import BundleError, InputError
+from data.image import Preprocessing
 from training.calibrate import apply
-from training.export import check_parity
-from training.network import DeployedNetwork, Network, defect_log_odds
+from training.config import ModelConfig
+from training.export import TOLERANCE, check_parity, export_onnx
+from training.network import DeployedNetwork, Network, build_network, defect_log_odds
+from training.operators import declare_missing_operators
 
 
 class TinyBackbone(nn.Module):
@@ -132,3 +137,32 @@ def test_parity_is_the_largest_difference_and_has_a_limit() -> None:
         check_parity(prediction(0.5), prediction(0.502))
     with pytest.raises(BundleError):
         check_parity(prediction(0.5), prediction(float("nan")))
+
+
+def timm_state(name: str) -> dict[str, torch.Tensor]:
+    """Random weights of a timm backbone, as a file of the user's own would hold pretrained ones."""
+    declare_missing_operators()
+    import timm  # not before the operators are declared
+
+    state: dict[str, torch.Tensor] = timm.create_model(name, pretrained=False, num_classes=0).state_dict()
+    return state
+
+
+@pytest.mark.parametrize(("side", "tuned_side"), [(192, None), (224, 128)])
+def test_a_size_that_a_vision_transformer_does_not_take_is_refused(
+    tmp_path: Path, side: int, tuned_side: int | None
+) -> None:
+    name, file = "vit_tiny_patch16_224", tmp_path / "weights.pth"
+    torch.save(timm_state(name), file)
+    image = Preprocessing(width=side, height=side)
+    model = ModelConfig(backbone=name, weights=file, image=image, tuned_side=tuned_side)
+    with pytest.raises(InputError, match="takes images of 224 x 224 alone"):
+        build_network(model, [], ["good", "bad"], ["good"])
+
+
+def test_a_vision_transformer_answers_alike_in_torch_and_onnxruntime(tmp_path: Path) -> None:
+    name, file = "vit_tiny_patch16_224", tmp_path / "weights.pth"
+    torch.save(timm_state(name), file)
+    made = build_network(ModelConfig(backbone=name, weights=file), [], ["good", "bad"], ["good"])
+    images = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), np.uint8)
+    assert export_onnx(DeployedNetwork(made, calibration()), images, tmp_path / "model.onnx") < TOLERANCE
