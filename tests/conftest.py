@@ -264,6 +264,7 @@ def settings_arguments(directory: Path, bundles: Path, **settings: Any) -> list[
     """Overrides for a server that keeps everything under `directory`."""
     chosen = {
         "port": 0,
+        "auth": False,
         "bundles": str(bundles),
         "database_url": f"sqlite:///{directory}/qc.db",
         "images": str(directory / "images"),
