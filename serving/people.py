@@ -82,7 +82,8 @@ class People:
             }
             if now == was:
                 return
-            if (now["role"] != Role.ADMIN or now["disabled"]) and not _another_admin(connection, person_id):
+            an_admin = {"role": Role.ADMIN.value, "disabled": False}
+            if was == an_admin and not _another_admin(connection, person_id):
                 raise ProblemError(409, f"{row.name} is the last admin who can sign in; make somebody else admin first")
             disabled_at = (row.disabled_at or datetime.now(UTC)) if now["disabled"] else None
             values = {"role": now["role"], "disabled_at": disabled_at}
