@@ -1,4 +1,4 @@
-"""`python -m serving`: serve, simulate, demo, promote, report, openapi."""
+"""`python -m serving`: serve, key, person, simulate, demo, promote, report, openapi."""
 
 import json
 import sys
@@ -12,9 +12,11 @@ from rich.console import Console
 
 from data.catalog import read_catalog
 from data.errors import InputError
+from serving.accounts import keys, people
 from serving.api import create_app
 from serving.demo import run_demo
 from serving.logs import configure_logs
+from serving.people import FIRST_ADMIN
 from serving.schema import ModelInfo, Problem, RoiReport
 from serving.server import Server
 from serving.settings import DEFAULT_CONFIG, Settings, load_settings
@@ -23,7 +25,13 @@ from serving.simulate import Simulation, print_roi, print_summary, simulate_line
 # Loading, warming and comparing a large model on a busy machine.
 _PROMOTE_SECONDS = 120
 
+_Key = Annotated[
+    str | None, typer.Option(envvar="QC_KEY", help="of a server with authentication; better in the environment")
+]
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(keys, name="key")
+app.add_typer(people, name="person")
 
 
 @app.command()
@@ -39,6 +47,10 @@ def serve(
     settings = load_settings(config, [*(overrides or ()), *chosen])
     configure_logs()
     server = Server(settings)
+    password = server.service.people.first_admin() if settings.auth else None
+    if password is not None:
+        # Not the log, which is kept and passed on: this is shown once, here.
+        print(f"Sign in as {FIRST_ADMIN} with the one-time password {password}", flush=True)
     server.run()
     if not server.started:
         raise typer.Exit(1)
@@ -55,11 +67,13 @@ def simulate_command(
         float, typer.Option(min=0, max=1, help="flagged parts that a simulated inspector reviews")
     ] = 0,
     url: str = "http://127.0.0.1:8000",
+    key: _Key = None,
 ) -> None:
     """Post held-out images as a production line would, and compare the verdicts with the truth."""
     simulation = Simulation(
         catalog=read_catalog(catalog),
         url=url,
+        key=key,
         rate=rate,
         lines=lines,
         cameras=cameras,
@@ -97,32 +111,31 @@ def demo(
 def promote(
     version: Annotated[str, typer.Argument(help="a version among the bundles of the running server")],
     reason: Annotated[str, typer.Option(help="why; it is kept")],
-    person: Annotated[str, typer.Option(help="who answers for it")],
+    person: Annotated[str | None, typer.Option(help="who answers for it; with a key, the key does")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="although it misses a target or is not shown to be better")
     ] = False,
     url: str = "http://127.0.0.1:8000",
+    key: _Key = None,
 ) -> None:
     """Let a bundle of a running server decide from now on; one that decided there before may always come back."""
     request = {"version": version, "reason": reason, "person": person, "force": force}
     try:
-        answer = httpx.post(f"{url}/v1/models", json=request, timeout=_PROMOTE_SECONDS)
+        answer = httpx.post(f"{url}/v1/models", json=request, headers=_by(key), timeout=_PROMOTE_SECONDS)
     except httpx.HTTPError as error:
         raise InputError(f"{url} does not answer ({error}); start it with `make serve`") from error
-    if answer.is_error:
-        raise InputError(Problem.model_validate_json(answer.content).detail)
-    model = ModelInfo.model_validate_json(answer.content)
+    model = ModelInfo.model_validate_json(_content(answer))
     print(f"{model.name} {model.version} decides now")
 
 
 @app.command()
-def report(url: str = "http://127.0.0.1:8000") -> None:
+def report(url: str = "http://127.0.0.1:8000", key: _Key = None) -> None:
     """Print the ROI of a running server: the case study, and with what was measured there."""
     try:
-        answer = httpx.get(f"{url}/v1/roi").raise_for_status()
+        answer = httpx.get(f"{url}/v1/roi", headers=_by(key))
     except httpx.HTTPError as error:
         raise InputError(f"{url} does not answer ({error}); start it with `make serve`") from error
-    print_roi(RoiReport.model_validate_json(answer.content), Console())
+    print_roi(RoiReport.model_validate_json(_content(answer)), Console())
 
 
 @app.command()
@@ -135,6 +148,17 @@ def openapi(
         print(text)
     else:
         out.write_text(text + "\n", encoding="utf-8")
+
+
+def _by(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Authorization": f"Bearer {key}"}
+
+
+def _content(answer: httpx.Response) -> bytes:
+    """What the server answered. Raises InputError with the server's own sentence when it refused."""
+    if answer.is_error:
+        raise InputError(Problem.model_validate_json(answer.content).detail)
+    return answer.content
 
 
 @app.callback()

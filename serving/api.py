@@ -11,16 +11,18 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from serving import problem
+from serving.access import Access, undeclared
 from serving.engine import OverloadedError
 from serving.gate import Gate
+from serving.oidc import remember_attempts
 from serving.pages import DOCS_ASSETS, UI, missing_ui, pages
-from serving.routes import events, inspections, metrics, models, reviews
+from serving.routes import events, inspections, keys, metrics, models, people, reviews, session
 from serving.routes.parameters import problems
 from serving.settings import Settings
 from serving.store import StorageError
 
 v1 = APIRouter(prefix="/v1", responses=problems(_422="A field is missing or wrong; `detail` names it."))
-for noun in (inspections, reviews, metrics, models, events):
+for noun in (inspections, reviews, metrics, models, events, session, people, keys):
     v1.include_router(noun.routes)
 
 
@@ -49,7 +51,10 @@ def create_app(settings: Settings) -> FastAPI:
             Exception: problem.on_unexpected,
         },
     )
-    app.add_middleware(Gate, largest_bytes=settings.largest_upload_bytes)
+    if settings.oidc is not None:
+        app.add_middleware(remember_attempts, https=settings.https)
+    app.add_middleware(Access, settings=settings)
+    app.add_middleware(Gate, settings=settings)
     app.include_router(v1)
     app.include_router(pages)
     app.mount("/docs/assets", StaticFiles(directory=DOCS_ASSETS))
@@ -57,6 +62,8 @@ def create_app(settings: Settings) -> FastAPI:
         app.frontend("/", directory=UI, fallback="index.html")
     else:
         app.include_router(missing_ui)
+    if missing := undeclared(app.routes):
+        raise RuntimeError(f"serving/access.py does not say who may call {', '.join(missing)}")
     app.openapi = _openapi_with_problems(app)  # type: ignore[method-assign]
     return app
 

@@ -25,6 +25,12 @@ class Action(StrEnum):
 
     REVIEW = "REVIEW"
     PROMOTION = "PROMOTION"
+    PERSON_ADDED = "PERSON_ADDED"
+    PERSON_CHANGED = "PERSON_CHANGED"
+    PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105 - no password
+    PASSWORD_CHANGED = "PASSWORD_CHANGED"  # noqa: S105
+    KEY_ADDED = "KEY_ADDED"
+    KEY_REVOKED = "KEY_REVOKED"
 
 
 # The rows that an entry's `new` repeats in full, so that altering the row itself is found too; keyed by the column that

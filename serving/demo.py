@@ -32,6 +32,7 @@ def run_demo(bundle: Path, catalogs: Path, place: Path, seconds: float | None, c
     InputError when the port is taken or the server does not start (its log says why).
     """
     overrides = [
+        "auth=off",
         f"bundle={json.dumps(str(bundle))}",
         f"database_url={json.dumps(f'sqlite:///{place}/qc.db')}",
         f"images={json.dumps(str(place / 'images'))}",

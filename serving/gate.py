@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.problem import ProblemError, problem_response
+from serving.settings import Settings
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -24,14 +25,17 @@ _HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
 class Gate:
     """ASGI middleware. Without authentication, the Host and Origin checks are what keeps other web pages out."""
 
-    def __init__(self, app: ASGIApp, largest_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._largest = largest_bytes
+        self._largest = settings.largest_upload_bytes
+        self._hosts = _LOOPBACK | {host.lower() for host in settings.hosts}
+        self._headers = [*_HEADERS, *([_HSTS] if settings.https else [])]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -40,7 +44,7 @@ class Gate:
         request_id = str(uuid_utils.uuid7())
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        extra = [*_HEADERS, (b"x-request-id", request_id.encode())]
+        extra = [*self._headers, (b"x-request-id", request_id.encode())]
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -67,8 +71,8 @@ class Gate:
 
     def _check(self, method: str, headers: Headers) -> None:
         host = headers.get("host", "")
-        if urlsplit(f"//{host}").hostname not in _LOOPBACK:
-            raise ProblemError(400, f"Host {host!r} is not this machine; call 127.0.0.1 or localhost")
+        if urlsplit(f"//{host}").hostname not in self._hosts:
+            raise ProblemError(400, f"Host {host!r} is not this server; call {' or '.join(sorted(self._hosts))}")
         origin = headers.get("origin")
         if method not in _SAFE and origin is not None and urlsplit(origin).netloc != host:
             raise ProblemError(403, f"a page of {origin} may not change anything here")

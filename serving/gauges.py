@@ -32,6 +32,9 @@ class Gauges:
         self.overloaded = Counter("qc_overloaded", "Inspections answered 503 for overload", registry=self.registry)
         self.not_stored = Counter("qc_not_stored", "Inspections answered 503 for a failed disk", registry=self.registry)
         self.reviews = Counter("qc_reviews", "Reviews stored", registry=self.registry)
+        self.refused = Counter(
+            "qc_refused", "Requests of unknown callers, or of callers who may not", ["status"], registry=self.registry
+        )
         self.event_clients = Gauge("qc_event_clients", "Open event streams", registry=self.registry)
         self.events_dropped = Counter(
             "qc_event_clients_dropped",

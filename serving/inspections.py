@@ -24,7 +24,8 @@ from serving.schema import FrameInfo, Inspection, InspectionPage, ModelRef, Part
 from serving.settings import Costs, Settings
 from serving.tables import Utc, inspections, reviews
 
-_SHOWN = [column for column in inspections.c if column.name not in ("heatmap", "idempotency_key", "fingerprint")]
+_HIDDEN = ("heatmap", "idempotency_key", "fingerprint", "posted_by")
+_SHOWN = [column for column in inspections.c if column.name not in _HIDDEN]
 _REVIEW = [column.label(f"review_{column.name}") for column in reviews.c if column.name != "sequence"]
 _JOINED = inspections.outerjoin(reviews, reviews.c.client_id == inspections.c.review_id)
 
@@ -54,7 +55,12 @@ class Filters:
 
 
 def row_of(
-    inspection: Inspection, heatmap: bytes | None, key: str | None, fingerprint: str, costs: Costs
+    inspection: Inspection,
+    heatmap: bytes | None,
+    key: str | None,
+    fingerprint: str,
+    costs: Costs,
+    posted_by: str | None = None,
 ) -> dict[str, Any]:
     """The row that keeps a new inspection."""
     thresholds, model, image = inspection.thresholds, inspection.model, inspection.image
@@ -89,6 +95,7 @@ def row_of(
         "image_height": image.height,
         "idempotency_key": key,
         "fingerprint": None if key is None else fingerprint,
+        "posted_by": posted_by,
         "queue_cost": queue_cost(inspection.verdict, inspection.defect_probability, inspection.novelty, costs),
     }
 
@@ -169,6 +176,14 @@ def find(connection: Connection, *clauses: ColumnElement[bool]) -> list[Inspecti
 def get(connection: Connection, id: str) -> Inspection:  # noqa: A002 - the API's name
     """One inspection. Raises a 404 problem when there is none."""
     found = find(connection, inspections.c.id == id)
+    if not found:
+        raise _no_such(id)
+    return found[0]
+
+
+def get_posted_by(connection: Connection, id: str, posted_by: str) -> Inspection:  # noqa: A002
+    """The inspection when this key posted it; a 404 problem otherwise, so that a camera learns nothing of others."""
+    found = find(connection, inspections.c.id == id, inspections.c.posted_by == posted_by)
     if not found:
         raise _no_such(id)
     return found[0]

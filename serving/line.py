@@ -88,9 +88,12 @@ class Line:
         self._in_progress = 0
         self._seconds_each = 0.01
 
-    async def inspect(self, info: FrameInfo, content: bytes, key: str | None) -> Inspection:
+    async def inspect(
+        self, info: FrameInfo, content: bytes, key: str | None, posted_by: str | None = None
+    ) -> Inspection:
         """The stored inspection of one frame; with `key`, the one stored before under the same key and content.
 
+        `posted_by` names the caller's API key, which may read the answer back.
         Raises OverloadedError before any work is done, StorageError when it could not be kept (so that the camera tries
         again), and a 409 problem when `key` was used for another frame.
         """
@@ -105,7 +108,7 @@ class Line:
             keeping = asyncio.get_running_loop().run_in_executor(self._pool, self._keep_image, frame)
             decision = await self._decide_or_hold(frame)
             await keeping
-            return await self._keep(info, frame, decision, key, received_at, started)
+            return await self._keep(info, frame, decision, key, posted_by, received_at, started)
         except StorageError as error:
             self._gauges.not_stored.inc()
             log.error("inspection not stored", part_id=info.part_id, line=info.line, cause=str(error))
@@ -168,6 +171,7 @@ class Line:
         frame: _Frame,
         decision: _Decision,
         key: str | None,
+        posted_by: str | None,
         received_at: datetime,
         started: float,
     ) -> Inspection:
@@ -200,7 +204,7 @@ class Line:
 
         def add(connection: Connection) -> None:
             inspection.latency_ms = round((time.perf_counter() - started) * 1000, 3)
-            row = row_of(inspection, decision.heatmap, key, fingerprint, self._settings.costs)
+            row = row_of(inspection, decision.heatmap, key, fingerprint, self._settings.costs, posted_by)
             connection.execute(insert(inspections), row)
 
         try:

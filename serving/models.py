@@ -42,7 +42,7 @@ class Models:
         manifests = sorted(self._manifests().values(), key=lambda manifest: manifest.created_at, reverse=True)
         return [self._info(manifest) for manifest in manifests]
 
-    def promote(self, request: PromoteRequest) -> ModelInfo:
+    def promote(self, request: PromoteRequest, person: str) -> ModelInfo:
         """Verify, load and warm a bundle, write down the promotion, then swap.
 
         A version that decided here before may always come back. Any other must miss no target and be shown to be better
@@ -73,7 +73,7 @@ class Models:
                 "previous_name": present and present.manifest.name,
                 "previous_version": present and present.manifest.version,
                 "reason": request.reason,
-                "person": request.person,
+                "person": person,
                 "promoted_at": datetime.now(UTC),
                 "kind": kind.value,
                 "overruled": list(objections),
@@ -84,7 +84,7 @@ class Models:
                     insert(promotions).values(row).returning(promotions.c.sequence)
                 ).scalar_one()
                 told = {"sequence": sequence, **row}
-                append(connection, Action.PROMOTION, str(sequence), request.person, new=told, reason=request.reason)
+                append(connection, Action.PROMOTION, str(sequence), person, new=told, reason=request.reason)
 
             self._store.submit(add).result()
             self._engine.swap(bundle)
@@ -92,7 +92,7 @@ class Models:
                 "model promoted",
                 version=request.version,
                 kind=kind.value,
-                person=request.person,
+                person=person,
                 reason=request.reason,
                 overruled=objections,
             )

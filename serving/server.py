@@ -2,13 +2,15 @@
 
 import signal
 import socket
+import ssl
 from types import FrameType
 
 import uvicorn
 
+from data.errors import InputError
 from serving.api import create_app
 from serving.service import Service
-from serving.settings import Settings
+from serving.settings import Settings, Tls
 
 _DRAIN_SECONDS = 20
 
@@ -16,10 +18,11 @@ _DRAIN_SECONDS = 20
 class Server(uvicorn.Server):
     """`run()` serves until SIGTERM or Ctrl-C, then answers what is in progress and closes the service.
 
-    Raises InputError at once for a database, image store or assumptions file that cannot be used.
+    Raises InputError at once for a certificate, database, image store or assumptions file that cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
+        _check_certificate(settings.tls)
         self.service = Service.open(settings)
         app = create_app(settings)
         app.state.service = self.service
@@ -30,7 +33,10 @@ class Server(uvicorn.Server):
                 port=settings.port,
                 access_log=False,
                 log_config=None,
-                proxy_headers=False,
+                proxy_headers=settings.tls.proxy is not None,
+                forwarded_allow_ips=settings.tls.proxy,
+                ssl_certfile=settings.tls.certificate,
+                ssl_keyfile=settings.tls.private_key,
                 server_header=False,
                 timeout_graceful_shutdown=_DRAIN_SECONDS,
             )
@@ -45,3 +51,17 @@ class Server(uvicorn.Server):
         if self.should_exit and sig == signal.SIGINT:
             self.force_exit = True
         self.should_exit = True
+
+
+def _check_certificate(tls: Tls) -> None:
+    if tls.certificate is not None:
+        try:
+            # a pass phrase would be asked for at the terminal, at every restart
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+                tls.certificate, tls.private_key, password=lambda: ""
+            )
+        except OSError as error:
+            raise InputError(
+                f"certificate {tls.certificate} with key {tls.private_key} cannot be used ({error}); both must be PEM "
+                "files that belong together, the key without a pass phrase"
+            ) from error

@@ -6,13 +6,18 @@ import structlog
 from starlette.requests import Request
 
 from data.errors import BundleError
+from serving.credentials import Credentials
 from serving.engine import Engine
 from serving.events import Events
 from serving.gauges import Gauges
 from serving.image_store import ImageStore
+from serving.keys import Keys
 from serving.line import Line
 from serving.models import Models
+from serving.oidc import IdentityProvider
+from serving.people import People
 from serving.roi import read_assumptions
+from serving.sessions import Sessions
 from serving.settings import Settings
 from serving.store import Store
 
@@ -25,6 +30,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.gauges = Gauges()
+        self.identity_provider = None if settings.oidc is None else IdentityProvider(settings.oidc)
         self.assumptions = read_assumptions(settings.roi_assumptions)
         self.images = ImageStore(settings.images)
         self.store = Store.open(settings.database_url)
@@ -32,6 +38,10 @@ class Service:
         self.engine = Engine(settings.largest_batch, settings.queue_limit, self.gauges)
         self.line = Line(settings, self.engine, self.store, self.images, self.events, self.gauges)
         self.models = Models(settings, self.store, self.engine)
+        self.people = People(self.store)
+        self.keys = Keys(self.store)
+        self.sessions = Sessions(self.store, self.people, settings.sessions)
+        self.credentials = Credentials(self.store, settings.sessions)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:

@@ -4,11 +4,13 @@ import ipaddress
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data.config import ConfigModel, load_config
+from serving.role import Role
 
 DEFAULT_CONFIG = Path("configs/serving/default.yaml")
 
@@ -26,6 +28,40 @@ class Costs(ConfigModel):
 
     escape: float = Field(default=285.71, gt=0)
     overkill: float = Field(default=10.0, gt=0)
+
+
+class Tls(ConfigModel):
+    """HTTPS, by this server's own certificate or by a proxy in front of it."""
+
+    certificate: Path | None = Field(default=None, description="PEM file, with the chain")
+    private_key: Path | None = Field(default=None, description="PEM file, without a pass phrase")
+    proxy: str | None = Field(
+        default=None,
+        description="address of the proxy that terminates TLS; what it says about the caller's address is believed",
+    )
+
+    @model_validator(mode="after")
+    def _both_files(self) -> Self:
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key go together")
+        return self
+
+
+class Sessions(ConfigModel):
+    """How long a person stays signed in."""
+
+    idle_seconds: float = Field(default=1800, gt=0, description="without any request; an open page makes some")
+    longest_seconds: float = Field(default=43_200, gt=0, description="in all: a long shift")
+
+
+class Oidc(ConfigModel):
+    """Sign-in by the plant's own identity provider; the client secret is in the environment as QC_OIDC_CLIENT_SECRET."""
+
+    metadata_url: str = Field(description="https://.../.well-known/openid-configuration")
+    client_id: str
+    name_claim: str = "preferred_username"
+    role_claim: str = Field(default="groups", description="a value or a list; who has none of `roles` stays outside")
+    roles: dict[str, Role] = Field(min_length=1, description="claim value -> role; the last role wins among several")
 
 
 class Settings(BaseSettings):
@@ -53,18 +89,42 @@ class Settings(BaseSettings):
     enough_reviews: int = Field(
         default=30, ge=1, description="observations before a measured value replaces an assumed one"
     )
+    auth: bool = Field(
+        default=True, description="off: everyone is admin under the name that they give; only on a loopback host"
+    )
+    hosts: tuple[str, ...] = Field(default=(), description="Host names that are answered besides the loopback ones")
+    tls: Tls = Tls()
+    sessions: Sessions = Sessions()
+    oidc: Oidc | None = None
     costs: Costs = Costs()
     recipes: tuple[Recipe, ...] = ()
 
-    @field_validator("host")
-    @classmethod
-    def _loopback(cls, host: str) -> str:
-        if host != "localhost" and not _is_loopback(host):
+    @model_validator(mode="after")
+    def _closed_to_strangers(self) -> Self:
+        reachable = f"{self.host} is reachable from other machines"
+        if not self.auth and (not self.is_loopback or self.hosts):
             raise ValueError(
-                f"{host} is reachable from other machines, and this server cannot yet tell who is calling; "
-                "use 127.0.0.1, and a tunnel for remote access"
+                f"{reachable if self.hosts == () else f'hosts {list(self.hosts)}'} needs to know who is calling: "
+                "set auth to on, or use host 127.0.0.1 without other names"
             )
-        return host
+        if not self.is_loopback and not self.https:
+            raise ValueError(
+                f"{reachable}, and passwords must not go there in the clear: set tls.certificate and tls.private_key, "
+                "or tls.proxy to the address of a proxy that terminates TLS"
+            )
+        if not self.is_loopback and not self.hosts:
+            raise ValueError(f"{reachable}: set hosts to the names that browsers and cameras call it by")
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return self.host == "localhost" or _is_loopback(self.host)
+
+    @property
+    def https(self) -> bool:
+        """Whether callers speak HTTPS, with this server or with the proxy before it."""
+        return self.tls.certificate is not None or self.tls.proxy is not None
 
     @classmethod
     def settings_customise_sources(
@@ -89,7 +149,7 @@ class Settings(BaseSettings):
 def load_settings(config: Path = DEFAULT_CONFIG, overrides: Sequence[str] = ()) -> Settings:
     """Settings from a YAML file, then QC_ environment variables, then `key=value` overrides; the last one wins.
 
-    Raises InputError naming the key at fault, and for a host that is not a loopback address.
+    Raises InputError naming the key at fault, and for a server that strangers could reach unasked.
     """
     environment = [f"{key}={json.dumps(value)}" for key, value in EnvSettingsSource(Settings)().items()]
     return load_config(config, Settings, [*environment, *overrides])

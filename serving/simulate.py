@@ -20,7 +20,8 @@ from rich.table import Table
 from data.catalog import Catalog, CatalogRow
 from data.errors import InputError
 from data.verdict import ReviewDecision, Verdict
-from serving.schema import Inspection, ReviewRequest, RoiReport
+from serving.role import Permission
+from serving.schema import Inspection, ReviewRequest, RoiReport, SessionInfo
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
 _LAST_TRIES = 10.0
@@ -35,6 +36,7 @@ class Simulation:
 
     catalog: Catalog
     url: str = "http://127.0.0.1:8000"
+    key: str | None = None
     rate: float = 5.0
     lines: int = 2
     cameras: int = 2
@@ -87,13 +89,17 @@ class _Run:
         self._rows = self._shuffled()
         self._summary = Summary()
         self._over_since: float | None = None
+        self._reviewer = INSPECTOR
         self._end = None if simulation.seconds is None else time.monotonic() + simulation.seconds
 
     async def run(self) -> Summary:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
-        async with httpx.AsyncClient(base_url=self._simulation.url, timeout=30) as client:
+        headers = {} if self._simulation.key is None else {"Authorization": f"Bearer {self._simulation.key}"}
+        async with httpx.AsyncClient(base_url=self._simulation.url, headers=headers, timeout=30) as client:
+            caller = SessionInfo.model_validate_json((await self._send(client, "GET", "/v1/session")).content)
+            self._check(caller)
             await asyncio.gather(
                 *(
                     self._camera(client, f"line-{line}", f"camera-{camera}")
@@ -101,9 +107,21 @@ class _Run:
                     for camera in range(1, self._simulation.cameras + 1)
                 )
             )
-            answer = await self._send(client, "GET", "/v1/roi")
-            self._summary.roi = RoiReport.model_validate_json(answer.content)
+            if Permission.MEASURE in caller.permissions:
+                answer = await self._send(client, "GET", "/v1/roi")
+                self._summary.roi = RoiReport.model_validate_json(answer.content)
         return self._summary
+
+    def _check(self, caller: SessionInfo) -> None:
+        """What would fail later is said before the first frame."""
+        if Permission.POST not in caller.permissions:
+            raise InputError(
+                f"{self._simulation.url} lets cameras in by key: make one with `python -m serving key add NAME`, and "
+                "give it as --key or QC_KEY"
+            )
+        if self._simulation.review_share > 0 and Permission.REVIEW not in caller.permissions:
+            raise InputError(f"the key {caller.name} may not review; leave --review-share out")
+        self._reviewer = caller.name or INSPECTOR
 
     def _give_up(self) -> float:
         """Until when the frames on the way are tried again once the simulation is over."""
@@ -160,7 +178,7 @@ class _Run:
             inspection_id=inspection.id,
             decision=ReviewDecision.DEFECT_CONFIRMED if defective else ReviewDecision.FALSE_CALL,
             defect_class=inspection.class_name if defective else None,
-            reviewer=INSPECTOR,
+            reviewer=self._reviewer,
             seconds=round(self._random.uniform(3, 12), 1),
             decided_at=datetime.now(UTC),
         )
@@ -169,7 +187,7 @@ class _Run:
         self._summary.reviews += 1
 
     async def _send(self, client: httpx.AsyncClient, method: str, path: str, **content: Any) -> httpx.Response:
-        """Send until answered: overload, a full disk and a lost connection are waited out, a refusal is an error."""
+        """Send until answered: overload, rate limit, full disk and lost connection are waited out, a refusal is an error."""
         wait = _FIRST_WAIT
         while True:
             try:
@@ -182,7 +200,7 @@ class _Run:
             else:
                 if answer.is_success:
                     return answer
-                if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                if answer.status_code not in (httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.TOO_MANY_REQUESTS):
                     raise InputError(f"{method} {path} was refused with {answer.status_code}: {answer.text}")
                 wait = max(wait, float(answer.headers.get("Retry-After", wait)))
             self._summary.retries += 1
@@ -209,7 +227,7 @@ def print_summary(summary: Summary, console: Console) -> None:
     p50, p95 = summary.latency_ms(0.5), summary.latency_ms(0.95)
     if p50 is not None and p95 is not None:
         console.print(f"latency as the camera sees it: p50 {p50:.1f} ms, p95 {p95:.1f} ms, {summary.retries} retries")
-    console.print(f"reviews by {INSPECTOR}: {summary.reviews}")
+    console.print(f"simulated reviews: {summary.reviews}")
     if summary.roi is not None:
         print_roi(summary.roi, console)
 

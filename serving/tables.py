@@ -1,4 +1,7 @@
-"""The database: inspections, reviews, promotions and the audit trail. Rows are only added; the few columns that change say so."""
+"""The database: inspections, reviews, promotions, the audit trail, and who may call.
+
+Of the first four, rows are only added; the few columns that change say so.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Dialect,
     Float,
@@ -88,6 +92,8 @@ inspections = Table(
     Column("image_height", Integer),
     Column("idempotency_key", String(200), unique=True),
     Column("fingerprint", String(64)),
+    # Name of the API key; null without authentication.
+    Column("posted_by", Name),
     # These three change: they follow the reviews, so that queue and metrics need not search for the last one.
     Column("queue_cost", Float),
     Column("review_id", Id),
@@ -149,4 +155,44 @@ audit = Table(
     Column("previous", String(64), nullable=False, unique=True),
     Column("hash", String(64), nullable=False),
     Index(None, "subject", "sequence"),
+)
+
+# `password_hash` is null for a person who comes by OIDC only, whom `oidc_subject` (issuer and subject) names.
+people = Table(
+    "people",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Name, nullable=False, unique=True),
+    Column("role", String(16), nullable=False),
+    Column("password_hash", String(256)),
+    Column("must_change_password", Boolean, nullable=False),
+    Column("oidc_subject", String(512), unique=True),
+    Column("created_at", Utc, nullable=False),
+    Column("disabled_at", Utc),
+)
+
+# A row goes when its session ends. Like a key's secret, the token itself is kept nowhere.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("person_id", Id, ForeignKey("people.id"), nullable=False, index=True),
+    Column("created_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=False),
+    Column("last_seen_at", Utc, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Name, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("secret_sha256", String(64), nullable=False, unique=True),
+    # Requests a second; null is without limit.
+    Column("rate_limit", Float),
+    Column("created_at", Utc, nullable=False),
+    Column("revoked_at", Utc),
+    Column("last_used_at", Utc),
+    Index(None, "name"),
 )

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -214,10 +214,17 @@ class Served:
     url: str
     client: httpx.Client
     server: Server
+    others: list[httpx.Client] = field(default_factory=list)
 
     @property
     def service(self) -> Service:
         return self.server.service
+
+    def another_client(self, **headers: str) -> httpx.Client:
+        """Somebody else, with cookies of their own; closed with the server."""
+        client = httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        self.others.append(client)
+        return client
 
     def frame(self, **changes: str) -> dict[str, str]:
         """Metadata of a frame."""
@@ -264,6 +271,7 @@ def settings_arguments(directory: Path, bundles: Path, **settings: Any) -> list[
     """Overrides for a server that keeps everything under `directory`."""
     chosen = {
         "port": 0,
+        "auth": False,
         "bundles": str(bundles),
         "database_url": f"sqlite:///{directory}/qc.db",
         "images": str(directory / "images"),
@@ -276,9 +284,9 @@ def settings_arguments(directory: Path, bundles: Path, **settings: Any) -> list[
 @pytest.fixture
 def start_server(tmp_path: Path, brightness_bundle: Path) -> Iterator[StartServer]:
     """Start uvicorn on a free loopback port, against SQLite in a temporary directory; settings are keyword arguments."""
-    running: list[tuple[Server, threading.Thread, httpx.Client]] = []
+    running: list[tuple[Served, threading.Thread]] = []
 
-    def start(bundles: Path = brightness_bundle.parent, **settings: Any) -> Served:
+    def start(bundles: Path = brightness_bundle.parent, scheme: str = "http", **settings: Any) -> Served:
         overrides = settings_arguments(tmp_path, bundles, **settings)
         server = Server(load_settings(ROOT / "configs/serving/default.yaml", overrides))
         thread = threading.Thread(target=server.run, daemon=True)
@@ -287,15 +295,17 @@ def start_server(tmp_path: Path, brightness_bundle: Path) -> Iterator[StartServe
             assert thread.is_alive(), "the server ended"
             threading.Event().wait(0.005)
         port = server.servers[0].sockets[0].getsockname()[1]
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        client = httpx.Client(base_url=f"{scheme}://127.0.0.1:{port}", timeout=30)
         wait_until_up(client, thread.is_alive)
-        running.append((server, thread, client))
-        return Served(str(client.base_url), client, server)
+        served = Served(str(client.base_url), client, server)
+        running.append((served, thread))
+        return served
 
     yield start
-    for server, thread, client in running:
-        client.close()
-        server.should_exit = True
+    for served, thread in running:
+        for client in (served.client, *served.others):
+            client.close()
+        served.server.should_exit = True
         thread.join(30)
         assert not thread.is_alive()
 

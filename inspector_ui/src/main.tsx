@@ -10,6 +10,8 @@ import { OutboxProvider } from "./outbox/OutboxProvider";
 import { SessionProvider } from "./review/SessionProvider";
 import { App } from "./shell/App";
 import { theme } from "./theme/theme";
+import { SignInGate } from "./who/SignInGate";
+import { WhoProvider } from "./who/WhoProvider";
 
 // "always": whether the server on this network answers is known by asking it, not by the browser's idea of being online.
 const queries = new QueryClient({
@@ -30,13 +32,17 @@ async function start(): Promise<void> {
         colorSchemeManager={localStorageColorSchemeManager({ key: "inspector.color-scheme" })}
       >
         <QueryClientProvider client={queries}>
-          <EventStreamProvider>
+          <WhoProvider>
             <OutboxProvider>
-              <SessionProvider>
-                <App />
-              </SessionProvider>
+              <SignInGate>
+                <EventStreamProvider>
+                  <SessionProvider>
+                    <App />
+                  </SessionProvider>
+                </EventStreamProvider>
+              </SignInGate>
             </OutboxProvider>
-          </EventStreamProvider>
+          </WhoProvider>
         </QueryClientProvider>
       </MantineProvider>
     </StrictMode>,

@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from serving.caller import Calling
 from serving.routes.parameters import Serving
 
 routes = APIRouter(tags=["events"])
 
 
 @routes.get("/events", operation_id="events", response_class=EventSourceResponse)
-async def events(service: Serving) -> AsyncIterator[ServerSentEvent]:
+async def events(service: Serving, caller: Calling) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `inspection` with an Inspection, `review` with a Review, as they are stored."""
     async for event in service.events.subscribe():
+        if not await service.credentials.stands(caller):
+            return
         yield event

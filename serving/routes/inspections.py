@@ -9,6 +9,8 @@ from starlette.responses import Response
 
 from data.verdict import Verdict
 from serving import inspections, problem
+from serving.caller import Calling, caller_of
+from serving.role import Permission
 from serving.routes.parameters import Id, Serving, Since, Until, problems
 from serving.schema import FrameInfo, Inspection, InspectionPage, Name, Part
 from serving.service import service_of
@@ -82,7 +84,7 @@ async def post_inspection(request: Request) -> Response:
         info = FrameInfo.model_validate(fields)
     except ValidationError as error:
         raise problem.ProblemError(422, problem.explain_fields(error.errors())) from error
-    inspection = await service.line.inspect(info, content, key)
+    inspection = await service.line.inspect(info, content, key, caller_of(request).name)
     return Response(inspection.model_dump_json(by_alias=True), 201, media_type="application/json")
 
 
@@ -109,9 +111,11 @@ def list_inspections(
     operation_id="get_inspection",
     responses=problems(_404="No such inspection."),
 )
-def get_inspection(service: Serving, id: Id) -> Inspection:  # noqa: A002 - the API's name
-    """One inspection with the review that stands."""
+def get_inspection(service: Serving, caller: Calling, id: Id) -> Inspection:  # noqa: A002 - the API's name
+    """One inspection with the review that stands; a camera reads back those that its own key posted."""
     with service.store.reading() as connection:
+        if caller.name is not None and not caller.may(Permission.READ):
+            return inspections.get_posted_by(connection, id, caller.name)
         return inspections.get(connection, id)
 
 

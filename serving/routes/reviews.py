@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from serving import inspections
+from serving.caller import Calling
 from serving.reviews import add_review
 from serving.routes.parameters import Serving, problems
 from serving.schema import Name, Review, ReviewQueue, ReviewRequest
@@ -33,10 +34,15 @@ def review_queue(
 @routes.put(
     "/reviews/{client_id}",
     operation_id="put_review",
-    responses=problems(_404="No such inspection.", _409="Another review has this client_id."),
+    responses=problems(
+        _403="The reviewer is not who is signed in.",
+        _404="No such inspection.",
+        _409="Another review has this client_id.",
+    ),
 )
-async def put_review(service: Serving, client_id: UUID, review: ReviewRequest) -> Review:
+async def put_review(service: Serving, caller: Calling, client_id: UUID, review: ReviewRequest) -> Review:
     """Record a decision; a repeat is harmless, and a later review supersedes the one before. A null decision undoes it."""
+    caller.answers_to(review.reviewer)
     costs = service.settings.costs
     writing = service.store.submit(lambda connection: add_review(connection, client_id, review, costs))
     stored, new = await asyncio.wrap_future(writing)

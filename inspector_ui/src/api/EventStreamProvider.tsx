@@ -1,5 +1,6 @@
 import { createContext, type ReactNode, useContext, useEffect, useState, useSyncExternalStore } from "react";
 import { EventStream, type StreamState } from "./eventStream";
+import { noteStatus } from "./refusal";
 
 const StreamContext = createContext<EventStream | null>(null);
 
@@ -7,9 +8,12 @@ export function EventStreamProvider({ children }: { children: ReactNode }) {
   const [stream] = useState(() => new EventStream());
   useEffect(() => {
     stream.open();
+    // an EventSource does not tell a refusal from a lost connection, so whether the session has ended must be asked
+    const stopListening = stream.onState(() => stream.state === "lost" && noteStatus(401));
     const reopen = () => stream.open();
     window.addEventListener("online", reopen);
     return () => {
+      stopListening();
       window.removeEventListener("online", reopen);
       stream.close();
     };

@@ -2,6 +2,14 @@ import type { components } from "./generated/schema";
 
 type Schemas = components["schemas"];
 
+export type SessionInfo = Schemas["SessionInfo"];
+export type Permission = Schemas["Permission"];
+export type Role = Schemas["Role"];
+export type Person = Schemas["Person"];
+export type OneTimePassword = Schemas["OneTimePassword"];
+export type Key = Schemas["Key"];
+export type NewKey = Schemas["NewKey"];
+
 export type Inspection = Schemas["Inspection"];
 export type Verdict = Inspection["verdict"];
 export type Thresholds = NonNullable<Inspection["thresholds"]>;

@@ -1,4 +1,5 @@
 import { createContext, type ReactNode, useContext, useEffect, useState, useSyncExternalStore } from "react";
+import { useWho } from "../who/WhoProvider";
 import type { OutboxEntry } from "./entry";
 import { Outbox } from "./outbox";
 import { sendReview } from "./send";
@@ -6,15 +7,21 @@ import { OutboxStore } from "./store";
 
 const OutboxContext = createContext<Outbox | null>(null);
 
-/** The outbox of this machine; it starts sending as soon as the page is open, whichever page that is. */
+/**
+ * The outbox of this machine; it starts sending as soon as the page is open, whichever page that is.
+ *
+ * With authentication, the reviews of whoever is signed in: those of others wait on this machine until they are back.
+ */
 export function OutboxProvider({ children }: { children: ReactNode }) {
   const [outbox] = useState(() => new Outbox({ store: new OutboxStore(), send: sendReview }));
+  const { auth, name } = useWho();
   useEffect(() => {
+    outbox.sendOnlyOf(auth ? (name ?? "") : null);
     const drain = () => void outbox.drain();
     drain();
     window.addEventListener("online", drain);
     return () => window.removeEventListener("online", drain);
-  }, [outbox]);
+  }, [outbox, auth, name]);
   return <OutboxContext value={outbox}>{children}</OutboxContext>;
 }
 

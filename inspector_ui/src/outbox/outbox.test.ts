@@ -7,7 +7,7 @@ import { OutboxStore } from "./store";
 
 let databases = 0;
 
-function entry(clientId: string): NewOutboxEntry {
+function entry(clientId: string, reviewer = "ann"): NewOutboxEntry {
   return {
     clientId,
     partId: `part of ${clientId}`,
@@ -16,7 +16,7 @@ function entry(clientId: string): NewOutboxEntry {
       decision: "FALSE_CALL",
       defect_class: null,
       note: "",
-      reviewer: "ann",
+      reviewer,
       seconds: 1,
       decided_at: "2026-11-01T08:00:00Z",
     },
@@ -97,4 +97,21 @@ test("what was not sent is sent after a reload", async () => {
   await after.outbox.drain();
   expect(after.sent).toEqual(["a"]);
   expect(after.outbox.entries).toEqual([]);
+});
+
+test("reviews of somebody else wait until that person is back, and hold up nobody", async () => {
+  const { outbox, sent } = outboxBefore([]);
+  outbox.sendOnlyOf("");
+  await outbox.add(entry("a", "ann"));
+  await outbox.add(entry("b", "bob"));
+  await outbox.drain();
+  expect(sent).toEqual([]);
+  outbox.sendOnlyOf("bob");
+  await outbox.drain();
+  await settled(outbox, 1);
+  expect(sent).toEqual(["b"]);
+  outbox.sendOnlyOf("ann");
+  await outbox.drain();
+  await settled(outbox, 0);
+  expect(sent).toEqual(["b", "a"]);
 });

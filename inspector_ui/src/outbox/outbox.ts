@@ -28,6 +28,7 @@ export class Outbox {
   private again = false;
   private failures = 0;
   private cancelRetry: (() => void) | null = null;
+  private reviewer: string | null = null;
 
   constructor({ store, send, schedule = browserTimer }: OutboxOptions) {
     this.store = store;
@@ -43,6 +44,11 @@ export class Outbox {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   };
+
+  /** Send the reviews of this person only, and keep the others'; null sends everybody's, "" nobody's. */
+  sendOnlyOf(reviewer: string | null): void {
+    this.reviewer = reviewer;
+  }
 
   /** Resolves once the review is safe on disk; sending goes on by itself. */
   async add(entry: NewOutboxEntry): Promise<void> {
@@ -86,6 +92,9 @@ export class Outbox {
   private async drainOnce(): Promise<void> {
     await this.refresh();
     for (const entry of this.snapshot.filter((each) => each.refusal === null)) {
+      if (this.reviewer !== null && entry.request.reviewer !== this.reviewer) {
+        continue;
+      }
       const result = await this.send(entry);
       if (result.kind === "later") {
         this.again = false;

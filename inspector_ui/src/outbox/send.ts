@@ -1,4 +1,6 @@
+import { csrfHeaders } from "../api/csrf";
 import { problemDetail } from "../api/problem";
+import { noteStatus } from "../api/refusal";
 import type { OutboxEntry } from "./entry";
 
 export type SendResult =
@@ -16,7 +18,7 @@ export async function sendReview(entry: OutboxEntry): Promise<SendResult> {
   try {
     response = await fetch(`/v1/reviews/${entry.clientId}`, {
       method: "PUT",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", ...csrfHeaders() },
       body: JSON.stringify(entry.request),
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
@@ -30,6 +32,7 @@ export async function sendReview(entry: OutboxEntry): Promise<SendResult> {
   if (response.ok) {
     return { kind: "stored" };
   }
+  noteStatus(response.status);
   if (response.status >= 500 || WORTH_RETRYING.has(response.status)) {
     return { kind: "later", waitMs: 1000 * (Number(response.headers.get("Retry-After")) || 0) };
   }

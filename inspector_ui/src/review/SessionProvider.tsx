@@ -14,6 +14,7 @@ import type { Inspection, ReviewQueue } from "../api/types";
 import type { OutboxEntry } from "../outbox/entry";
 import { useOutboxEntries } from "../outbox/OutboxProvider";
 import { useReviewer } from "../reviewer/reviewer";
+import { useMay, useWho } from "../who/WhoProvider";
 import { queueQuery } from "./queueQuery";
 import { emptySession, type Session } from "./session";
 
@@ -25,8 +26,10 @@ const REFRESH_AT_MOST_EVERY_MS = 700;
 
 /** Keeps the session over page changes and reloads, and the queue fresh while events come in. */
 export function SessionProvider({ children }: { children: ReactNode }) {
+  // of each person by name: nobody may undo what another decided
+  const { name } = useWho();
   const [session, setSession] = useSessionStorage<Session>({
-    key: "inspector.session",
+    key: name === null ? "inspector.session" : `inspector.session.${name}`,
     defaultValue: emptySession,
     getInitialValueInEffect: false,
   });
@@ -46,7 +49,8 @@ export function useSession(): SessionState {
 /** The server's queue without what was decided on this machine and may not have reached the server yet. */
 export function useQueue() {
   const [reviewer] = useReviewer();
-  const query = useQuery(queueQuery(reviewer));
+  const mayReview = useMay("review");
+  const query = useQuery({ ...queueQuery(reviewer), enabled: mayReview });
   const entries = useOutboxEntries();
   const [session] = useSession();
   const done = useMemo(() => decidedIds(session, entries), [session, entries]);

@@ -1,11 +1,16 @@
 import { useLocalStorage } from "@mantine/hooks";
+import { useWho } from "../who/WhoProvider";
 
-/** Who reviews at this machine; empty until asked. Kept in the browser, never a login. */
+/**
+ * Who reviews at this machine: whoever is signed in. Without authentication, the name that the person gave, which is kept
+ * in the browser and is never a login; empty until asked.
+ */
 export function useReviewer(): [string, (name: string) => void] {
-  const [name, setName] = useLocalStorage({
+  const { auth, name } = useWho();
+  const [given, setGiven] = useLocalStorage({
     key: "inspector.reviewer",
     defaultValue: "",
     getInitialValueInEffect: false,
   });
-  return [name, setName];
+  return [auth ? (name ?? "") : given, setGiven];
 }

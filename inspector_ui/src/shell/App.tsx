@@ -7,17 +7,19 @@ import { LivePage } from "../live/LivePage";
 import { ReviewPage } from "../review/ReviewPage";
 import { Header } from "./Header";
 import { HelpDialog } from "./HelpDialog";
-import type { PagePath } from "./pages";
+import { type PagePath, usePages } from "./pages";
 
 // the charts weigh more than everything else together, and reviewers never open them
 const QualityPage = lazy(() => import("../quality/QualityPage"));
 const RoiPage = lazy(() => import("../roi/RoiPage"));
+const PeoplePage = lazy(() => import("../people/PeoplePage"));
 
 const routes: Record<PagePath, ComponentType> = {
   "/review": ReviewPage,
   "/live": LivePage,
   "/quality": QualityPage,
   "/roi": RoiPage,
+  "/people": PeoplePage,
 };
 
 const globalActions = [showHelp] as const;
@@ -25,6 +27,8 @@ const globalActions = [showHelp] as const;
 export function App() {
   const { t } = useTranslation();
   const [helping, setHelping] = useState(false);
+  const pages = usePages();
+  const first: PagePath = pages[0]?.path ?? "/review";
   useActionKeys(globalActions, { showHelp: () => setHelping(true) });
   return (
     <>
@@ -33,11 +37,11 @@ export function App() {
       <main id="content">
         <Suspense>
           <Switch>
-            {Object.entries(routes).map(([path, component]) => (
-              <Route key={path} path={path} component={component} />
+            {pages.map(({ path }) => (
+              <Route key={path} path={path} component={routes[path]} />
             ))}
             <Route>
-              <Redirect to={"/review" satisfies PagePath} replace />
+              <Redirect to={first} replace />
             </Route>
           </Switch>
         </Suspense>

@@ -4,7 +4,6 @@ import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
 import { showHelp } from "../actions/showHelp";
 import { useStreamState } from "../api/EventStreamProvider";
-import { chooseLanguage, type Language } from "../i18n/i18n";
 import { Icon, type IconName } from "../icons/Icon";
 import type { OutboxEntry } from "../outbox/entry";
 import { OutboxDialog } from "../outbox/OutboxDialog";
@@ -13,8 +12,11 @@ import { useQueue, useSession } from "../review/SessionProvider";
 import { withoutInspection } from "../review/session";
 import { ReviewerDialog } from "../reviewer/ReviewerDialog";
 import { useReviewer } from "../reviewer/reviewer";
+import { AccountMenu } from "../who/AccountMenu";
+import { useWho } from "../who/WhoProvider";
 import classes from "./Header.module.css";
-import { pages } from "./pages";
+import { LanguageMenu } from "./LanguageMenu";
+import { usePages } from "./pages";
 
 const SCHEMES = [
   { value: "light", icon: "sun" },
@@ -22,15 +24,12 @@ const SCHEMES = [
   { value: "auto", icon: "screen" },
 ] as const;
 
-const LANGUAGES: { value: Language; word: string }[] = [
-  { value: "en", word: "English" },
-  { value: "zh-Hant", word: "繁體中文" },
-];
-
 export function Header({ onHelp }: { onHelp: () => void }) {
   const { t } = useTranslation();
   const [location] = useLocation();
   const { waiting } = useQueue();
+  const { auth } = useWho();
+  const pages = usePages();
   return (
     <header className={classes.header}>
       <a className={classes.skip} href="#content">
@@ -60,7 +59,7 @@ export function Header({ onHelp }: { onHelp: () => void }) {
       <div className={classes.right}>
         <StreamMark />
         <UnsentMark />
-        <ReviewerButton />
+        {auth ? <AccountMenu /> : <ReviewerButton />}
         <LanguageMenu />
         <SchemeMenu />
         <Tooltip label={`${t(showHelp.label)} (${showHelp.caps[0]})`}>
@@ -155,32 +154,6 @@ function ReviewerButton() {
         />
       )}
     </>
-  );
-}
-
-function LanguageMenu() {
-  const { t, i18n } = useTranslation();
-  return (
-    <Menu position="bottom-end">
-      <Menu.Target>
-        <ActionIcon aria-label={t("header.language")}>
-          <Icon name="language" />
-        </ActionIcon>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {LANGUAGES.map(({ value, word }) => (
-          <Menu.Item
-            key={value}
-            h={44}
-            lang={value}
-            rightSection={i18n.language === value && <Icon name="check" size={16} />}
-            onClick={() => chooseLanguage(value)}
-          >
-            {word}
-          </Menu.Item>
-        ))}
-      </Menu.Dropdown>
-    </Menu>
   );
 }
 

@@ -1,11 +1,26 @@
 import type { ParseKeys } from "i18next";
+import type { Permission } from "../api/types";
+import { useWho } from "../who/WhoProvider";
 
-/** The pages in the order of the header; the server answers every path with index.html. */
-export const pages = [
-  { path: "/review", label: "nav.review" },
-  { path: "/live", label: "nav.live" },
-  { path: "/quality", label: "nav.quality" },
-  { path: "/roi", label: "nav.roi" },
-] as const satisfies readonly { path: string; label: ParseKeys }[];
+interface PageEntry {
+  path: string;
+  label: ParseKeys;
+  needs: Permission;
+}
+
+/** The pages in the order of the header, and what each asks of the server; the server answers every path with index.html. */
+const pages = [
+  { path: "/review", label: "nav.review", needs: "review" },
+  { path: "/live", label: "nav.live", needs: "read" },
+  { path: "/quality", label: "nav.quality", needs: "measure" },
+  { path: "/roi", label: "nav.roi", needs: "measure" },
+  { path: "/people", label: "nav.people", needs: "people" },
+] as const satisfies readonly PageEntry[];
 
 export type PagePath = (typeof pages)[number]["path"];
+
+/** Those that the role may use; people and keys mean nothing without authentication. */
+export function usePages() {
+  const { auth, permissions } = useWho();
+  return pages.filter(({ path, needs }) => permissions.includes(needs) && (auth || path !== "/people"));
+}

@@ -1,0 +1,192 @@
+"""The one place that says who may call what. A route that is not in the table below is refused to everybody.
+
+`create_app` does not start with a route that is missing here, and whoever adds one at run time all the same does not open it.
+"""
+
+import hmac
+import math
+from collections.abc import Iterable
+
+import structlog
+from fastapi.routing import iter_route_contexts
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.routing import BaseRoute, Mount, compile_path
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serving.caller import ANYONE, Caller
+from serving.credentials import Credentials
+from serving.gauges import Gauges
+from serving.problem import ProblemError, problem_response
+from serving.rate import Rate
+from serving.role import Permission
+from serving.service import service_of
+from serving.sessions import csrf_token
+from serving.settings import Settings
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_HEADER = "x-csrf-token"
+_API = "/v1/"
+_UI = "/{path:path}"
+
+NEEDS: dict[tuple[str, str], Permission] = {
+    ("GET", "/healthz"): Permission.PUBLIC,
+    ("GET", "/readyz"): Permission.PUBLIC,
+    ("GET", "/metrics"): Permission.MEASURE,
+    ("GET", "/openapi.json"): Permission.SELF,
+    ("GET", "/docs"): Permission.SELF,
+    ("GET", "/docs/start.js"): Permission.SELF,
+    ("GET", "/docs/assets/{path:path}"): Permission.SELF,
+    ("POST", "/v1/inspections"): Permission.POST,
+    ("GET", "/v1/inspections"): Permission.READ,
+    ("GET", "/v1/inspections/{id}"): Permission.ANSWER,
+    ("GET", "/v1/inspections/{id}/image"): Permission.READ,
+    ("GET", "/v1/inspections/{id}/heatmap"): Permission.READ,
+    ("GET", "/v1/parts/{part_id}"): Permission.READ,
+    ("GET", "/v1/events"): Permission.READ,
+    ("GET", "/v1/reviews/queue"): Permission.REVIEW,
+    ("PUT", "/v1/reviews/{client_id}"): Permission.REVIEW,
+    ("GET", "/v1/metrics/quality"): Permission.MEASURE,
+    ("GET", "/v1/metrics/throughput"): Permission.READ,
+    ("GET", "/v1/roi"): Permission.MEASURE,
+    ("GET", "/v1/models"): Permission.READ,
+    ("POST", "/v1/models"): Permission.MODELS,
+    ("GET", "/v1/session"): Permission.PUBLIC,
+    ("POST", "/v1/session"): Permission.PUBLIC,
+    ("DELETE", "/v1/session"): Permission.SELF,
+    ("PUT", "/v1/session/password"): Permission.SELF,
+    ("GET", "/v1/session/oidc"): Permission.PUBLIC,
+    ("GET", "/v1/session/oidc/callback"): Permission.PUBLIC,
+    ("GET", "/v1/people"): Permission.PEOPLE,
+    ("POST", "/v1/people"): Permission.PEOPLE,
+    ("PATCH", "/v1/people/{id}"): Permission.PEOPLE,
+    ("POST", "/v1/people/{id}/password"): Permission.PEOPLE,
+    ("GET", "/v1/keys"): Permission.PEOPLE,
+    ("POST", "/v1/keys"): Permission.PEOPLE,
+    ("DELETE", "/v1/keys/{id}"): Permission.PEOPLE,
+    # The UI's files: what is left, but for the API's paths.
+    ("GET", "/"): Permission.PUBLIC,
+    ("GET", _UI): Permission.PUBLIC,
+}
+
+_PATTERNS = [
+    (compile_path(path)[0], method, permission)
+    for (method, path), permission in NEEDS.items()
+    if "{" in path and path != _UI
+]
+
+
+def permission_for(method: str, path: str) -> Permission:
+    """What a request needs. Raises a 404 problem for a path that is not in the table, 405 for a method that is not."""
+    method = "GET" if method == "HEAD" else method
+    exact = NEEDS.get((method, path))
+    if exact is not None:
+        return exact
+    others = {declared for declared, declared_path in NEEDS if declared_path == path}
+    for pattern, declared, permission in _PATTERNS:
+        if pattern.match(path):
+            if declared == method:
+                return permission
+            others.add(declared)
+    if others:
+        allow = ", ".join(sorted(others))
+        raise ProblemError(405, f"{method} is not possible at {path}; /docs lists what is", {"Allow": allow})
+    if method != "GET" or path.startswith(_API):
+        raise ProblemError(404, f"nothing at {path}; /docs lists what there is")
+    return NEEDS["GET", _UI]
+
+
+def undeclared(routes: Iterable[BaseRoute]) -> list[str]:
+    """The routes, as `METHOD /path`, that the table does not name."""
+    found: set[tuple[str, str]] = set()
+    for context in iter_route_contexts(list(routes)):
+        mount = isinstance(context.original_route, Mount)
+        path = f"{context.path}/{{path:path}}" if mount else str(context.path)
+        found.update((method, path) for method in (context.methods or {"GET"}) - {"HEAD"})
+    return sorted(f"{method} {path}" for method, path in found - NEEDS.keys())
+
+
+def session_cookie(https: bool) -> str:
+    """The cookie's name; under HTTPS browsers hold it to this host, whole and secure, by its prefix."""
+    return "__Host-qc_session" if https else "qc_session"
+
+
+class Access:
+    """ASGI middleware: finds out who calls, and refuses before anything of the body is read."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._auth = settings.auth
+        self._cookie = session_cookie(settings.https)
+        self._rates: dict[str, Rate] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            raise RuntimeError(f"no route takes {scope['type']}")
+        service = service_of(Request(scope))
+        try:
+            scope["caller"] = await self._let_in(scope, service.credentials)
+        except ProblemError as error:
+            self._count(error, service.gauges)
+            response = problem_response(error.status, error.detail, scope["path"], error.headers)
+            await response(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    async def _let_in(self, scope: Scope, credentials: Credentials) -> Caller | None:
+        method, path = scope["method"], scope["path"]
+        permission = permission_for(method, path)
+        if not self._auth:
+            return ANYONE
+        if permission is Permission.PUBLIC and not path.startswith(_API):
+            return None
+        request = Request(scope)
+        secret, cookie = _secret(request.headers), request.cookies.get(self._cookie)
+        try:
+            caller = await (credentials.key(secret) if secret else credentials.person(cookie or ""))
+        except SQLAlchemyError as error:
+            structlog.get_logger().error("caller not looked up", cause=str(error))
+            raise ProblemError(503, "the database does not answer; send again", {"Retry-After": "5"}) from error
+        if permission is Permission.PUBLIC:
+            return caller
+        if caller is None:
+            how = "the key is unknown or revoked" if secret else "sign in, or send a key as Authorization: Bearer KEY"
+            raise ProblemError(401, how, {"WWW-Authenticate": "Bearer"})
+        structlog.contextvars.bind_contextvars(caller=caller.name)
+        if caller.key_id is not None:
+            self._slow_down(caller, caller.key_id)
+        elif method not in SAFE and not _has_csrf_token(request.headers, cookie or ""):
+            raise ProblemError(403, f"{CSRF_HEADER} is missing or wrong: GET /v1/session gives it")
+        if caller.must_change_password and permission is not Permission.SELF:
+            raise ProblemError(403, "change your one-time password first")
+        if not caller.may(permission):
+            raise ProblemError(403, f"{caller.name} is {caller.role.value}, which does not allow to {method} {path}")
+        return caller
+
+    def _slow_down(self, caller: Caller, key_id: str) -> None:
+        if caller.rate_limit is None:
+            return
+        rate = self._rates.get(key_id)
+        if rate is None:
+            rate = self._rates[key_id] = Rate(caller.rate_limit)
+        wait = rate.take()
+        if wait > 0:
+            retry = {"Retry-After": str(math.ceil(wait))}
+            raise ProblemError(429, f"{caller.name} may send {caller.rate_limit:g} requests a second", retry)
+
+    def _count(self, error: ProblemError, gauges: Gauges) -> None:
+        if error.status in (401, 403, 429):
+            gauges.refused.labels(str(error.status)).inc()
+
+
+def _secret(headers: Headers) -> str | None:
+    scheme, _, secret = headers.get("authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else headers.get("x-api-key")
+
+
+def _has_csrf_token(headers: Headers, cookie: str) -> bool:
+    return hmac.compare_digest(headers.get(CSRF_HEADER, "").encode(), csrf_token(cookie).encode())

@@ -1,0 +1,48 @@
+"""Who may do what: five roles, and the permissions that each has. serving.access says which permission a route needs."""
+
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person or an API key is, in the order of what they may do."""
+
+    CAMERA = "camera"
+    INSPECTOR = "inspector"
+    ENGINEER = "engineer"
+    MANAGER = "manager"
+    ADMIN = "admin"
+
+
+class Permission(StrEnum):
+    """What a caller may do."""
+
+    PUBLIC = "public"
+    """without saying who one is: sign in, health, the UI's own files (they hold no data)"""
+    SELF = "self"
+    """what everybody who is known may: sign out, change the own password, read the API's description"""
+    POST = "post"
+    """post frames"""
+    ANSWER = "answer"
+    """read an inspection: any with READ, else those that the own key posted"""
+    READ = "read"
+    """inspections, images, parts, models, events, throughput"""
+    REVIEW = "review"
+    """the queue, and decisions"""
+    MODELS = "models"
+    """which model decides, and at which thresholds"""
+    MEASURE = "measure"
+    """quality, ROI, and the figures for Prometheus"""
+    PEOPLE = "people"
+    """who may come in: people and keys"""
+
+
+_EVERYBODY = frozenset({Permission.PUBLIC, Permission.SELF})
+_READER = _EVERYBODY | {Permission.ANSWER, Permission.READ}
+
+PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.CAMERA: _EVERYBODY | {Permission.POST, Permission.ANSWER},
+    Role.INSPECTOR: _READER | {Permission.REVIEW},
+    Role.ENGINEER: _READER | {Permission.MODELS},
+    Role.MANAGER: _READER | {Permission.MEASURE},
+    Role.ADMIN: frozenset(Permission),
+}

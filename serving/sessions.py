@@ -1,0 +1,99 @@
+"""Sessions of people: a random token in a cookie, of which only the hash is kept."""
+
+import hashlib
+import hmac
+import math
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection, delete, insert
+
+from serving import settings
+from serving.people import People
+from serving.problem import ProblemError
+from serving.schema import Person
+from serving.store import Store
+from serving.tables import sessions
+from serving.throttle import FREE_BY_ADDRESS, FREE_BY_NAME, Throttle
+from serving.token import new_token, token_sha256
+
+log = structlog.get_logger()
+
+
+class Sessions:
+    """Every method blocks, and gives or takes the token itself."""
+
+    def __init__(self, store: Store, people: People, lasting: settings.Sessions) -> None:
+        self._store = store
+        self._people = people
+        self._longest = timedelta(seconds=lasting.longest_seconds)
+        self._by_name = Throttle(FREE_BY_NAME)
+        self._by_address = Throttle(FREE_BY_ADDRESS)
+
+    def sign_in(self, name: str, password: str, address: str) -> str:
+        """The token of a new session.
+
+        Raises a 401 problem, the same for everything that can be wrong, and 429 with Retry-After after too many of them.
+        """
+        self._slow_down(name, address)
+        person = self._people.with_password(name, password)
+        if person is None:
+            log.warning("sign-in refused", address=address)
+            raise ProblemError(401, "the name or the password is wrong")
+        self._by_name.forgive(_subject(name))
+        self._by_address.forgive(address)
+        return self.open(person)
+
+    def open(self, person: Person) -> str:
+        """The token of a new session of somebody who has proved to be `person`."""
+        token, now = new_token(), datetime.now(UTC)
+        row = {
+            "token_sha256": token_sha256(token),
+            "person_id": person.id,
+            "created_at": now,
+            "expires_at": now + self._longest,
+            "last_seen_at": now,
+        }
+
+        def write(connection: Connection) -> None:
+            connection.execute(delete(sessions).where(sessions.c.expires_at < now))
+            connection.execute(insert(sessions), row)
+
+        self._store.submit(write).result()
+        log.info("signed in", person=person.name)
+        return token
+
+    def close(self, sha256: str) -> None:
+        """Sign out."""
+
+        def write(connection: Connection) -> None:
+            connection.execute(delete(sessions).where(sessions.c.token_sha256 == sha256))
+
+        self._store.submit(write).result()
+
+    def change_password(self, name: str, person_id: str, present: str, new: str, address: str) -> str:
+        """The token of a new session; every other one of this person ends.
+
+        Raises the problems of People.change_password, and 429 with Retry-After after too many wrong passwords.
+        """
+        self._slow_down(name, address)
+        self._people.change_password(person_id, present, new)
+        self._by_name.forgive(_subject(name))
+        self._by_address.forgive(address)
+        return self.open(self._people.named(name))
+
+    def _slow_down(self, name: str, address: str) -> None:
+        # the name hashed, so that a password typed into the wrong field is not kept
+        wait = self._by_address.take(address) or self._by_name.take(_subject(name))
+        if wait > 0:
+            seconds = math.ceil(wait)
+            raise ProblemError(429, f"too many tries; try again in {seconds} s", {"Retry-After": str(seconds)})
+
+
+def _subject(name: str) -> str:
+    return token_sha256(name.casefold())
+
+
+def csrf_token(token: str) -> str:
+    """What a page must send beside the cookie to change anything: only a page of this server can read it."""
+    return hmac.digest(token.encode(), b"csrf", hashlib.sha256).hex()

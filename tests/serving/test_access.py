@@ -1,0 +1,146 @@
+"""Who may call what: the whole table of routes and roles, and what becomes of a route that is not in it."""
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+from starlette.routing import Mount
+
+from serving.access import permission_for, undeclared
+from serving.api import create_app
+from serving.problem import ProblemError
+from serving.role import Role
+from serving.settings import Settings
+from tests.accounts import key_client
+from tests.conftest import Served, StartServer
+
+# Nobody (-), camera, inspector, engineer, manager, admin; what is not named is refused.
+TABLE = """
+GET    /healthz                       - c i e m a
+GET    /readyz                        - c i e m a
+GET    /metrics                       . . . . m a
+GET    /openapi.json                  . c i e m a
+GET    /docs                          . c i e m a
+GET    /docs/start.js                 . c i e m a
+GET    /docs/assets/{path:path}       . c i e m a
+GET    /                              - c i e m a
+GET    /{path:path}                   - c i e m a
+POST   /v1/inspections                . c . . . a
+GET    /v1/inspections                . . i e m a
+GET    /v1/inspections/{id}           . c i e m a
+GET    /v1/inspections/{id}/image     . . i e m a
+GET    /v1/inspections/{id}/heatmap   . . i e m a
+GET    /v1/parts/{part_id}            . . i e m a
+GET    /v1/events                     . . i e m a
+GET    /v1/reviews/queue              . . i . . a
+PUT    /v1/reviews/{client_id}        . . i . . a
+GET    /v1/metrics/quality            . . . . m a
+GET    /v1/metrics/throughput         . . i e m a
+GET    /v1/roi                        . . . . m a
+GET    /v1/models                     . . i e m a
+POST   /v1/models                     . . . e . a
+GET    /v1/session                    - c i e m a
+POST   /v1/session                    - c i e m a
+DELETE /v1/session                    . c i e m a
+PUT    /v1/session/password           . c i e m a
+GET    /v1/session/oidc               - c i e m a
+GET    /v1/session/oidc/callback      - c i e m a
+GET    /v1/people                     . . . . . a
+POST   /v1/people                     . . . . . a
+PATCH  /v1/people/{id}                . . . . . a
+POST   /v1/people/{id}/password       . . . . . a
+GET    /v1/keys                       . . . . . a
+POST   /v1/keys                       . . . . . a
+DELETE /v1/keys/{id}                  . . . . . a
+"""
+ROUTES = {tuple(row.split()[:2]): row.split()[2:] for row in TABLE.strip().splitlines()}
+CALLERS: list[Role | None] = [None, *Role]
+
+
+def test_every_route_is_in_the_table() -> None:
+    app = create_app(Settings())
+    there = set()
+    for context in iter_route_contexts(app.routes):
+        path = f"{context.path}/{{path:path}}" if isinstance(context.original_route, Mount) else context.path
+        there.update((method, path) for method in (context.methods or {"GET"}) - {"HEAD"})
+    ui = {("GET", "/"), ("GET", "/{path:path}")}
+    assert there | ui == set(ROUTES)
+
+
+def test_every_role_may_do_what_the_table_says_and_nothing_else(start_server: StartServer) -> None:
+    server = start_server(auth=True)
+    clients = [server.another_client() if role is None else key_client(server, role) for role in CALLERS]
+    wrong = []
+    for (method, template), allowed in ROUTES.items():
+        path = template.replace("{path:path}", "favicon.png").replace("{", "").replace("}", "")
+        for caller, client, letter in zip(CALLERS, clients, allowed, strict=True):
+            with client.stream(method, path) as answer:
+                refusal = 401 if caller is None else 403
+                expected = letter != "."
+                # signing in without a body or a provider fails too, but never for want of a permission
+                if (answer.status_code != refusal) != expected or answer.status_code >= 500:
+                    wrong.append(f"{method} {path} by {caller}: {answer.status_code}")
+    assert wrong == []
+
+
+def test_a_route_without_a_declared_permission_is_refused_even_to_admins(start_server: StartServer) -> None:
+    server = start_server(auth=True)
+    app = server.server.config.app
+    assert isinstance(app, FastAPI)
+
+    @app.get("/v1/secret")
+    def secret() -> str:
+        return "told"
+
+    assert undeclared(app.routes) == ["GET /v1/secret"]
+    assert key_client(server, Role.ADMIN).get("/v1/secret").status_code == 404
+    with pytest.raises(ProblemError, match="nothing at"):
+        permission_for("GET", "/v1/secret")
+
+
+def test_without_authentication_an_undeclared_route_is_refused_too(server: Served) -> None:
+    app = server.server.config.app
+    assert isinstance(app, FastAPI)
+    app.add_api_route("/v1/secret", lambda: "told")
+    assert server.client.get("/v1/secret").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/inspections/"),
+        ("GET", "//v1/inspections"),
+        ("GET", "/v1/../v1/inspections"),
+        ("GET", "/V1/inspections"),
+        ("GET", "/v1%2finspections"),
+        ("OPTIONS", "/v1/inspections"),
+        ("TRACE", "/v1/inspections"),
+        ("PUT", "/v1/inspections"),
+        ("HEAD", "/v1/inspections"),
+    ],
+)
+def test_no_spelling_of_a_path_goes_round_the_table(start_server: StartServer, method: str, path: str) -> None:
+    server = start_server(auth=True)
+    with httpx.Client() as client:
+        request = client.build_request(method, server.url)
+        request.url = request.url.copy_with(raw_path=path.encode())
+        answer = client.send(request)
+    assert "items" not in answer.text
+    assert answer.status_code in (401, 404, 405) or "<!doctype html>" in answer.text.lower()
+
+
+def test_a_known_path_with_another_method_names_those_that_are_possible(server: Served) -> None:
+    answer = server.client.delete("/v1/models")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
+
+
+def test_a_refusal_says_what_to_do_and_is_counted(start_server: StartServer) -> None:
+    server = start_server(auth=True)
+    answer = server.client.get("/v1/models")
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert "sign in" in answer.json()["detail"]
+    refused = key_client(server, Role.CAMERA).get("/v1/models")
+    assert "camera" in refused.json()["detail"]
+    text = key_client(server, Role.ADMIN).get("/metrics").text
+    assert 'qc_refused_total{status="401"} 1.0' in text
+    assert 'qc_refused_total{status="403"} 1.0' in text

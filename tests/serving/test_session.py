@@ -1,0 +1,226 @@
+"""Signing in: cookies, CSRF, throttling, expiry, one-time passwords, and the first start."""
+
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from serving.audit import entries
+from serving.people import FIRST_ADMIN, People
+from serving.role import Role
+from serving.store import Store
+from serving.tables import people, sessions
+from serving.throttle import LONGEST_SECONDS, Throttle
+from tests.accounts import PASSWORD, add_person, person_client, sign_in, wait_for
+from tests.conftest import ROOT, Served, StartServer, settings_arguments, wait_until_up
+
+
+@pytest.fixture
+def guarded(start_server: StartServer) -> Served:
+    """A server that wants to know who is calling."""
+    return start_server(auth=True)
+
+
+def test_who_signs_in_is_known_until_signing_out(guarded: Served) -> None:
+    add_person(guarded, "ann", Role.INSPECTOR)
+    client = guarded.client
+    nobody = client.get("/v1/session").json()
+    assert (nobody["auth"], nobody["name"], nobody["permissions"], nobody["csrf_token"]) == (True, None, [], None)
+    answer = sign_in(client, "ann")
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie and "samesite=strict" in cookie and "secure" not in cookie
+    who = client.get("/v1/session").json()
+    assert who == answer.json()
+    assert (who["name"], who["role"], who["must_change_password"]) == ("ann", "inspector", False)
+    assert "review" in who["permissions"] and "people" not in who["permissions"]
+    assert client.get("/v1/reviews/queue").status_code == 200
+    stolen = client.cookies["qc_session"]
+    assert client.delete("/v1/session").status_code == 204
+    assert client.get("/v1/session").json()["name"] is None
+    assert client.get("/v1/reviews/queue", headers={"Cookie": f"qc_session={stolen}"}).status_code == 401
+
+
+def test_without_authentication_everyone_is_admin_and_nobody_signs_in(server: Served) -> None:
+    who = server.client.get("/v1/session").json()
+    assert (who["auth"], who["name"], who["role"], who["csrf_token"]) == (False, None, "admin", None)
+    assert sign_in(server.client, "ann").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("name", "password"), [("ann", "wrong"), ("nobody", PASSWORD), ("ann", ""), ("gone", PASSWORD)]
+)
+def test_all_that_can_be_wrong_gets_the_same_answer(guarded: Served, name: str, password: str) -> None:
+    add_person(guarded, "ann", Role.ADMIN)
+    add_person(guarded, "gone", Role.MANAGER)
+    everybody = guarded.service.people
+    everybody.change(everybody.named("gone").id, "test", disabled=True)
+    answer = sign_in(guarded.client, name, password)
+    assert (answer.status_code, answer.json()["detail"]) == (401, "the name or the password is wrong")
+    assert "set-cookie" not in answer.headers
+
+
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(guarded: Served) -> None:
+    add_person(guarded, "ann", Role.ADMIN)
+
+    def seconds(name: str) -> float:
+        start = time.perf_counter()
+        assert guarded.service.people.with_password(name, "wrong") is None
+        return time.perf_counter() - start
+
+    pairs = [(seconds("ann"), seconds("nobody")) for _ in range(5)]
+    known, unknown = (min(column) for column in zip(*pairs, strict=True))
+    assert 0.5 < unknown / known < 2
+
+
+def test_only_hashes_are_stored(guarded: Served) -> None:
+    client = person_client(guarded, "ann", Role.ADMIN)
+    secret = client.post("/v1/keys", json={"name": "top"}).json()["secret"]
+    token = client.cookies["qc_session"]
+    database = Path(guarded.service.settings.database_url.removeprefix("sqlite:///"))
+    content = b"".join(file.read_bytes() for file in database.parent.glob("qc.db*"))
+    assert b"$argon2id$" in content
+    for kept in (PASSWORD, token, secret):
+        assert kept.encode() not in content
+
+
+@pytest.mark.parametrize("token", [None, "", "0" * 64])
+def test_a_change_with_the_cookie_alone_is_refused(guarded: Served, token: str | None) -> None:
+    client = person_client(guarded, "ann", Role.ADMIN)
+    right = client.headers.pop("X-CSRF-Token")
+    headers = {} if token is None else {"X-CSRF-Token": token}
+    body = {"name": "bob", "role": "inspector"}
+    answer = client.post("/v1/people", json=body, headers=headers)
+    assert (answer.status_code, "x-csrf-token" in answer.json()["detail"]) == (403, True)
+    assert client.delete("/v1/session", headers=headers).status_code == 403
+    assert client.get("/v1/people").status_code == 200, "reading changes nothing"
+    assert client.post("/v1/people", json=body, headers={"X-CSRF-Token": right}).status_code == 201
+
+
+def test_another_sessions_csrf_token_is_refused(guarded: Served) -> None:
+    ann, bob = person_client(guarded, "ann", Role.ADMIN), person_client(guarded, "bob", Role.ADMIN)
+    headers = {"X-CSRF-Token": bob.headers["X-CSRF-Token"]}
+    assert ann.delete("/v1/session", headers=headers).status_code == 403
+
+
+def test_guessing_is_slowed_down_and_the_right_password_waits_too(guarded: Served) -> None:
+    add_person(guarded, "ann", Role.ADMIN)
+    for _ in range(5):
+        assert sign_in(guarded.client, "ann", "wrong").status_code == 401
+    refused = sign_in(guarded.client, "ann")
+    assert refused.status_code == 429
+    assert 1 <= int(refused.headers["retry-after"]) <= 2
+    assert sign_in(guarded.client, "ANN", "wrong").status_code == 429, "another spelling is no way round"
+    wait_for(lambda: sign_in(guarded.client, "ann").status_code == 200, 5)
+    assert sign_in(guarded.client, "ann", "wrong").status_code == 401, "forgiven"
+
+
+def test_each_failure_beyond_the_free_ones_doubles_the_wait() -> None:
+    now = [0.0]
+    throttle = Throttle(3, lambda: now[0])
+    assert [throttle.take("ann") for _ in range(3)] == [0, 0, 0]
+    waits = []
+    for _ in range(12):
+        waits.append(throttle.take("ann"))
+        now[0] += waits[-1]
+        assert throttle.take("ann") == 0
+    assert waits[:4] == [1, 2, 4, 8]
+    assert waits[-1] == LONGEST_SECONDS
+    assert throttle.take("bob") == 0
+    throttle.forgive("ann")
+    assert throttle.take("ann") == 0
+
+
+def test_many_names_from_one_address_are_slowed_down_too(guarded: Served) -> None:
+    throttled = guarded.service.sessions
+    for number in range(20):
+        throttled._by_address.take("127.0.0.1")
+        assert throttled._by_name.take(str(number)) == 0
+    assert sign_in(guarded.client, "somebody").status_code == 429
+
+
+def test_a_session_ends_after_its_longest_time(start_server: StartServer) -> None:
+    guarded = start_server(auth=True, sessions={"longest_seconds": 1.5})
+    client = person_client(guarded, "ann", Role.INSPECTOR)
+    cookie = {"Cookie": f"qc_session={client.cookies['qc_session']}"}
+    assert guarded.client.get("/v1/models", headers=cookie).status_code == 200
+    wait_for(lambda: guarded.client.get("/v1/models", headers=cookie).status_code == 401, 6)
+
+
+def test_a_session_ends_when_idle_and_lives_on_while_used(start_server: StartServer) -> None:
+    guarded = start_server(auth=True, sessions={"idle_seconds": 3})
+    busy, idle = person_client(guarded, "ann", Role.INSPECTOR), person_client(guarded, "bob", Role.INSPECTOR)
+    end = time.monotonic() + 4.5
+    while time.monotonic() < end:
+        assert busy.get("/v1/models").status_code == 200
+        time.sleep(0.1)
+    assert idle.get("/v1/models").status_code == 401
+
+
+def test_a_one_time_password_opens_nothing_but_its_change(guarded: Served) -> None:
+    _, one_time = guarded.service.people.add("ann", Role.MANAGER, "test")
+    client = guarded.client
+    assert sign_in(client, "ann", one_time).json()["must_change_password"]
+    refused = client.get("/v1/roi")
+    assert (refused.status_code, refused.json()["detail"]) == (403, "change your one-time password first")
+
+    def change(present: str, new: str) -> httpx.Response:
+        return client.put("/v1/session/password", json={"present": present, "new": new})
+
+    assert change("wrong", PASSWORD).status_code == 403
+    assert change(one_time, "short").status_code == 422
+    assert change(one_time, "my name is Ann indeed").status_code == 422
+    assert change(one_time, one_time).status_code == 422
+    before = client.cookies["qc_session"]
+    changed = change(one_time, PASSWORD)
+    assert (changed.status_code, changed.json()["must_change_password"]) == (200, False)
+    assert client.get("/v1/roi").status_code == 200
+    assert guarded.client.get("/v1/roi", headers={"Cookie": f"qc_session={before}"}).status_code == 401
+    assert sign_in(guarded.another_client(), "ann", one_time).status_code == 401
+    with guarded.service.store.reading() as connection:
+        assert connection.scalars(select(people.c.must_change_password)).all() == [False]
+        assert [entry["action"] for entry in entries(connection)] == ["PERSON_ADDED", "PASSWORD_CHANGED"]
+
+
+def test_expired_sessions_do_not_pile_up(start_server: StartServer) -> None:
+    guarded = start_server(auth=True, sessions={"longest_seconds": 0.01})
+    add_person(guarded, "ann", Role.ADMIN)
+    person = guarded.service.people.named("ann")
+    for _ in range(3):
+        guarded.service.sessions.open(person)
+        time.sleep(0.02)
+    with guarded.service.store.reading() as connection:
+        assert len(connection.execute(select(sessions)).all()) == 1
+
+
+def test_first_start_shows_a_one_time_admin_password_once_and_not_in_the_log(
+    tmp_path: Path, brightness_bundle: Path
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = settings_arguments(tmp_path, brightness_bundle.parent, auth=True, port=port)
+    command = [sys.executable, "-m", "serving", "serve", *(part for item in settings for part in ("--set", item))]
+
+    def start() -> tuple[str, str]:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            wait_until_up(client, lambda: process.poll() is None)
+        process.terminate()
+        return process.communicate(timeout=30)
+
+    shown, log = start()
+    found = re.search(rf"Sign in as {FIRST_ADMIN} with the one-time password (\S+)\n", shown)
+    assert found is not None
+    assert found[1] not in log
+    assert start()[0] == ""
+    store = Store.open(f"sqlite:///{tmp_path}/qc.db")
+    admin = People(store).with_password(FIRST_ADMIN, found[1])
+    store.close()
+    assert admin is not None
+    assert (admin.role, admin.must_change_password) == (Role.ADMIN, True)
