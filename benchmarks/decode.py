@@ -59,17 +59,27 @@ def main() -> None:
                 f"{now:.1f}",
                 f"{before / now:.2f}",
                 f"{apart:.2f}",
-                "no model" if bundle is None else verdicts(bundle, [plain(one) for one in frames], list(map(ours, frames))),
+                "no model"
+                if bundle is None
+                else verdicts(bundle, [plain(one) for one in frames], list(map(ours, frames))),
             ]
         )
     write_table(
         "decode",
         "5-megapixel JPEG frames to model input",
-        ["JPEG quality", "decoded at", "plain ms", "ours ms", "times faster", "mean difference of 255", "same verdicts"],
+        [
+            "JPEG quality",
+            "decoded at",
+            "plain ms",
+            "ours ms",
+            "times faster",
+            "mean difference of 255",
+            "same verdicts",
+        ],
         rows,
         [
             f"{FRAMES} generated frames of {WIDTH} x {HEIGHT}, {TURNS} times, medians; model input {spec.width} x {spec.height}",
-            "plain: cv2.imdecode + cvtColor + resize INTER_AREA; ours: data.image (header, end-marker check, decode_for, prepare)",
+            "plain: cv2.imdecode + cvtColor + resize INTER_AREA; ours: data.image (header, end marker, decode_for, prepare)",
             "no model" if bundle is None else f"verdicts of {bundle.manifest.name} {bundle.manifest.version}",
         ],
     )
@@ -79,7 +89,9 @@ def frame(number: int, quality: int) -> bytes:
     """A grey surface with brushed texture, uneven light and sensor grain; a blemish on every third."""
     random = np.random.default_rng(number)
     brushed = cv2.GaussianBlur(random.normal(0, 60, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), 12, sigmaY=1)
-    light = cv2.resize(random.uniform(60, 170, (5, 6)).astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    light = cv2.resize(
+        random.uniform(60, 170, (5, 6)).astype(np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC
+    )
     surface = light + brushed
     if number % 3 == 0:
         centre = (int(random.integers(300, WIDTH - 300)), int(random.integers(300, HEIGHT - 300)))

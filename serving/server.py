@@ -19,8 +19,8 @@ class Server(uvicorn.Server):
     Raises InputError at once for a database, image store or assumptions file that cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.service = Service.open(settings)
+    def __init__(self, settings: Settings, service: Service | None = None) -> None:
+        self.service = Service.open(settings) if service is None else service
         app = create_app(settings)
         app.state.service = self.service
         super().__init__(

@@ -278,9 +278,12 @@ def start_server(tmp_path: Path, brightness_bundle: Path) -> Iterator[StartServe
     """Start uvicorn on a free loopback port, against SQLite in a temporary directory; settings are keyword arguments."""
     running: list[tuple[Server, threading.Thread, httpx.Client]] = []
 
-    def start(bundles: Path = brightness_bundle.parent, **settings: Any) -> Served:
+    def start(
+        bundles: Path = brightness_bundle.parent, free: Callable[[], int] | None = None, **settings: Any
+    ) -> Served:
         overrides = settings_arguments(tmp_path, bundles, **settings)
-        server = Server(load_settings(ROOT / "configs/serving/default.yaml", overrides))
+        chosen = load_settings(ROOT / "configs/serving/default.yaml", overrides)
+        server = Server(chosen, Service.open(chosen, free))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:
