@@ -70,17 +70,19 @@ def key() -> dict[str, str]:
 
 
 @contextmanager
-def server(bundle: Path, place: Path) -> Iterator[httpx.Client]:
-    """A server process of its own that keeps everything under `place`."""
+def server(bundle: Path, place: Path, **changes: str) -> Iterator[httpx.Client]:
+    """A server process of its own that keeps everything under `place`; its number is in the file `pid` there."""
     settings = {
         "port": PORT,
         "bundle": str(bundle),
         "database_url": f"sqlite:///{place}/qc.db",
         "images": str(place / "images"),
+        **changes,
     }
     arguments = [part for name, value in settings.items() for part in ("--set", f"{name}={json.dumps(value)}")]
     with (place / "log").open("wb") as log:
         process = subprocess.Popen([sys.executable, "-m", "serving", "serve", *arguments], stdout=log, stderr=log)
+    (place / "pid").write_text(str(process.pid), encoding="utf-8")
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{PORT}") as client:
             while True:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from data.config import explain
 from data.decide import Guarantee, Thresholds
 from data.durable import sync
-from data.errors import BundleError
+from data.errors import BundleError, InputError
 from data.image import Pixels, Preprocessing
 from data.metric import Metric
 from data.novelty import Novelty, NoveltySummary
@@ -30,6 +30,19 @@ PREDICTIONS = "test_predictions.csv"
 NOVELTY = "novelty.npz"
 
 Floats = NDArray[np.float32]
+
+Provider = Literal["cpu", "cuda", "tensorrt", "openvino"]
+
+# What onnxruntime calls them, and the package that has them; each falls back to the next where it cannot run an operator.
+_PROVIDERS: dict[Provider, tuple[tuple[str, ...], str]] = {
+    "cpu": (("CPUExecutionProvider",), "onnxruntime"),
+    "cuda": (("CUDAExecutionProvider", "CPUExecutionProvider"), "onnxruntime-gpu"),
+    "tensorrt": (
+        ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
+        "onnxruntime-gpu, and NVIDIA's TensorRT",
+    ),
+    "openvino": (("OpenVINOExecutionProvider", "CPUExecutionProvider"), "onnxruntime-openvino"),
+}
 
 
 class _Record(BaseModel):
@@ -169,10 +182,11 @@ class Bundle:
         self._session = session
 
     @classmethod
-    def load(cls, path: Path, threads: int = 2) -> Self:
+    def load(cls, path: Path, threads: int = 2, provider: Provider = "cpu") -> Self:
         """Verify every file's sha256, replay the golden frames, and return the warm model.
 
-        Raises BundleError naming the file that is missing or altered, or the output that differs.
+        Raises BundleError naming the file that is missing or altered, or the output that differs, and InputError for a
+        `provider` that this machine has not.
         """
         manifest = read_manifest(path)
         for name, expected in manifest.files.items():
@@ -184,7 +198,7 @@ class Bundle:
         for name in (MODEL, GOLDEN, *([NOVELTY] if manifest.novelty else [])):
             if name not in manifest.files:
                 raise BundleError(f"bundle {path}: the manifest does not list {name}; export the bundle again")
-        session = open_session(path / MODEL, threads)
+        session = open_session(path / MODEL, threads, provider)
         bundle = cls(path, manifest, session, _read_novelty(path, session) if manifest.novelty else None)
         difference = bundle.replay()
         tolerance = manifest.parity.replay_tolerance
@@ -239,16 +253,36 @@ def _read_novelty(path: Path, session: onnxruntime.InferenceSession) -> Novelty:
     return novelty
 
 
-def open_session(model: Path, threads: int) -> onnxruntime.InferenceSession:
-    """An onnxruntime session on the CPU with `threads` threads; they sleep between runs instead of spinning."""
+def check_provider(provider: Provider) -> None:
+    """Raise InputError, saying what to install, unless this build of onnxruntime has the provider."""
+    (wanted, *_), package = _PROVIDERS[provider]
+    available = onnxruntime.get_available_providers()
+    if wanted not in available:
+        here = ", ".join(name for name, ((first, *_), _) in _PROVIDERS.items() if first in available)
+        raise InputError(
+            f"provider {provider} is not in the installed onnxruntime, which has {here}; "
+            f"pip uninstall onnxruntime, then pip install {package}; or set provider to cpu"
+        )
+
+
+def open_session(model: Path, threads: int, provider: Provider = "cpu") -> onnxruntime.InferenceSession:
+    """An onnxruntime session with `threads` threads on the CPU; they sleep between runs instead of spinning.
+
+    Raises InputError for a provider that is not there, or that does not start (onnxruntime would quietly take the next).
+    """
+    check_provider(provider)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers = _PROVIDERS[provider][0]
     try:
-        return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(model), options, providers=list(providers))
     except Exception as error:  # onnxruntime raises undocumented types of its own for a graph it cannot take
         raise BundleError(f"onnxruntime cannot load {model}: {error}") from error
+    if session.get_providers()[0] != providers[0]:
+        raise InputError(f"provider {provider} did not start here (driver or device missing?); set provider to cpu")
+    return session
 
 
 def run_session(session: onnxruntime.InferenceSession, images: Pixels) -> Prediction:

@@ -45,8 +45,19 @@ _TURN: dict[int, tuple[int | None, int | None]] = {
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
+# libjpeg scales while it decodes, at no cost; these flags leave turning to us, as IMREAD_UNCHANGED does.
+_REDUCED = {
+    2: cv2.IMREAD_REDUCED_COLOR_2 | cv2.IMREAD_IGNORE_ORIENTATION,
+    4: cv2.IMREAD_REDUCED_COLOR_4 | cv2.IMREAD_IGNORE_ORIENTATION,
+    8: cv2.IMREAD_REDUCED_COLOR_8 | cv2.IMREAD_IGNORE_ORIENTATION,
+}
+
+
 class Preprocessing(BaseModel):
-    """How a frame becomes model input: stretched to `width` x `height` pixels, area-averaged when it shrinks."""
+    """How a frame becomes model input: stretched to `width` x `height` pixels, area-averaged when it shrinks.
+
+    A JPEG that is much larger is decoded at a half, a quarter or an eighth of its size, as `reduction` says.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -68,6 +79,15 @@ class Header:
     def upright_size(self) -> tuple[int, int]:
         """Width and height of the decoded image."""
         return (self.height, self.width) if self.orientation in (5, 6, 7, 8) else (self.width, self.height)
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Upright pixels uint8 RGB [h, w, 3] of a frame that is `width` x `height` pixels upright, which h x w may fall short of."""
+
+    pixels: Pixels
+    width: int
+    height: int
 
 
 def read_header(data: bytes, most_pixels: int = MOST_PIXELS) -> Header:
@@ -112,12 +132,38 @@ def decode(data: bytes, most_pixels: int = MOST_PIXELS) -> Pixels:
     return decode_pixels(data, read_header(data, most_pixels))
 
 
-def decode_pixels(data: bytes, header: Header) -> Pixels:
-    """`decode` for bytes whose header was read already."""
+def decode_for(spec: Preprocessing, data: bytes, header: Header | None = None) -> Decoded:
+    """`decode`, no larger than `spec` needs; with the `header` when it was read already. The way to what `prepare` is given.
+
+    Raises UnreadableImageError as `decode` does.
+    """
+    header = read_header(data) if header is None else header
+    by = reduction(header, spec)
+    pixels = decode_pixels(data, header, by)
+    width, height = (pixels.shape[1], pixels.shape[0]) if by == 1 else header.upright_size
+    return Decoded(pixels, width, height)
+
+
+def reduction(header: Header, spec: Preprocessing) -> int:
+    """By how much a frame is shrunk while it is decoded: 8, 4, 2 or 1.
+
+    Only a JPEG is, and never below twice the model's size on either side: `prepare` still averages at least 2 x 2 pixels
+    into one, so that it gives what it would have given from the whole frame, but for rounding and the finest grain. libjpeg
+    fills up the last row and column of blocks, which moves nothing by as much as half a pixel of the model's.
+    """
+    if header.media_type != "image/jpeg":
+        return 1
+    width, height = header.upright_size
+    most = min(width // (2 * spec.width), height // (2 * spec.height))
+    return next((by for by in sorted(_REDUCED, reverse=True) if by <= most), 1)
+
+
+def decode_pixels(data: bytes, header: Header, by: int = 1) -> Pixels:
+    """`decode` for bytes whose header was read already; `by` is a `reduction`, and then h x w is that much smaller."""
     if header.media_type == "image/jpeg" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
         raise UnreadableImageError("the JPEG is cut off: its end marker is missing")
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED.get(by, cv2.IMREAD_UNCHANGED))
     except cv2.error as error:
         raise UnreadableImageError(f"the pixels cannot be decoded ({error.err})") from error
     if pixels is None:

@@ -4,7 +4,7 @@ import json
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -115,11 +115,17 @@ def promote(
     force: Annotated[
         bool, typer.Option("--force", help="although it misses a target or is not shown to be better")
     ] = False,
+    recipe: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="PRODUCT STATION", help="for this recipe alone; without it, wherever none has its own"),
+    ] = None,
     url: str = "http://127.0.0.1:8000",
     key: _Key = None,
 ) -> None:
     """Let a bundle of a running server decide from now on; one that decided there before may always come back."""
-    request = {"version": version, "reason": reason, "person": person, "force": force}
+    request: dict[str, Any] = {"version": version, "reason": reason, "person": person, "force": force}
+    if recipe is not None:
+        request["recipe"] = {"product": recipe[0], "station": recipe[1]}
     try:
         answer = httpx.post(f"{url}/v1/models", json=request, headers=_by(key), timeout=_PROMOTE_SECONDS)
     except httpx.HTTPError as error:

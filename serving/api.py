@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
 from serving import problem
@@ -31,7 +32,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        watch = asyncio.create_task(app.state.service.views.watch())
         yield
+        watch.cancel()
         await asyncio.to_thread(app.state.service.close)
 
     app = FastAPI(
@@ -46,6 +49,8 @@ def create_app(settings: Settings) -> FastAPI:
             problem.ProblemError: problem.on_problem,
             OverloadedError: problem.on_overloaded,
             StorageError: problem.on_storage_error,
+            OperationalError: problem.on_database_error,
+            InterfaceError: problem.on_database_error,
             HTTPException: problem.on_http_exception,
             RequestValidationError: problem.on_invalid_request,
             Exception: problem.on_unexpected,

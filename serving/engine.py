@@ -1,7 +1,8 @@
-"""The model's own thread: micro-batches of whatever is queued, and a model that can be swapped between two of them."""
+"""The models' own thread: micro-batches of whatever is queued, taken from the cameras in turn, never computed too late."""
 
 import threading
-from collections import deque
+import time
+from collections import OrderedDict, deque
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -11,6 +12,10 @@ from numpy.typing import NDArray
 from data.bundle import Bundle
 from data.image import Pixels
 from serving.gauges import Gauges
+
+_SMOOTHING = 0.2
+# After so many batches a size that was found too slow is tried again.
+_FORGET_AFTER = 200
 
 
 class OverloadedError(Exception):
@@ -34,22 +39,114 @@ class Outputs:
     """distance of the embedding from everything seen in training, as data.novelty gives it; None when the bundle has none"""
 
 
-@dataclass(frozen=True)
+RecipeName = tuple[str, str]
+"""Product and station."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Waiting:
     bundle: Bundle
     prepared: Pixels
+    deadline: float
     future: Future[Outputs]
 
 
-class Engine:
-    """Takes prepared frames from any thread. Nothing is awaited for a batch to fill: an idle engine starts at once."""
+class BatchTimes:
+    """How long batches of one model take by their size, and so how large they may be."""
 
-    def __init__(self, largest_batch: int, queue_limit: int, gauges: Gauges) -> None:
+    def __init__(self, largest: int, within: float) -> None:
+        self._largest = largest
+        self._within = within
+        self._seconds: dict[int, float] = {}
+        self._seen: dict[int, int] = {}
+        self._batches = 0
+
+    def add(self, size: int, seconds: float) -> None:
+        """A batch of `size` frames took `seconds`."""
+        self._batches += 1
+        self._seen[size] = self._batches
+        known = self._seconds.get(size)
+        self._seconds[size] = seconds if known is None else known + _SMOOTHING * (seconds - known)
+
+    @property
+    def largest(self) -> int:
+        """The largest batch that is expected to take no longer than it may; at least 1."""
+        for size in range(self._largest, 1, -1):
+            if self._expected(size) <= self._within:
+                return size
+        return 1
+
+    def _expected(self, size: int) -> float:
+        known = [one for one, seen in self._seen.items() if one <= size and seen > self._batches - _FORGET_AFTER]
+        if not known:
+            return 0.0
+        nearest = max(known)
+        return self._seconds[nearest] * size / nearest
+
+
+class FairQueue:
+    """Frames in order of arrival for each camera, and the cameras in turn: one that floods waits for itself alone."""
+
+    def __init__(self) -> None:
+        self._by_camera: OrderedDict[str, deque[_Waiting]] = OrderedDict()
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def put(self, camera: str, item: _Waiting) -> None:
+        """Behind what the camera has waiting."""
+        self._by_camera.setdefault(camera, deque()).append(item)
+        self._length += 1
+
+    def take(self, most: int, now: float) -> tuple[list[_Waiting], list[_Waiting]]:
+        """At most `most` frames for one model, and besides those that came too late for `now`."""
+        batch: list[_Waiting] = []
+        late: list[_Waiting] = []
+        served = True
+        while served and len(batch) < most:
+            served = False
+            for camera in list(self._by_camera):
+                waiting = self._by_camera[camera]
+                item = waiting[0]
+                if item.deadline <= now:
+                    late.append(item)
+                elif not batch or item.bundle is batch[0].bundle:
+                    batch.append(item)
+                else:
+                    continue  # it keeps its turn, and comes first when those served now have gone behind it
+                served = True
+                waiting.popleft()
+                self._length -= 1
+                if waiting:
+                    self._by_camera.move_to_end(camera)
+                else:
+                    del self._by_camera[camera]
+                if len(batch) == most:
+                    break
+        return batch, late
+
+    @property
+    def next_bundle(self) -> Bundle | None:
+        """The model of the frame whose turn it is."""
+        return next(iter(self._by_camera.values()))[0].bundle if self._by_camera else None
+
+
+class Engine:
+    """Takes prepared frames from any thread. Nothing is awaited for a batch to fill: an idle engine starts at once.
+
+    `batch_seconds` bounds how long a batch may take by the model's own measured times, so that no frame waits long for
+    the others of its batch.
+    """
+
+    def __init__(self, largest_batch: int, batch_seconds: float, gauges: Gauges) -> None:
         self._largest_batch = largest_batch
-        self._queue_limit = queue_limit
+        self._batch_seconds = batch_seconds
         self._gauges = gauges
         self._bundle: Bundle | None = None
-        self._queue: deque[_Waiting] = deque()
+        self._by_recipe: dict[RecipeName, Bundle | None] = {}
+        self._times: dict[Bundle, BatchTimes] = {}
+        self._queue = FairQueue()
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -57,26 +154,55 @@ class Engine:
 
     @property
     def bundle(self) -> Bundle | None:
-        """The bundle that decides the next frame; None when there is none."""
+        """The bundle that decides where no recipe names another; None when there is none."""
         return self._bundle
 
-    def swap(self, bundle: Bundle) -> None:
-        """Let `bundle` decide from now on; frames that were prepared for the one before are still decided by it."""
-        self._bundle = bundle
+    def bundle_for(self, product: str, station: str) -> Bundle | None:
+        """The bundle that decides the next frame of `product` at `station`; None when there is none fit for it."""
+        return self._by_recipe.get((product, station), self._bundle)
+
+    @property
+    def recipes(self) -> dict[RecipeName, Bundle | None]:
+        """The recipes with a bundle of their own; None where that is not fit to decide."""
+        return dict(self._by_recipe)
+
+    def swap(self, bundle: Bundle | None, recipe: RecipeName | None = None) -> None:
+        """Let `bundle` decide from now on, for one recipe or wherever none has its own.
+
+        Frames that were prepared for the one before are still decided by it. With None, frames of the recipe are held.
+        """
+        if recipe is None:
+            self._bundle = bundle
+        else:
+            self._by_recipe = {**self._by_recipe, recipe: bundle}
+        deciding = {self._bundle, *self._by_recipe.values()}
+        with self._changed:
+            self._times = {one: times for one, times in self._times.items() if one in deciding}
 
     def warm(self, bundle: Bundle) -> None:
-        """Run the smallest and the largest batch once on the caller's thread, so that the line does not pay for it."""
+        """Run the smallest and the largest batch on the caller's thread, so that the line does not pay for it."""
         spec = bundle.manifest.preprocessing
-        for size in {1, self._largest_batch}:
-            bundle.predict(np.zeros((size, spec.height, spec.width, 3), np.uint8))
+        times = BatchTimes(self._largest_batch, self._batch_seconds)
+        for size in sorted({1, self._largest_batch}):
+            images = np.zeros((size, spec.height, spec.width, 3), np.uint8)
+            bundle.predict(images)
+            started = time.perf_counter()
+            bundle.predict(images)
+            times.add(size, time.perf_counter() - started)
+        with self._changed:
+            self._times[bundle] = times
 
-    def submit(self, bundle: Bundle, prepared: Pixels) -> Future[Outputs]:
-        """Queue one frame, uint8 [1, H, W, 3] as `bundle` wants it. Raises OverloadedError when the queue is full."""
+    def submit(
+        self, bundle: Bundle, prepared: Pixels, camera: str = "", deadline: float = float("inf")
+    ) -> Future[Outputs]:
+        """Queue one frame, uint8 [1, H, W, 3] as `bundle` wants it.
+
+        The future gives TimeoutError, and nothing is computed, when its turn comes after `deadline` (of
+        time.perf_counter()). How much is queued is bounded where frames are let in.
+        """
         future: Future[Outputs] = Future()
         with self._changed:
-            if len(self._queue) >= self._queue_limit:
-                raise OverloadedError(1.0)
-            self._queue.append(_Waiting(bundle, prepared, future))
+            self._queue.put(camera, _Waiting(bundle, prepared, deadline, future))
             self._changed.notify()
         return future
 
@@ -88,27 +214,32 @@ class Engine:
         self._thread.join()
 
     def _run(self) -> None:
-        while batch := self._take():
+        while taken := self._take():
+            batch, late = taken
+            for item in late:
+                if item.future.set_running_or_notify_cancel():
+                    item.future.set_exception(TimeoutError())
             live = [item for item in batch if item.future.set_running_or_notify_cancel()]
             if live:
                 self._predict(live)
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self) -> tuple[list[_Waiting], list[_Waiting]] | None:
         with self._changed:
-            while not self._queue and not self._closed:
+            while not len(self._queue):
+                if self._closed:
+                    return None
                 self._changed.wait()
-            batch: list[_Waiting] = []
-            while self._queue and len(batch) < self._largest_batch:
-                if batch and self._queue[0].bundle is not batch[0].bundle:
-                    break
-                batch.append(self._queue.popleft())
-            return batch
+            bundle = self._queue.next_bundle
+            times = None if bundle is None else self._times.get(bundle)
+            most = self._largest_batch if times is None else times.largest
+            return self._queue.take(most, time.perf_counter())
 
     def _predict(self, batch: list[_Waiting]) -> None:
         self._gauges.batch_size.observe(len(batch))
-        images = batch[0].prepared if len(batch) == 1 else np.concatenate([item.prepared for item in batch])
+        bundle = batch[0].bundle
+        started = time.perf_counter()
         try:
-            bundle = batch[0].bundle
+            images = batch[0].prepared if len(batch) == 1 else np.concatenate([item.prepared for item in batch])
             prediction = bundle.predict(images)
             distances = (
                 [None] * len(batch)
@@ -116,10 +247,10 @@ class Engine:
                 else bundle.novelty.distance(prediction.embedding).tolist()
             )
             outputs = [
-                Outputs(classes, float(probability), heatmap, distance)
+                Outputs(classes, probability, heatmap, distance)
                 for classes, probability, heatmap, distance in zip(
                     prediction.class_probability,
-                    prediction.defect_probability,
+                    prediction.defect_probability.tolist(),
                     prediction.heatmap,
                     distances,
                     strict=True,
@@ -129,5 +260,8 @@ class Engine:
             for item in batch:
                 item.future.set_exception(error)
             return
+        with self._changed:
+            if (times := self._times.get(bundle)) is not None:
+                times.add(len(batch), time.perf_counter() - started)
         for item, output in zip(batch, outputs, strict=True):
             item.future.set_result(output)

@@ -30,6 +30,36 @@ class Gauges:
         )
         self.in_progress = Gauge("qc_in_progress", "Inspections between arrival and answer", registry=self.registry)
         self.overloaded = Counter("qc_overloaded", "Inspections answered 503 for overload", registry=self.registry)
+        self.rate_limited = Counter(
+            "qc_rate_limited", "Inspections answered 429 for a camera above its rate", registry=self.registry
+        )
+        self.disk_refused = Counter(
+            "qc_disk_refused", "Inspections answered 507 for a disk that is nearly full", registry=self.registry
+        )
+        self.disk_free = Gauge("qc_disk_free_bytes", "Free on the disk of images and database", registry=self.registry)
+        self.not_kept = Counter(
+            "qc_images_not_kept", "Images of passed frames not kept for a disk nearly full", registry=self.registry
+        )
+        self.replayed = Counter(
+            "qc_replayed", "Inspections answered again for a repeated Idempotency-Key", registry=self.registry
+        )
+        self.clock_skew = Gauge(
+            "qc_clock_skew_seconds",
+            "captured_at of the last frame less the server's time, positive when the camera's clock is ahead",
+            registry=self.registry,
+        )
+        self.clock_wrong = Counter(
+            "qc_clock_wrong", "Frames captured too far from the server's time", registry=self.registry
+        )
+        self.views_awaited = Gauge(
+            "qc_parts_awaiting_views", "Parts with a view missing, within their time window", registry=self.registry
+        )
+        self.views_overdue = Gauge(
+            "qc_parts_overdue", "Parts with a view missing beyond their time window", registry=self.registry
+        )
+        self.orphans = Counter(
+            "qc_orphan_images", "Images without an inspection set aside after a crash", registry=self.registry
+        )
         self.not_stored = Counter("qc_not_stored", "Inspections answered 503 for a failed disk", registry=self.registry)
         self.reviews = Counter("qc_reviews", "Reviews stored", registry=self.registry)
         self.refused = Counter(

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,18 @@ from data.novelty import is_unknown
 from data.region import Region
 from data.verdict import ReviewDecision, Verdict, part_verdict
 from serving.problem import ProblemError
-from serving.schema import FrameInfo, Inspection, InspectionPage, ModelRef, Part, Review, ReviewQueue, StoredImage
+from serving.schema import (
+    FrameInfo,
+    Inspection,
+    InspectionPage,
+    ModelRef,
+    Part,
+    Review,
+    ReviewQueue,
+    StoredImage,
+    View,
+    ViewState,
+)
 from serving.settings import Costs, Settings
 from serving.tables import Utc, inspections, reviews
 
@@ -58,43 +69,44 @@ def row_of(
     inspection: Inspection,
     heatmap: bytes | None,
     key: str | None,
-    fingerprint: str,
+    fingerprint: str | None,
     costs: Costs,
     posted_by: str | None = None,
 ) -> dict[str, Any]:
-    """The row that keeps a new inspection."""
+    """The row that keeps a new inspection; spelled out, since dumping the model takes several times as long."""
     thresholds, model, image = inspection.thresholds, inspection.model, inspection.image
     return {
-        **inspection.model_dump(
-            include={
-                *FrameInfo.model_fields,
-                *(
-                    "id",
-                    "received_at",
-                    "cause",
-                    "reason",
-                    "defect_probability",
-                    "novelty",
-                    "class_name",
-                    "class_probability",
-                    "latency_ms",
-                ),
-            }
-        ),
+        "id": inspection.id,
+        "received_at": inspection.received_at,
+        "captured_at": inspection.captured_at,
+        "product": inspection.product,
+        "line": inspection.line,
+        "station": inspection.station,
+        "camera": inspection.camera,
+        "part_id": inspection.part_id,
+        "lot": inspection.lot,
         "verdict": inspection.verdict.value,
-        "pass_below": thresholds and thresholds.pass_below,
-        "reject_from": thresholds and thresholds.reject_from,
+        "cause": inspection.cause,
+        "reason": inspection.reason,
+        "defect_probability": inspection.defect_probability,
+        "novelty": inspection.novelty,
+        "class_name": inspection.class_name,
+        "class_probability": inspection.class_probability,
+        "pass_below": None if thresholds is None else thresholds.pass_below,
+        "reject_from": None if thresholds is None else thresholds.reject_from,
         "regions": [region.model_dump() for region in inspection.regions],
         "heatmap": heatmap,
-        "model_name": model and model.name,
-        "model_version": model and model.version,
+        "model_name": None if model is None else model.name,
+        "model_version": None if model is None else model.version,
+        "latency_ms": inspection.latency_ms,
         "image_sha256": image.sha256,
         "image_type": image.media_type,
         "image_bytes": image.bytes,
         "image_width": image.width,
         "image_height": image.height,
+        "image_kept": image.kept,
         "idempotency_key": key,
-        "fingerprint": None if key is None else fingerprint,
+        "fingerprint": fingerprint,
         "posted_by": posted_by,
         "queue_cost": queue_cost(inspection.verdict, inspection.defect_probability, inspection.novelty, costs),
     }
@@ -141,6 +153,7 @@ def inspection_of(row: RowMapping) -> Inspection:
             bytes=row["image_bytes"],
             width=row["image_width"],
             height=row["image_height"],
+            kept=row["image_kept"],
         ),
         review=review_of(
             {column.name: row[f"review_{column.name}"] for column in reviews.c if column.name != "sequence"}
@@ -218,12 +231,24 @@ def get_part(connection: Connection, part_id: str, settings: Settings) -> Part:
     if not frames:
         raise ProblemError(404, f"no frame of part {part_id} was inspected here")
     latest = {f"{frame.station}/{frame.camera}": frame.verdict for frame in frames}
-    stations = {(frame.product, frame.station) for frame in frames}
-    expected = [f"{where[1]}/{view}" for where in sorted(stations) for view in settings.expected_views(*where)]
+    views: list[View] = []
+    now = datetime.now(UTC)
+    for product, station in sorted({(frame.product, frame.station) for frame in frames}):
+        recipe = settings.recipe(product, station)
+        if recipe is None:
+            continue
+        first = min(frame.received_at for frame in frames if (frame.product, frame.station) == (product, station))
+        due_at = first + timedelta(seconds=recipe.view_window_seconds)
+        for camera in recipe.expected_views:
+            seen = f"{station}/{camera}" in latest
+            state = ViewState.SEEN if seen else ViewState.AWAITED if now < due_at else ViewState.OVERDUE
+            views.append(View(station=station, camera=camera, state=state, due_at=due_at))
+    expected = [f"{view.station}/{view.camera}" for view in views]
     return Part(
         part_id=part_id,
         verdict=part_verdict(latest, expected),
         missing_views=[view for view in expected if view not in latest],
+        views=views,
         inspections=frames,
     )
 

@@ -3,37 +3,42 @@
 import asyncio
 import hashlib
 import math
+import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 import structlog
 import uuid_utils
-from sqlalchemy import Connection, insert
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from data.bundle import Bundle
 from data.decide import Thresholds, decide
 from data.errors import UnreadableImageError
-from data.image import decode_pixels, prepare, read_header
+from data.image import decode_for, decode_pixels, prepare, read_header
 from data.novelty import is_unknown
 from data.region import Region, find_regions
 from data.verdict import Verdict
-from serving.engine import Engine, Outputs, OverloadedError
+from serving.admission import Admission
+from serving.engine import Engine, Outputs, RecipeName
 from serving.events import Events
 from serving.gauges import Gauges
 from serving.image_store import ImageStore
 from serving.inspections import encode_heatmap, find, row_of
+from serving.mailbox import Mailbox
 from serving.problem import ProblemError
 from serving.schema import Cause, FrameInfo, Inspection, ModelRef, StoredImage
 from serving.settings import Settings
+from serving.space import Space
 from serving.store import StorageError, Store
 from serving.tables import inspections
+from serving.views import Views
 
 log = structlog.get_logger()
-
-_SMOOTHING = 0.1
 
 
 class NoModelError(Exception):
@@ -42,17 +47,6 @@ class NoModelError(Exception):
 
 class NoProbabilityError(Exception):
     """The model gave something that is no probability."""
-
-
-@dataclass
-class _Frame:
-    """What is known of the posted bytes so far; decoding fills it in, so that a frame that fails half-way keeps the rest."""
-
-    content: bytes
-    sha256: str = ""
-    media_type: str = "application/octet-stream"
-    width: int | None = None
-    height: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,25 +62,115 @@ class _Decision:
     regions: list[Region] = field(default_factory=list)
     model: ModelRef | None = None
     heatmap: bytes | None = None
+    error: Exception | None = None
+
+
+class _Frame:
+    """One posted frame on its way; several threads fill it in, so that one that fails half-way keeps the rest."""
+
+    __slots__ = (
+        "answer",
+        "camera",
+        "content",
+        "deadline",
+        "decision",
+        "fingerprint",
+        "height",
+        "info",
+        "inspection",
+        "kept",
+        "key",
+        "lock",
+        "mailbox",
+        "media_type",
+        "missing",
+        "posted_by",
+        "received_at",
+        "sha256",
+        "started",
+        "waits_for_verdict",
+        "width",
+    )
+
+    def __init__(
+        self, info: FrameInfo, content: bytes, key: str | None, camera: str, mailbox: Mailbox, posted_by: str | None
+    ) -> None:
+        self.info = info
+        self.content = content
+        self.key = key
+        self.camera = camera
+        self.mailbox = mailbox
+        self.posted_by = posted_by
+        self.answer: asyncio.Future[Inspection] = mailbox.loop.create_future()
+        self.received_at = datetime.now(UTC)
+        self.started = time.perf_counter()
+        self.deadline = math.inf
+        self.sha256 = ""
+        self.fingerprint: str | None = None
+        self.media_type = "application/octet-stream"
+        self.width: int | None = None
+        self.height: int | None = None
+        self.lock = threading.Lock()
+        self.decision: _Decision | None = None
+        self.waits_for_verdict = False
+        self.kept = True
+        self.missing = 2
+        """what the row still waits for: the decision, and the image on disk"""
+        self.inspection: Inspection | None = None
+
+    def decide(self, decision: _Decision) -> bool:
+        """Take the decision; False when there is one already, such as that it came too late."""
+        with self.lock:
+            if self.decision is not None:
+                return False
+            self.decision = decision
+            return True
+
+    def arrived(self) -> bool:
+        """One thing less that the row waits for; True when that was the last."""
+        with self.lock:
+            self.missing -= 1
+            return self.missing == 0
+
+    def give(self, inspection: Inspection) -> None:
+        self.mailbox.post(lambda: None if self.answer.done() else self.answer.set_result(inspection))
+
+    def fail(self, error: Exception) -> None:
+        self.mailbox.post(lambda: None if self.answer.done() else self.answer.set_exception(error))
 
 
 class Line:
-    """Decides frames; called on the event loop."""
+    """Decides frames; called on the event loop.
+
+    A frame is handed from thread to thread without coming back to the loop in between: a worker decodes it, the engine's
+    thread judges it, the image store's thread keeps the image meanwhile, and the store's writer wakes the loop when a group
+    of rows is committed.
+    """
 
     def __init__(
-        self, settings: Settings, engine: Engine, store: Store, images: ImageStore, events: Events, gauges: Gauges
+        self,
+        settings: Settings,
+        engine: Engine,
+        store: Store,
+        images: ImageStore,
+        space: Space,
+        views: Views,
+        events: Events,
+        gauges: Gauges,
     ) -> None:
         self.why_no_model = "no model was loaded yet"
+        self.why_no_recipe: dict[RecipeName, str] = {}
         self._settings = settings
         self._engine = engine
         self._store = store
         self._images = images
+        self._space = space
+        self._views = views
         self._events = events
         self._gauges = gauges
-        # Half of them decode, half wait for the disk.
-        self._pool = ThreadPoolExecutor(settings.threads * 2, "line")
-        self._in_progress = 0
-        self._seconds_each = 0.01
+        self._pool = ThreadPoolExecutor(settings.threads, "line")
+        self._admission = Admission(settings.queue_limit, settings.latency_target_seconds, settings.rate, gauges)
+        self._mailbox: Mailbox | None = None
 
     async def inspect(
         self, info: FrameInfo, content: bytes, key: str | None, posted_by: str | None = None
@@ -95,129 +179,193 @@ class Line:
 
         `posted_by` names the caller's API key, which may read the answer back.
         Raises OverloadedError before any work is done, StorageError when it could not be kept (so that the camera tries
-        again), and a 409 problem when `key` was used for another frame.
+        again), and a problem: 409 when `key` was used for another frame, 422 for an unknown line, 429 above the camera's
+        rate, 507 for a disk that is nearly full.
         """
-        if self._in_progress >= self._settings.queue_limit:
-            self._gauges.overloaded.inc()
-            raise OverloadedError(max(1.0, self._in_progress * self._seconds_each))
-        received_at, started = datetime.now(UTC), time.perf_counter()
-        self._in_progress += 1
-        self._gauges.in_progress.set(self._in_progress)
+        self._check_line(info.line)
+        self._space.check()
+        camera = f"{info.line}\n{info.station}\n{info.camera}"
+        self._admission.enter(camera)
+        loop = asyncio.get_running_loop()
+        if self._mailbox is None or self._mailbox.loop is not loop:
+            self._mailbox = Mailbox(loop)
+        frame = _Frame(info, content, key, camera, self._mailbox, posted_by)
+        frame.deadline = frame.started + self._settings.deadline_seconds
+        too_late = loop.call_later(self._settings.deadline_seconds, self._hold, frame, TimeoutError())
+        self._gauges.in_progress.set(self._admission.in_progress)
         try:
-            frame = _Frame(content)
-            keeping = asyncio.get_running_loop().run_in_executor(self._pool, self._keep_image, frame)
-            decision = await self._decide_or_hold(frame)
-            await keeping
-            return await self._keep(info, frame, decision, key, posted_by, received_at, started)
+            self._pool.submit(self._begin, frame)
+            inspection = await frame.answer
         except StorageError as error:
             self._gauges.not_stored.inc()
             log.error("inspection not stored", part_id=info.part_id, line=info.line, cause=str(error))
             raise
         finally:
-            each = (time.perf_counter() - started) / self._in_progress
-            self._seconds_each += _SMOOTHING * (each - self._seconds_each)
-            self._in_progress -= 1
-            self._gauges.in_progress.set(self._in_progress)
+            too_late.cancel()
+            self._admission.leave(camera, time.perf_counter() - frame.started)
+            self._gauges.in_progress.set(self._admission.in_progress)
+        if inspection is frame.inspection:
+            self._tell(frame, inspection)
+        else:
+            self._gauges.replayed.inc()
+        return inspection
 
     def close(self) -> None:
         self._pool.shutdown()
 
-    async def _decide_or_hold(self, frame: _Frame) -> _Decision:
-        """The one place where a failure becomes NO_DECISION: the part is held, with the reason in its record."""
-        deadline = self._settings.deadline_seconds
+    def _check_line(self, line: str) -> None:
+        known = self._settings.lines
+        if known and line not in known:
+            raise ProblemError(422, f"line: {line!r} is not a line of this plant; expected one of {', '.join(known)}")
+
+    def _begin(self, frame: _Frame) -> None:
+        """On a worker: the image on its way to the disk, then decoded and on its way to the model."""
         try:
-            async with asyncio.timeout(deadline):
-                return await self._decide(frame)
-        except OverloadedError:
-            raise
-        except Exception as error:  # whatever it is, the part must be held and the camera answered
-            match error:
-                case UnreadableImageError():
-                    cause, reason = Cause.UNREADABLE, error.reason
-                case NoModelError():
-                    cause, reason = Cause.NO_MODEL, f"no model is active: {error}"
-                case TimeoutError():
-                    cause, reason = Cause.TIMEOUT, f"no decision within {deadline:g} s"
-                case _:
-                    cause, reason = Cause.MODEL_FAILED, f"the model failed: {type(error).__name__}: {error}"
-            self._gauges.no_decisions.labels(cause.value).inc()
-            log.warning(
-                "no decision", cause=cause.value, reason=reason, exc_info=error if cause is Cause.MODEL_FAILED else None
-            )
-            return _Decision(cause=cause, reason=reason)
+            frame.sha256 = hashlib.sha256(frame.content).hexdigest()
+            if frame.key is not None:
+                told = f"{frame.info.model_dump_json()} {frame.sha256}"
+                frame.fingerprint = hashlib.sha256(told.encode()).hexdigest()
+                if self._replay(frame):
+                    return
+            if self._space.keeps_passed or not self._await_verdict(frame):
+                self._images.keep(frame.sha256, frame.content, partial(self._image_kept, frame))
+        except Exception as error:  # noqa: BLE001 - the camera must learn that nothing was kept, whatever it was
+            frame.fail(error if isinstance(error, StorageError | ProblemError) else StorageError(str(error)))
+            return
+        try:
+            if time.perf_counter() >= frame.deadline:
+                raise TimeoutError
+            bundle, prepared = self._prepare(frame)
+            queued = self._engine.submit(bundle, prepared, frame.camera, frame.deadline)
+            queued.add_done_callback(partial(self._judge_or_hold, frame, bundle))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the part must be held
+            self._hold(frame, error)
 
-    async def _decide(self, frame: _Frame) -> _Decision:
-        bundle = self._engine.bundle
-        queued = await asyncio.get_running_loop().run_in_executor(self._pool, self._decode_and_queue, frame, bundle)
-        if bundle is None or queued is None:
-            raise NoModelError(self.why_no_model)
-        return _judge(bundle, await asyncio.wrap_future(queued), frame)
-
-    def _decode_and_queue(self, frame: _Frame, bundle: Bundle | None) -> Future[Outputs] | None:
+    def _prepare(self, frame: _Frame) -> tuple[Bundle, Any]:
         header = read_header(frame.content, self._settings.most_pixels)
         frame.media_type = header.media_type
-        pixels = decode_pixels(frame.content, header)
-        frame.height, frame.width = pixels.shape[:2]
-        # Straight to the engine: it need not wait for the event loop to come round.
-        return None if bundle is None else self._engine.submit(bundle, prepare([pixels], bundle.manifest.preprocessing))
+        info = frame.info
+        bundle = self._engine.bundle_for(info.product, info.station)
+        if bundle is None:
+            pixels = decode_pixels(frame.content, header)
+            frame.height, frame.width = pixels.shape[:2]
+            raise NoModelError(self.why_no_recipe.get((info.product, info.station), self.why_no_model))
+        spec = bundle.manifest.preprocessing
+        decoded = decode_for(spec, frame.content, header)
+        frame.width, frame.height = decoded.width, decoded.height
+        return bundle, prepare([decoded.pixels], spec)
 
-    def _keep_image(self, frame: _Frame) -> None:
-        frame.sha256 = hashlib.sha256(frame.content).hexdigest()
-        self._images.put(frame.sha256, frame.content)
-
-    async def _keep(
-        self,
-        info: FrameInfo,
-        frame: _Frame,
-        decision: _Decision,
-        key: str | None,
-        posted_by: str | None,
-        received_at: datetime,
-        started: float,
-    ) -> Inspection:
-        image = StoredImage(
-            sha256=frame.sha256,
-            media_type=frame.media_type,
-            bytes=len(frame.content),
-            width=frame.width,
-            height=frame.height,
-        )
-        inspection = Inspection(
-            **dict(info),
-            id=str(uuid_utils.uuid7()),
-            received_at=received_at,
-            verdict=decision.verdict,
-            cause=decision.cause,
-            reason=decision.reason,
-            defect_probability=decision.defect_probability,
-            novelty=decision.novelty,
-            class_name=decision.class_name,
-            class_probability=decision.class_probability,
-            thresholds=decision.thresholds,
-            regions=decision.regions,
-            model=decision.model,
-            latency_ms=0.0,
-            image=image,
-            review=None,
-        )
-        fingerprint = hashlib.sha256(f"{info.model_dump_json()} {frame.sha256}".encode()).hexdigest()
-
-        def add(connection: Connection) -> None:
-            inspection.latency_ms = round((time.perf_counter() - started) * 1000, 3)
-            row = row_of(inspection, decision.heatmap, key, fingerprint, self._settings.costs, posted_by)
-            connection.execute(insert(inspections), row)
-
+    def _judge_or_hold(self, frame: _Frame, bundle: Bundle, queued: Future[Outputs]) -> None:
+        """On the engine's thread."""
         try:
-            await asyncio.wrap_future(self._store.submit(add))
-        except IntegrityError:
-            if key is None:
-                raise
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, self._find_again, key, fingerprint)
-        self._gauges.inspections.labels(inspection.verdict.value).inc()
+            decision = _judge(bundle, queued.result(), frame)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._hold(frame, error)
+        else:
+            self._take_decision(frame, decision)
+
+    def _hold(self, frame: _Frame, error: Exception) -> None:
+        """The one place where a failure becomes NO_DECISION: the part is held, with the reason in its record."""
+        match error:
+            case UnreadableImageError():
+                cause, reason = Cause.UNREADABLE, error.reason
+            case NoModelError():
+                cause, reason = Cause.NO_MODEL, f"no model is active: {error}"
+            case TimeoutError():
+                cause, reason = Cause.TIMEOUT, f"no decision within {self._settings.deadline_seconds:g} s"
+            case _:
+                cause, reason = Cause.MODEL_FAILED, f"the model failed: {type(error).__name__}: {error}"
+        self._take_decision(frame, _Decision(cause=cause, reason=reason, error=error))
+
+    def _take_decision(self, frame: _Frame, decision: _Decision) -> None:
+        if not frame.decide(decision):
+            return
+        if frame.waits_for_verdict:
+            if decision.verdict is Verdict.PASS:
+                frame.kept = False
+                frame.arrived()
+            else:
+                self._images.keep(frame.sha256, frame.content, partial(self._image_kept, frame))
+        if frame.arrived():
+            self._keep(frame)
+
+    def _await_verdict(self, frame: _Frame) -> bool:
+        """Let the image wait for the verdict, which decides whether it is kept; False when that is known already."""
+        with frame.lock:
+            frame.waits_for_verdict = frame.decision is None
+            return frame.waits_for_verdict
+
+    def _image_kept(self, frame: _Frame, error: StorageError | None) -> None:
+        if error is not None:
+            frame.fail(error)
+        elif frame.arrived():
+            self._keep(frame)
+
+    def _keep(self, frame: _Frame) -> None:
+        """Queue the row; the image is on disk and the decision stands."""
+        decision = frame.decision
+        assert decision is not None
+        inspection = frame.inspection = _inspection(frame, decision)
+
+        def make_row() -> dict[str, Any]:
+            inspection.latency_ms = round((time.perf_counter() - frame.started) * 1000, 3)
+            return row_of(
+                inspection, decision.heatmap, frame.key, frame.fingerprint, self._settings.costs, frame.posted_by
+            )
+
+        self._store.insert(inspections, make_row).add_done_callback(partial(self._kept, frame))
+
+    def _kept(self, frame: _Frame, stored: Future[None]) -> None:
+        """On the writer's thread, after the commit."""
+        error = stored.exception()
+        if error is None:
+            assert frame.inspection is not None
+            frame.give(frame.inspection)
+        elif isinstance(error, IntegrityError) and frame.key is not None:
+            self._pool.submit(self._find_winner, frame)
+        else:
+            frame.fail(error if isinstance(error, StorageError) else StorageError(f"the row was refused: {error}"))
+
+    def _find_winner(self, frame: _Frame) -> None:
+        """Another frame with the same key was committed while this one was decided."""
+        try:
+            if not self._replay(frame):
+                raise StorageError("the row was refused, and there is none with the same key")
+        except (StorageError, ProblemError) as error:
+            frame.fail(error)
+
+    def _replay(self, frame: _Frame) -> bool:
+        """Answer from what was stored under the same key; False when there is nothing. Raises a 409 problem for another frame."""
+        columns = inspections.c
+        same = self._store.first(
+            select(columns.id, columns.fingerprint).where(columns.idempotency_key == frame.key).limit(1)
+        )
+        if same is None:
+            return False
+        if same.fingerprint != frame.fingerprint:
+            raise ProblemError(
+                409, f"Idempotency-Key {frame.key} was used for another frame; give each frame its own key"
+            )
+        with self._store.reading() as connection:
+            frame.give(find(connection, columns.id == same.id)[0])
+        return True
+
+    def _tell(self, frame: _Frame, inspection: Inspection) -> None:
+        """What everyone else learns of an inspection that was stored; on the loop, with the request's own log fields."""
+        gauges, info, decision = self._gauges, frame.info, frame.decision
+        assert decision is not None
+        gauges.inspections.labels(inspection.verdict.value).inc()
+        gauges.seconds.observe(time.perf_counter() - frame.started)
         if is_unknown(inspection.novelty):
-            self._gauges.unknown.inc()
-        self._gauges.seconds.observe(time.perf_counter() - started)
+            gauges.unknown.inc()
+        if not frame.kept:
+            gauges.not_kept.inc()
+        if decision.cause is not None:
+            gauges.no_decisions.labels(decision.cause.value).inc()
+            failed = decision.error if decision.cause is Cause.MODEL_FAILED else None
+            log.warning("no decision", cause=decision.cause.value, reason=decision.reason, exc_info=failed)
+        self._check_clock(frame)
+        self._views.seen(info, inspection.received_at)
         self._events.publish("inspection", inspection)
         log.info(
             "inspected",
@@ -227,14 +375,47 @@ class Line:
             verdict=inspection.verdict.value,
             latency_ms=inspection.latency_ms,
         )
-        return inspection
 
-    def _find_again(self, key: str, fingerprint: str) -> Inspection:
-        with self._store.reading() as connection:
-            same = find(connection, inspections.c.idempotency_key == key, inspections.c.fingerprint == fingerprint)
-        if not same:
-            raise ProblemError(409, f"Idempotency-Key {key} was used for another frame; give each frame its own key")
-        return same[0]
+    def _check_clock(self, frame: _Frame) -> None:
+        ahead = (frame.info.captured_at - frame.received_at).total_seconds()
+        self._gauges.clock_skew.set(ahead)
+        if ahead > self._settings.clock.ahead_seconds or -ahead > self._settings.clock.behind_seconds:
+            self._gauges.clock_wrong.inc()
+
+
+def _inspection(frame: _Frame, decision: _Decision) -> Inspection:
+    info = frame.info
+    return Inspection.model_construct(
+        id=str(uuid_utils.uuid7()),
+        received_at=frame.received_at,
+        captured_at=info.captured_at,
+        product=info.product,
+        line=info.line,
+        station=info.station,
+        camera=info.camera,
+        part_id=info.part_id,
+        lot=info.lot,
+        verdict=decision.verdict,
+        cause=decision.cause,
+        reason=decision.reason,
+        defect_probability=decision.defect_probability,
+        novelty=decision.novelty,
+        class_name=decision.class_name,
+        class_probability=decision.class_probability,
+        thresholds=decision.thresholds,
+        regions=decision.regions,
+        model=decision.model,
+        latency_ms=0.0,
+        image=StoredImage(
+            sha256=frame.sha256,
+            media_type=frame.media_type,
+            bytes=len(frame.content),
+            width=frame.width,
+            height=frame.height,
+            kept=frame.kept,
+        ),
+        review=None,
+    )
 
 
 def _judge(bundle: Bundle, outputs: Outputs, frame: _Frame) -> _Decision:

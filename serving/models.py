@@ -6,15 +6,16 @@ from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection, insert, or_, select
+from sqlalchemy.sql.elements import ColumnElement
 
 from data.bundle import MANIFEST, Bundle, Manifest, read_manifest
 from data.errors import BundleError
 from data.promotion import judge
 from serving.audit import Action, append
-from serving.engine import Engine
+from serving.engine import Engine, RecipeName
 from serving.problem import ProblemError
-from serving.schema import ModelInfo, PromoteRequest, PromotionKind
-from serving.settings import Settings
+from serving.schema import ModelInfo, PromoteRequest, PromotionKind, RecipeRef
+from serving.settings import BundleName, Settings
 from serving.store import Store
 from serving.tables import promotions
 
@@ -37,6 +38,25 @@ class Models:
             raise BundleError(f"no bundle in {self._settings.bundles}; run `make train`, or copy a bundle there")
         self._engine.swap(self._load(path))
 
+    def start_recipes(self) -> dict[RecipeName, str]:
+        """Load the bundles that recipes have of their own: the last promoted for one, else the one that its settings name.
+
+        Returns why frames of a recipe will be held, for each whose bundle is unfit: no other model decides in its place.
+        """
+        unfit: dict[RecipeName, str] = {}
+        for recipe in self._settings.recipes:
+            name = (recipe.product, recipe.station)
+            try:
+                path = self._last_promoted(name)
+                if path is None and recipe.bundle is not None:
+                    path = self._named(recipe.bundle)
+                if path is not None:
+                    self._engine.swap(self._loaded(path) or self._load(path), name)
+            except BundleError as error:
+                unfit[name] = str(error)
+                self._engine.swap(None, name)
+        return unfit
+
     def list(self) -> list[ModelInfo]:
         """The bundles whose manifest can be read, newest first."""
         manifests = sorted(self._manifests().values(), key=lambda manifest: manifest.created_at, reverse=True)
@@ -47,7 +67,7 @@ class Models:
 
         A version that decided here before may always come back. Any other must miss no target and be shown to be better
         than the present one, unless the request forces it; what was overruled is written down with the reason. Raises a
-        404 problem for an unknown version, 409 for an ambiguous one and for a bundle that is refused.
+        404 problem for an unknown version or recipe, 409 for an ambiguous version and for a bundle that is refused.
         """
         with self._promoting:
             found = [path for path, manifest in self._manifests().items() if manifest.version == request.version]
@@ -55,12 +75,13 @@ class Models:
                 raise ProblemError(404, f"no bundle of version {request.version} in {self._settings.bundles}")
             if len(found) > 1:
                 raise ProblemError(409, f"version {request.version} is in {found[0]} and {found[1]}; remove one")
+            recipe = self._recipe(request.recipe)
             try:
                 bundle = self._load(found[0])
             except BundleError as error:
                 raise ProblemError(409, f"refused, the present model keeps deciding: {error}") from error
-            present = self._engine.bundle
-            kind, objections = self._weigh(bundle, present)
+            present = self._engine.bundle if recipe is None else self._engine.bundle_for(*recipe)
+            kind, objections = self._weigh(bundle, present, recipe)
             if objections and not request.force:
                 raise ProblemError(
                     409,
@@ -77,6 +98,8 @@ class Models:
                 "promoted_at": datetime.now(UTC),
                 "kind": kind.value,
                 "overruled": list(objections),
+                "product": recipe and recipe[0],
+                "station": recipe and recipe[1],
             }
 
             def add(connection: Connection) -> None:
@@ -87,10 +110,11 @@ class Models:
                 append(connection, Action.PROMOTION, str(sequence), person, new=told, reason=request.reason)
 
             self._store.submit(add).result()
-            self._engine.swap(bundle)
+            self._engine.swap(bundle, recipe)
             log.info(
                 "model promoted",
                 version=request.version,
+                recipe=recipe,
                 kind=kind.value,
                 person=person,
                 reason=request.reason,
@@ -98,26 +122,30 @@ class Models:
             )
             return self._info(bundle.manifest)
 
-    def _weigh(self, bundle: Bundle, present: Bundle | None) -> tuple[PromotionKind, tuple[str, ...]]:
+    def _weigh(
+        self, bundle: Bundle, present: Bundle | None, recipe: RecipeName | None
+    ) -> tuple[PromotionKind, tuple[str, ...]]:
         """Of which kind a promotion would be, and what speaks against it."""
         if present is not None and _is(present.manifest, bundle.manifest.name, bundle.manifest.version):
             return PromotionKind.PROMOTED, ()
-        if self._decided_before(bundle.manifest):
+        if self._decided_before(bundle.manifest, recipe):
             return PromotionKind.ROLLED_BACK, ()
         objections = judge(bundle.path, None if present is None else present.path).objections
         return (PromotionKind.FORCED if objections else PromotionKind.PROMOTED), objections
 
-    def _decided_before(self, manifest: Manifest) -> bool:
+    def _decided_before(self, manifest: Manifest, recipe: RecipeName | None) -> bool:
         name, version = manifest.name, manifest.version
         own = or_(
             (promotions.c.name == name) & (promotions.c.version == version),
             (promotions.c.previous_name == name) & (promotions.c.previous_version == version),
         )
         with self._store.reading() as connection:
-            return connection.execute(select(promotions.c.sequence).where(own).limit(1)).first() is not None
+            return (
+                connection.execute(select(promotions.c.sequence).where(own, _of(recipe)).limit(1)).first() is not None
+            )
 
     def _load(self, path: Path) -> Bundle:
-        bundle = Bundle.load(path, self._settings.threads)
+        bundle = Bundle.load(path, self._settings.threads, self._settings.provider)
         self._engine.warm(bundle)
         return bundle
 
@@ -130,9 +158,35 @@ class Models:
                 log.warning("bundle left out", cause=str(error))
         return found
 
-    def _last_promoted(self) -> Path | None:
+    def _loaded(self, path: Path) -> Bundle | None:
+        """The same bundle, where another recipe has it already."""
+        deciding = (self._engine.bundle, *self._engine.recipes.values())
+        return next((bundle for bundle in deciding if bundle is not None and bundle.path == path), None)
+
+    def _named(self, wanted: BundleName) -> Path:
+        found = {
+            path: manifest
+            for path, manifest in self._manifests().items()
+            if manifest.name == wanted.name and wanted.version in (None, manifest.version)
+        }
+        if not found:
+            raise BundleError(
+                f"no bundle {wanted.name} {wanted.version or ''} in {self._settings.bundles}, as a recipe wants; copy it there"
+            )
+        return max(found, key=lambda path: found[path].created_at)
+
+    def _recipe(self, asked: RecipeRef | None) -> RecipeName | None:
+        if asked is None:
+            return None
+        if self._settings.recipe(asked.product, asked.station) is None:
+            raise ProblemError(
+                404, f"no recipe for product {asked.product} at station {asked.station}; add it to the settings first"
+            )
+        return (asked.product, asked.station)
+
+    def _last_promoted(self, recipe: RecipeName | None = None) -> Path | None:
         with self._store.reading() as connection:
-            query = select(promotions).order_by(promotions.c.sequence.desc()).limit(1)
+            query = select(promotions).where(_of(recipe)).order_by(promotions.c.sequence.desc()).limit(1)
             last = connection.execute(query).first()
         if last is None:
             return None
@@ -157,10 +211,22 @@ class Models:
             precision=manifest.precision,
             defect_classes=[name for name in manifest.classes if name not in manifest.ok_classes],
             active=active is not None and _is(active.manifest, manifest.name, manifest.version),
+            decides_for=[
+                RecipeRef(product=product, station=station)
+                for (product, station), own in self._engine.recipes.items()
+                if own is not None and _is(own.manifest, manifest.name, manifest.version)
+            ],
             thresholds=manifest.thresholds,
             guarantee=manifest.guarantee.sentences,
             metrics={name: metric.value for name, metric in manifest.metrics.items()},
         )
+
+
+def _of(recipe: RecipeName | None) -> ColumnElement[bool]:
+    """The promotions of one recipe, or those for wherever none has a model of its own."""
+    if recipe is None:
+        return promotions.c.product.is_(None)
+    return (promotions.c.product == recipe[0]) & (promotions.c.station == recipe[1])
 
 
 def _is(manifest: Manifest, name: str, version: str) -> bool:

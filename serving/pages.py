@@ -44,7 +44,13 @@ async def readyz(request: Request) -> Response:
         return problem_response(503, f"not ready: {why_not}", "/readyz")
     assert service.engine.bundle is not None
     manifest = service.engine.bundle.manifest
-    return JSONResponse({"ready": True, "model": {"name": manifest.name, "version": manifest.version}})
+    return JSONResponse(
+        {
+            "ready": True,
+            "model": {"name": manifest.name, "version": manifest.version},
+            "repair": service.repair.report.model_dump(mode="json"),
+        }
+    )
 
 
 @pages.get("/metrics")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -50,6 +51,12 @@ async def on_storage_error(request: Request, error: Exception) -> Response:
     return problem_response(
         503, f"{error}; free or repair the disk, then send again", request.url.path, {"Retry-After": "5"}
     )
+
+
+async def on_database_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DBAPIError)
+    detail = f"the database does not answer ({error.orig}); try again, the server connects by itself when it is back"
+    return problem_response(503, detail, request.url.path, {"Retry-After": "5"})
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

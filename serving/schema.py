@@ -66,13 +66,17 @@ class ModelRef(Message):
 
 
 class StoredImage(Message):
-    """The frame as it was posted; width and height are null when it could not be decoded."""
+    """The frame as it was posted; width and height are null when it could not be decoded.
+
+    `kept` is false for a passed frame that came while the disk was nearly full: its image was not kept.
+    """
 
     sha256: str
     media_type: str
     bytes: int
     width: int | None
     height: int | None
+    kept: bool = True
 
 
 class Review(Message):
@@ -144,12 +148,41 @@ class ReviewQueue(Message):
     waiting: int
 
 
+class ViewState(StrEnum):
+    """Whether an expected view of a part has come, may still come within its time window, or should have."""
+
+    SEEN = "SEEN"
+    AWAITED = "AWAITED"
+    OVERDUE = "OVERDUE"
+
+
+class View(Message):
+    """An expected view of a part. `due_at` is the end of the time window, which the part's first view at the station began."""
+
+    station: str
+    camera: str
+    state: ViewState
+    due_at: datetime
+
+
+class OverduePart(Message):
+    """A part with views missing beyond their time window: it is held. Sent as the event `part_overdue`."""
+
+    part_id: str
+    product: str
+    station: str
+    line: str
+    missing_views: list[str]
+    due_at: datetime
+
+
 class Part(Message):
-    """The whole story of one part: every frame with its review."""
+    """The whole story of one part: every frame with its review. With an expected view missing, it is never passed."""
 
     part_id: str
     verdict: Verdict
     missing_views: list[str]
+    views: list[View] = Field(description="the expected views, in the recipe's order; empty where no recipe names any")
     inspections: list[Inspection]
 
 
@@ -270,6 +303,13 @@ class RoiReport(Message):
     notes: list[Text] = Field(description="what the figures cannot say yet, in plain sentences")
 
 
+class RecipeRef(Message):
+    """Which recipe: a product at a station."""
+
+    product: Name
+    station: Name
+
+
 class ModelInfo(Message):
     """A bundle on this server."""
 
@@ -278,7 +318,10 @@ class ModelInfo(Message):
     created_at: datetime
     precision: str
     defect_classes: list[str]
-    active: bool
+    active: bool = Field(description="it decides wherever no recipe has a model of its own")
+    decides_for: list[RecipeRef] = Field(
+        description="the recipes that it decides for by a promotion or setting of theirs"
+    )
     thresholds: Thresholds
     guarantee: list[str] = Field(description="what the thresholds promise, a sentence each")
     metrics: dict[str, float]
@@ -299,6 +342,9 @@ class PromoteRequest(Message):
     force: bool = Field(
         default=False,
         description="go ahead although it misses a target or is not shown to be better; kept with the reason",
+    )
+    recipe: RecipeRef | None = Field(
+        default=None, description="let it decide for this recipe alone; without it, wherever no recipe has its own"
     )
 
 

@@ -21,9 +21,9 @@ class Server(uvicorn.Server):
     Raises InputError at once for a certificate, database, image store or assumptions file that cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, service: Service | None = None) -> None:
         _check_certificate(settings.tls)
-        self.service = Service.open(settings)
+        self.service = Service.open(settings) if service is None else service
         app = create_app(settings)
         app.state.service = self.service
         super().__init__(

@@ -1,10 +1,12 @@
 """Everything that one running server holds, opened and closed in order."""
 
+from datetime import UTC, datetime
 from typing import Self
 
 import structlog
 from starlette.requests import Request
 
+from data.bundle import check_provider
 from data.errors import BundleError
 from serving.credentials import Credentials
 from serving.engine import Engine
@@ -16,10 +18,13 @@ from serving.line import Line
 from serving.models import Models
 from serving.oidc import IdentityProvider
 from serving.people import People
+from serving.repair import Repair
 from serving.roi import read_assumptions
 from serving.sessions import Sessions
 from serving.settings import Settings
+from serving.space import FreeBytes, Space, free_bytes
 from serving.store import Store
+from serving.views import Views
 
 log = structlog.get_logger()
 
@@ -27,16 +32,22 @@ log = structlog.get_logger()
 class Service:
     """Open with `Service.open(settings)`; close when the last request is answered."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, free: FreeBytes | None = None) -> None:
         self.settings = settings
+        check_provider(settings.provider)
         self.gauges = Gauges()
         self.identity_provider = None if settings.oidc is None else IdentityProvider(settings.oidc)
         self.assumptions = read_assumptions(settings.roi_assumptions)
         self.images = ImageStore(settings.images)
         self.store = Store.open(settings.database_url)
         self.events = Events(self.gauges)
-        self.engine = Engine(settings.largest_batch, settings.queue_limit, self.gauges)
-        self.line = Line(settings, self.engine, self.store, self.images, self.events, self.gauges)
+        self.engine = Engine(settings.largest_batch, settings.batch_seconds, self.gauges)
+        self.space = Space(settings.disk, free_bytes(settings) if free is None else free, self.gauges)
+        self.views = Views(settings, self.store, self.events, self.gauges)
+        self.repair = Repair(settings, self.store, self.images, self.gauges)
+        self.line = Line(
+            settings, self.engine, self.store, self.images, self.space, self.views, self.events, self.gauges
+        )
         self.models = Models(settings, self.store, self.engine)
         self.people = People(self.store)
         self.keys = Keys(self.store)
@@ -44,28 +55,42 @@ class Service:
         self.credentials = Credentials(self.store, settings.sessions)
 
     @classmethod
-    def open(cls, settings: Settings) -> Self:
-        """Raises InputError for a database, image store or assumptions file that cannot be used.
+    def open(cls, settings: Settings, free: FreeBytes | None = None) -> Self:
+        """Raises InputError for a database, image store, provider or assumptions file that cannot be used.
 
-        An unfit bundle is no reason to stay down: parts are held and the reason is told until one is promoted.
+        An unfit bundle is no reason to stay down: parts are held and the reason is told until one is promoted. `free` tells
+        the free bytes on the disks, instead of the system.
         """
-        service = cls(settings)
+        service = cls(settings, free)
+        service.repair.begin()
+        service.views.load(datetime.now(UTC))
         try:
             service.models.start()
         except BundleError as error:
             service.line.why_no_model = str(error)
             log.error("not ready: no model", cause=str(error))
+        service.line.why_no_recipe = service.models.start_recipes()
+        for (product, station), why in service.line.why_no_recipe.items():
+            log.error("not ready: no model for a recipe", product=product, station=station, cause=why)
         return service
 
     @property
     def why_not_ready(self) -> str | None:
-        """Why frames would be held; None when they are decided."""
-        return None if self.engine.bundle is not None else self.line.why_no_model
+        """Why frames would be held, of every product or of some; None when all are decided."""
+        if self.engine.bundle is None:
+            return self.line.why_no_model
+        held = [name for name, bundle in self.engine.recipes.items() if bundle is None]
+        return next(
+            (f"product {one[0]} at {one[1]}: {self.line.why_no_recipe.get(one, 'it has no model')}" for one in held),
+            None,
+        )
 
     def close(self) -> None:
         """Finish what is in progress: decisions first, then what is to be written."""
         self.line.close()
         self.engine.close()
+        self.images.close()
+        self.repair.end()
         self.store.close()
 
 

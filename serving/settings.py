@@ -9,18 +9,56 @@ from typing import Self
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from data.bundle import Provider
 from data.config import ConfigModel, load_config
 from serving.role import Role
 
 DEFAULT_CONFIG = Path("configs/serving/default.yaml")
 
 
+class BundleName(ConfigModel):
+    """A model by its name; without a version, the newest of that name."""
+
+    name: str
+    version: str | None = None
+
+
 class Recipe(ConfigModel):
-    """How a product is inspected at a station: the cameras that must all have seen a part before it may pass."""
+    """How a product is inspected at a station: the model, and the cameras that must all have seen a part before it may pass."""
 
     product: str
     station: str
-    expected_views: tuple[str, ...]
+    expected_views: tuple[str, ...] = ()
+    view_window_seconds: float = Field(
+        default=60.0, gt=0, description="from a part's first view until a missing one is overdue"
+    )
+    bundle: BundleName | None = Field(
+        default=None,
+        description="decides until another is promoted for this recipe; without it, what decides everywhere else",
+    )
+
+
+class RateLimit(ConfigModel):
+    """A token bucket for each camera: so many frames a second on average, and `burst` at once."""
+
+    frames_per_second: float = Field(gt=0)
+    burst: int = Field(default=10, ge=1)
+
+
+class Disk(ConfigModel):
+    """Free bytes on the disks of images and database; a floor of 0 is never reached."""
+
+    keep_passed_above: int = Field(
+        default=2 * 1024**3, ge=0, description="below it, images of passed frames are not kept; their rows are"
+    )
+    take_above: int = Field(default=512 * 1024**2, ge=0, description="below it, frames are answered 507")
+
+
+class Clock(ConfigModel):
+    """When a frame's `captured_at` speaks of a clock that is wrong; it is stored as given, told and counted."""
+
+    ahead_seconds: float = Field(default=60.0, gt=0)
+    behind_seconds: float = Field(default=7 * 86_400.0, gt=0, description="a camera may have kept frames while offline")
 
 
 class Costs(ConfigModel):
@@ -84,7 +122,25 @@ class Settings(BaseSettings):
     most_pixels: int = Field(default=64_000_000, gt=0)
     deadline_seconds: float = Field(default=5.0, gt=0)
     largest_batch: int = Field(default=8, ge=1, le=256)
-    queue_limit: int = Field(default=64, ge=1, description="inspections in progress before new ones are answered 503")
+    batch_seconds: float = Field(
+        default=0.1, gt=0, description="what a batch may take by the model's measured times; it is made smaller for it"
+    )
+    queue_limit: int = Field(
+        default=128,
+        ge=1,
+        description="inspections in progress before new ones are answered 503; n busy cameras may hold 1 / (n + 1) of it each",
+    )
+    latency_target_seconds: float = Field(
+        default=2.0,
+        gt=0,
+        description="a frame that would be answered later, by what was measured, is answered 503 at once",
+    )
+    rate: RateLimit | None = Field(
+        default=None, description="more frames of one camera are answered 429; none: no limit"
+    )
+    provider: Provider = Field(
+        default="cpu", description="what runs the models; other than cpu needs another build of onnxruntime"
+    )
     threads: int = Field(default=2, ge=1, description="onnxruntime threads, and image decoding threads")
     enough_reviews: int = Field(
         default=30, ge=1, description="observations before a measured value replaces an assumed one"
@@ -98,6 +154,27 @@ class Settings(BaseSettings):
     oidc: Oidc | None = None
     costs: Costs = Costs()
     recipes: tuple[Recipe, ...] = ()
+    lines: tuple[str, ...] = Field(
+        default=(), description="frames of other lines are refused; none: every line is taken"
+    )
+    disk: Disk = Disk()
+    clock: Clock = Clock()
+    orphan_grace_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description="how old an image without an inspection must be before start-up after a crash moves it to orphans/",
+    )
+
+    @field_validator("recipes")
+    @classmethod
+    def _one_each(cls, recipes: tuple[Recipe, ...]) -> tuple[Recipe, ...]:
+        names = [(recipe.product, recipe.station) for recipe in recipes]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(
+                f"more than one recipe for {', '.join(f'{one} at {other}' for one, other in sorted(twice))}"
+            )
+        return recipes
 
     @model_validator(mode="after")
     def _closed_to_strangers(self) -> Self:
@@ -140,10 +217,15 @@ class Settings(BaseSettings):
 
     def expected_views(self, product: str, station: str) -> tuple[str, ...]:
         """The cameras that must have seen a part of `product` at `station`; none known means any one will do."""
+        recipe = self.recipe(product, station)
+        return () if recipe is None else recipe.expected_views
+
+    def recipe(self, product: str, station: str) -> Recipe | None:
+        """How `product` is inspected at `station`, None where nothing was said of it."""
         for recipe in self.recipes:
             if (recipe.product, recipe.station) == (product, station):
-                return recipe.expected_views
-        return ()
+                return recipe
+        return None
 
 
 def load_settings(config: Path = DEFAULT_CONFIG, overrides: Sequence[str] = ()) -> Settings:

@@ -5,25 +5,31 @@ A future that the store hands out resolves after the commit, never before.
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy import Connection, Engine, Row, Select, Table, create_engine, event, insert, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from data.errors import InputError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LARGEST_GROUP = 256
 
+# How long a writer waits for another process that holds the database, and for a server that does not answer.
+_PATIENCE_SECONDS = 2
+
 T = TypeVar("T")
 Job = Callable[[Connection], T]
+MakeRow = Callable[[], dict[str, Any]]
 
 
 class StorageError(Exception):
@@ -31,9 +37,16 @@ class StorageError(Exception):
 
 
 @dataclass
-class _Queued(Generic[T]):
-    job: Job[T]
-    future: Future[T]
+class _Queued:
+    job: Job[Any]
+    future: Future[Any] = field(default_factory=Future)
+
+
+@dataclass
+class _QueuedRow:
+    table: Table
+    make: MakeRow
+    future: Future[Any] = field(default_factory=Future)
 
 
 class Store:
@@ -42,7 +55,8 @@ class Store:
     def __init__(self, writing: Engine, reading: Engine) -> None:
         self._writing = writing
         self._reading = reading
-        self._queue: queue.SimpleQueue[_Queued[Any] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Queued | _QueuedRow | None] = queue.SimpleQueue()
+        self._looking = threading.local()
         self._writer = threading.Thread(target=self._write_on, name="store-writer", daemon=True)
         self._writer.start()
 
@@ -54,13 +68,18 @@ class Store:
             sqlite = parsed.get_backend_name() == "sqlite"
             if sqlite and parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            writing, reading = create_engine(parsed, pool_size=1, max_overflow=0), create_engine(parsed)
+            patience = (
+                {} if sqlite else {"connect_timeout": _PATIENCE_SECONDS, "tcp_user_timeout": _PATIENCE_SECONDS * 1000}
+            )
+            writing = create_engine(parsed, pool_size=1, max_overflow=0, connect_args=patience)
+            # A reader notices a server that was restarted; the writer learns it from the commit that fails.
+            reading = create_engine(parsed, pool_pre_ping=not sqlite, connect_args=patience)
             if sqlite:
                 _tune_sqlite(writing, "BEGIN IMMEDIATE")
                 _tune_sqlite(reading, "BEGIN")
             with writing.begin() as connection:
                 migrate(connection)
-        except (ArgumentError, OSError, ImportError, OperationalError, DatabaseError) as error:
+        except (ArgumentError, OSError, ImportError, DatabaseError, InterfaceError) as error:
             cause = getattr(error, "orig", None) or error
             raise InputError(f"database {url} cannot be used: {cause}") from error
         return cls(writing, reading)
@@ -70,9 +89,38 @@ class Store:
 
         A job that raises is rolled back alone. A failed commit gives StorageError to every job of the group.
         """
-        future: Future[T] = Future()
-        self._queue.put(_Queued(job, future))
-        return future
+        queued = _Queued(job)
+        self._queue.put(queued)
+        return queued.future
+
+    def insert(self, table: Table, make: MakeRow) -> Future[None]:
+        """Add the row that `make` gives on the writer's thread; like `submit`, but all rows of a group are one statement.
+
+        A row that breaks a constraint gets IntegrityError alone.
+        """
+        queued = _QueuedRow(table, make)
+        self._queue.put(queued)
+        return queued.future
+
+    def first(self, query: Select[Any]) -> Row[Any] | None:
+        """The first row of a query that is asked often, as of now, over a connection that the calling thread keeps.
+
+        Raises StorageError when the database does not answer.
+        """
+        connection: Connection | None = getattr(self._looking, "connection", None)
+        try:
+            if connection is None:
+                connection = self._reading.connect().execution_options(isolation_level="AUTOCOMMIT")
+                self._looking.connection = connection
+            # Nothing is begun that a later look would have to end: it sees what was committed up to then.
+            with connection.begin():
+                return connection.execute(query).first()
+        except DBAPIError as error:
+            if connection is not None:
+                self._looking.connection = None
+                connection.invalidate()
+                connection.close()
+            raise StorageError(f"the database does not answer: {error.orig}") from error
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -90,7 +138,7 @@ class Store:
     def _write_on(self) -> None:
         going = True
         while going:
-            group: list[_Queued[Any]] = []
+            group: list[_Queued | _QueuedRow] = []
             item = self._queue.get()
             while item is not None:
                 group.append(item)
@@ -101,10 +149,17 @@ class Store:
             if group:
                 self._commit(group)
 
-    def _commit(self, group: list[_Queued[Any]]) -> None:
+    def _commit(self, group: list[_Queued | _QueuedRow]) -> None:
+        outcomes: list[tuple[Any, Exception | None]] = []
         try:
             with self._writing.connect() as connection:
-                outcomes = [_attempt(connection, queued.job, alone=len(group) == 1) for queued in group]
+                for table, part in groupby(group, lambda item: item.table if isinstance(item, _QueuedRow) else None):
+                    items = list(part)
+                    alone = len(items) == len(group)
+                    if table is not None:
+                        outcomes += _insert(connection, table, [item.make for item in items], alone)  # type: ignore[union-attr]
+                    else:
+                        outcomes += [_attempt(connection, item.job, len(group) == 1) for item in items]  # type: ignore[union-attr]
                 connection.commit()
         except Exception as error:  # noqa: BLE001 - whatever it was, every waiter must learn that nothing was kept
             failure = StorageError(f"the database did not commit: {getattr(error, 'orig', None) or error}")
@@ -117,6 +172,28 @@ class Store:
                 queued.future.set_result(result)
             else:
                 queued.future.set_exception(raised)
+
+
+def _insert(
+    connection: Connection, table: Table, makes: Sequence[MakeRow], alone: bool
+) -> list[tuple[None, Exception | None]]:
+    rows = [make() for make in makes]
+    savepoint = None if alone else connection.begin_nested()
+    try:
+        connection.execute(insert(table), rows)
+    except IntegrityError:
+        if savepoint is None:
+            connection.rollback()
+        else:
+            savepoint.rollback()
+        return [_attempt(connection, partial(_add, table, row), alone and len(rows) == 1) for row in rows]
+    if savepoint is not None:
+        savepoint.commit()
+    return [(None, None)] * len(rows)
+
+
+def _add(table: Table, row: dict[str, Any], connection: Connection) -> None:
+    connection.execute(insert(table), row)
 
 
 def _attempt(connection: Connection, job: Job[T], alone: bool) -> tuple[T | None, Exception | None]:
@@ -151,7 +228,12 @@ def _tune_sqlite(engine: Engine, begin: str) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(dbapi_connection: Any, _record: Any) -> None:
         dbapi_connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={_PATIENCE_SECONDS * 1000}",
+        ):
             dbapi_connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

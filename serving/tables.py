@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    true,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -90,6 +91,8 @@ inspections = Table(
     Column("image_bytes", Integer, nullable=False),
     Column("image_width", Integer),
     Column("image_height", Integer),
+    # False where the disk was nearly full and the frame passed: there is a row and no image.
+    Column("image_kept", Boolean, nullable=False, server_default=true()),
     Column("idempotency_key", String(200), unique=True),
     Column("fingerprint", String(64)),
     # Name of the API key; null without authentication.
@@ -138,6 +141,23 @@ promotions = Table(
     Column("kind", String(16), nullable=False, server_default="PROMOTED"),
     # What spoke against a forced promotion, a sentence each.
     Column("overruled", JSON, nullable=False, server_default="[]"),
+    # The recipe that it is for; null where it decides wherever no recipe has a model of its own.
+    Column("product", Name),
+    Column("station", Name),
+)
+
+# One row for each time the server ran, so that the next start knows what a crash may have left. `settled_at` changes while
+# it runs: every image put before then has its row. `ended_at` is null until it stops as told.
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("started_at", Utc, nullable=False),
+    Column("settled_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+    # What start-up found of the run before and did about it, as serving.repair.Report.
+    Column("repaired", JSON),
+    Index(None, "ended_at"),
 )
 
 # The trail of serving.audit. `previous` is unique, so that the chain cannot fork.

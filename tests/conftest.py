@@ -286,9 +286,15 @@ def start_server(tmp_path: Path, brightness_bundle: Path) -> Iterator[StartServe
     """Start uvicorn on a free loopback port, against SQLite in a temporary directory; settings are keyword arguments."""
     running: list[tuple[Served, threading.Thread]] = []
 
-    def start(bundles: Path = brightness_bundle.parent, scheme: str = "http", **settings: Any) -> Served:
+    def start(
+        bundles: Path = brightness_bundle.parent,
+        scheme: str = "http",
+        free: Callable[[], int] | None = None,
+        **settings: Any,
+    ) -> Served:
         overrides = settings_arguments(tmp_path, bundles, **settings)
-        server = Server(load_settings(ROOT / "configs/serving/default.yaml", overrides))
+        chosen = load_settings(ROOT / "configs/serving/default.yaml", overrides)
+        server = Server(chosen, Service.open(chosen, free))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:

@@ -2,10 +2,11 @@
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from data.catalog import Catalog, CatalogRow, check_trainable, read_catalog
 from data.errors import InputError, UnreadableImageError
-from data.image import Pixels, Preprocessing, decode, prepare
+from data.image import Pixels, Preprocessing, decode, decode_for, prepare
 from data.sources.coco import read_coco
 from data.sources.elpv import read_elpv
 from data.sources.folder import read_folder
@@ -23,6 +24,8 @@ from training.progress import bar
 log = logging.getLogger(__name__)
 
 _MOST_OF_MEMORY = 0.7
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -120,14 +123,14 @@ def load_examples(catalog: Catalog, rows: list[CatalogRow], spec: Preprocessing,
 
     def load(index: int) -> None:
         row = rows[index]
-        image = _decode_file(catalog.file(row))
-        images[index] = prepare([image], spec)[0]
+        image = _decode_file(catalog.file(row), lambda data: decode_for(spec, data))
+        images[index] = prepare([image.pixels], spec)[0]
         if row.mask:
-            mask = _decode_file(catalog.mask_file(row))
-            if mask.shape != image.shape:
+            mask = _decode_file(catalog.mask_file(row), decode)
+            if mask.shape[:2] != (image.height, image.width):
                 raise InputError(
                     f"mask {catalog.mask_file(row)} is {mask.shape[1]} x {mask.shape[0]} pixels and its image "
-                    f"{row.path} {image.shape[1]} x {image.shape[0]}; they must be alike"
+                    f"{row.path} {image.width} x {image.height}; they must be alike"
                 )
             if not mask.any():
                 raise InputError(
@@ -142,9 +145,9 @@ def load_examples(catalog: Catalog, rows: list[CatalogRow], spec: Preprocessing,
     return Examples(rows, images, packed)
 
 
-def _decode_file(file: Path) -> Pixels:
+def _decode_file(file: Path, way: Callable[[bytes], _T]) -> _T:
     try:
-        return decode(file.read_bytes())
+        return way(file.read_bytes())
     except UnreadableImageError as error:
         raise InputError(f"image {file} cannot be used: {error.reason}; repair or remove it") from error
 

@@ -10,7 +10,7 @@ from mlflow.pyfunc import PythonModel, PythonModelContext
 from data.bundle import Bundle
 from data.decide import decide
 from data.errors import UnreadableImageError
-from data.image import decode, prepare
+from data.image import decode_for, prepare
 from data.novelty import is_unknown
 from data.verdict import Verdict
 
@@ -38,7 +38,7 @@ class RegisteredModel(PythonModel):  # type: ignore[misc]
     def _judge(self, content: bytes) -> dict[str, Any]:
         bundle, manifest = self._bundle, self._bundle.manifest
         try:
-            images = prepare([decode(content)], manifest.preprocessing)
+            images = prepare([decode_for(manifest.preprocessing, content).pixels], manifest.preprocessing)
         except UnreadableImageError as error:
             return {
                 "verdict": Verdict.NO_DECISION.value,

@@ -57,7 +57,9 @@ routes = APIRouter(tags=["inspections"])
     responses=problems(
         _409="The Idempotency-Key was used for another frame.",
         _413="The image is larger than the server takes.",
-        _503="Overloaded, or the disk is full: post again after Retry-After seconds; nothing was stored.",
+        _429="The camera sends more frames a second than it may: post again after Retry-After seconds.",
+        _503="Overloaded, or the disk or database fails: post again after Retry-After seconds; nothing was stored.",
+        _507="The disk is nearly full: make room, then post again; nothing was stored.",
     ),
     openapi_extra={"parameters": _frame_parameters(), "requestBody": _frame_body()},
 )
@@ -132,6 +134,11 @@ def get_inspection_image(service: Serving, id: Id) -> Response:  # noqa: A002
     """The frame, byte for byte as it was posted."""
     with service.store.reading() as connection:
         image = inspections.get(connection, id).image
+    if not image.kept:
+        raise problem.ProblemError(
+            410,
+            f"the image of inspection {id} was not kept: it passed while the disk was nearly full; its record stands",
+        )
     return Response(service.images.get(image.sha256), media_type=image.media_type, headers=_IMMUTABLE)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from data.errors import UnreadableImageError
-from data.image import Preprocessing, decode, prepare, read_header
+from data.image import Header, Preprocessing, decode, decode_for, prepare, read_header, reduction
 
 SPEC = Preprocessing(width=64, height=48)
 
@@ -167,3 +167,56 @@ def test_prepare_refuses_what_decode_would_not_give() -> None:
 def test_header_is_read_without_decoding() -> None:
     header = read_header(encoded(Image.fromarray(picture(60, 40)), "WEBP"))
     assert (header.media_type, header.width, header.height, header.orientation) == ("image/webp", 60, 40, 1)
+
+
+def scene(width: int, height: int) -> Image.Image:
+    """Camera-like: smooth structure, grain, and a dark corner that shows turning."""
+    random = np.random.default_rng(3)
+    coarse = Image.fromarray(random.integers(40, 220, (12, 16, 3), dtype=np.uint8)).resize((width, height), 3)
+    image = np.asarray(coarse).astype(np.int16) + random.integers(-12, 13, (height, width, 3), dtype=np.int16)
+    image[: height // 4, : width // 4] = 5
+    return Image.fromarray(image.clip(0, 255).astype(np.uint8))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 7])
+@pytest.mark.parametrize(("side", "by"), [(1030, 8), (515, 4), (270, 2), (200, 1)])
+def test_large_jpeg_is_prepared_from_fewer_pixels_to_the_same_picture(
+    mode: str, orientation: int, side: int, by: int
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(scene(side + 90, side).convert(mode), "JPEG", quality=92, exif=exif)
+    spec = Preprocessing(width=64, height=64)
+    decoded, whole = decode_for(spec, data), decode(data)
+    assert reduction(read_header(data), spec) == by
+    assert (decoded.height, decoded.width) == whole.shape[:2], "the size of the original is still known"
+    assert decoded.pixels.shape[0] == -(-whole.shape[0] // by)
+    one, other = prepare([decoded.pixels], spec)[0].astype(int), prepare([whole], spec)[0].astype(int)
+    assert np.abs(one - other).mean() < 2.5
+    assert np.abs(one.mean() - other.mean()) < 0.5
+
+
+@given(st.integers(1, 9000), st.integers(1, 9000), st.integers(32, 2048), st.integers(32, 2048), st.integers(1, 8))
+def test_reduced_frame_keeps_twice_the_models_size(
+    width: int, height: int, model_width: int, model_height: int, orientation: int
+) -> None:
+    spec = Preprocessing(width=model_width, height=model_height)
+    header = Header("image/jpeg", width, height, orientation)
+    by, (across, down) = reduction(header, spec), header.upright_size
+    assert by == 1 or (across / by >= 2 * model_width and down / by >= 2 * model_height)
+    assert by == 8 or across / (2 * by) < 2 * model_width or down / (2 * by) < 2 * model_height
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
+def test_only_jpeg_is_decoded_reduced(kind: str) -> None:
+    data = encoded(scene(600, 500), kind)
+    decoded = decode_for(Preprocessing(width=64, height=64), data)
+    assert np.array_equal(decoded.pixels, decode(data))
+    assert (decoded.width, decoded.height) == (600, 500)
+
+
+def test_cut_off_large_jpeg_is_unreadable() -> None:
+    data = encoded(scene(1200, 1100), "JPEG")
+    with pytest.raises(UnreadableImageError, match="cut off"):
+        decode_for(Preprocessing(width=64, height=64), data[:-3000])

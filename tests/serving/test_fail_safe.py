@@ -87,12 +87,12 @@ def test_overload_is_answered_503_and_stores_nothing(start_server: StartServer) 
     stuck = Stuck(active(server))
     server.service.engine.swap(stuck)
     with ThreadPoolExecutor(3) as pool:
-        waiting = [pool.submit(server.post, grey_png(0.1), part_id="first")]
+        waiting = [pool.submit(server.post, grey_png(0.1), part_id="first", camera="one")]
         assert stuck.entered.wait(30)
-        waiting.append(pool.submit(server.post, grey_png(0.1), part_id="second"))
+        waiting.append(pool.submit(server.post, grey_png(0.1), part_id="second", camera="two"))
         while server.service.gauges.in_progress._value.get() < 2:
             threading.Event().wait(0.005)
-        refused = server.post(grey_png(0.1), part_id="third")
+        refused = server.post(grey_png(0.1), part_id="third", camera="three")
         stuck.release.set()
         answers = [future.result() for future in waiting]
     assert refused.status_code == 503

@@ -1,0 +1,119 @@
+"""Cameras that post frames, in a process of their own and with as little work as possible: what they cost is not the server's."""
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import uvloop
+
+
+@dataclass
+class Load:
+    """Answers by HTTP status, and the seconds that each 201 took (open loop: from when it was due)."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+    elapsed: float = 0.0
+
+    @property
+    def per_second(self) -> float:
+        return self.statuses[201] / self.elapsed
+
+
+def closed_loop(port: int, frames: Sequence[bytes], cameras: int, duration: float) -> Load:
+    """Each camera posts its next frame when the one before is answered; a 503 is followed by a wait of 50 ms."""
+    return _in_a_process(_closed, port, frames, cameras, duration)
+
+
+def open_loop(port: int, frames: Sequence[bytes], rate: float, duration: float, cameras: int = 32) -> Load:
+    """`rate` frames a second at even distances, whether or not those before are answered."""
+    return _in_a_process(_open, port, frames, cameras, duration, rate)
+
+
+def _in_a_process(task: object, *arguments: object) -> Load:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_run, task, *arguments).result()  # type: ignore[arg-type]
+
+
+def _run(task: object, *arguments: object) -> Load:
+    return uvloop.run(task(*arguments))  # type: ignore[operator]
+
+
+async def _closed(port: int, frames: Sequence[bytes], cameras: int, duration: float) -> Load:
+    load = Load()
+    end = time.perf_counter() + duration
+
+    async def camera(name: str, offset: int) -> None:
+        stream = await asyncio.open_connection("127.0.0.1", port)
+        number = offset
+        while (started := time.perf_counter()) < end:
+            status = await post(stream, name, number, frames[number % len(frames)])
+            load.statuses[status] += 1
+            if status == 201:
+                load.seconds.append(time.perf_counter() - started)
+            else:
+                await asyncio.sleep(0.05)
+            number += 1
+        stream[1].close()
+
+    started = time.perf_counter()
+    await asyncio.gather(*(camera(f"camera-{one}", one * 101) for one in range(cameras)))
+    load.elapsed = time.perf_counter() - started
+    return load
+
+
+async def _open(port: int, frames: Sequence[bytes], cameras: int, duration: float, rate: float) -> Load:
+    load = Load()
+    free: asyncio.Queue[tuple[str, tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = asyncio.Queue()
+    for one in range(cameras):
+        free.put_nowait((f"camera-{one}", await asyncio.open_connection("127.0.0.1", port)))
+    begin = time.perf_counter()
+
+    async def one_frame(number: int, due: float) -> None:
+        name, stream = await free.get()
+        status = await post(stream, name, number, frames[number % len(frames)])
+        load.statuses[status] += 1
+        if status == 201:
+            load.seconds.append(time.perf_counter() - due)
+        free.put_nowait((name, stream))
+
+    tasks = []
+    for number in range(int(rate * duration)):
+        due = begin + number / rate
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        tasks.append(asyncio.create_task(one_frame(number, due)))
+    await asyncio.gather(*tasks)
+    load.elapsed = time.perf_counter() - begin
+    return load
+
+
+async def post(
+    stream: tuple[asyncio.StreamReader, asyncio.StreamWriter], camera: str, number: int, frame: bytes
+) -> int:
+    """Post one frame, made unlike every other by a few bytes behind its end; the status of the answer."""
+    reader, writer = stream
+    where = {
+        "product": "cell",
+        "line": "line-1",
+        "station": "final",
+        "camera": camera,
+        "part_id": f"{camera}-{number}",
+        "lot": "bench",
+        "captured_at": "2026-11-24T00:00:00Z",
+    }
+    head = (
+        f"POST /v1/inspections?{urlencode(where)} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
+        f"Idempotency-Key: {uuid4().hex}\r\nContent-Length: {len(frame) + 16}\r\n\r\n"
+    )
+    writer.write(head.encode() + frame + os.urandom(16))
+    answer = await reader.readuntil(b"\r\n\r\n")
+    length = answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+    await reader.readexactly(int(length))
+    return int(answer[9:12])

@@ -1,0 +1,110 @@
+"""What the server costs above the bare decode + prepare + onnxruntime, how it grows with cameras, and latency below capacity.
+
+CPU time is the server process's own, from /proc; the cameras run in another process and are not counted.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.http_latency import PORT, server
+from benchmarks.load import Load, closed_loop, open_loop
+from benchmarks.table import write_table
+from data.bundle import Bundle, read_manifest
+from data.image import decode_for, prepare
+from data.sources.elpv import read_elpv
+
+CAMERAS = (1, 4, 8, 16, 64)
+SECONDS = 6.0
+WARM_UP_SECONDS = 2.0
+BARE_FRAMES = 600
+OPEN_SHARE = 0.7
+MODEL = Path("var/demo/model.json")
+
+
+def main() -> None:
+    path = Path(json.loads(MODEL.read_text(encoding="utf-8"))["bundle"])
+    if sys.argv[1:] == ["bare"]:
+        print(bare(path))
+        return
+    frames = elpv_frames()
+    rows = []
+    costs = [bare_in_a_process()]
+    with tempfile.TemporaryDirectory(dir="var") as place, server(path, Path(place)):
+        pid = int((Path(place) / "pid").read_text(encoding="utf-8"))
+        closed_loop(PORT, frames, 4, WARM_UP_SECONDS)
+        loads: dict[int, tuple[Load, float]] = {}
+        for cameras in CAMERAS:
+            before = cpu_seconds(pid)
+            load = closed_loop(PORT, frames, cameras, SECONDS)
+            loads[cameras] = (load, (cpu_seconds(pid) - before) / load.statuses[201])
+        costs.append(bare_in_a_process())
+        capacity = max(load.per_second for load, _ in loads.values())
+        calm = open_loop(PORT, frames, OPEN_SHARE * capacity, SECONDS * 2)
+    each = statistics.mean(costs)
+    rows.append(["bare loop, 1 process", f"{1 / each:.0f}*", f"{each * 1e3:.2f}", "1.00", "", "", "", ""])
+    for cameras, (load, cost) in loads.items():
+        rows.append([f"{cameras} cameras, closed loop", f"{load.per_second:.0f}", *_cost(cost, each), *_latency(load)])
+    rows.append([f"open loop at {OPEN_SHARE:.0%} of capacity", f"{calm.per_second:.0f}", "", "", *_latency(calm)])
+    manifest = read_manifest(path)
+    write_table(
+        "server_cost",
+        "What the server costs above the bare loop",
+        ["load", "frames/s", "CPU ms a frame", "ratio", "p50 ms", "p99 ms", "p99/p50", "refused"],
+        rows,
+        [
+            f"ELPV frames (300 x 300 PNG), every one new to the store and with a new Idempotency-Key, {SECONDS:g} s for each "
+            "row; answered after commit (SQLite WAL, synchronous=FULL; images fsynced)",
+            f"model {manifest.name}, {manifest.precision}, {manifest.preprocessing.width} px, 2 threads in either process; the "
+            f"cameras share the machine's {os.cpu_count()} cores with the server, and take up to one of them",
+            "*: one over its CPU time, were one core kept busy; the bare loop was measured before and after and averaged",
+        ],
+    )
+
+
+def elpv_frames(count: int = 600) -> list[bytes]:
+    """Frames of the demo data."""
+    catalog = read_elpv(count)
+    return [catalog.file(row).read_bytes() for row in catalog.rows]
+
+
+def bare(path: Path) -> float:
+    """CPU seconds a frame of decode + prepare + onnxruntime, one frame at a time."""
+    bundle, frames = Bundle.load(path), elpv_frames(BARE_FRAMES)
+    spec = bundle.manifest.preprocessing
+    for frame in frames[:50]:
+        bundle.predict(prepare([decode_for(spec, frame).pixels], spec))
+    before = time.process_time()
+    for frame in frames:
+        bundle.predict(prepare([decode_for(spec, frame).pixels], spec))
+    return (time.process_time() - before) / len(frames)
+
+
+def bare_in_a_process() -> float:
+    command = [sys.executable, "-m", "benchmarks.server_cost", "bare"]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _cost(cost: float, bare: float) -> tuple[str, str]:
+    return f"{cost * 1e3:.2f}", f"{cost / bare:.2f}"
+
+
+def _latency(load: Load) -> tuple[str, str, str, str]:
+    cuts = statistics.quantiles(load.seconds, n=100)
+    refused = 1 - load.statuses[201] / load.statuses.total()
+    return f"{cuts[49] * 1e3:.1f}", f"{cuts[98] * 1e3:.1f}", f"{cuts[98] / cuts[49]:.1f}", f"{refused:.1%}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Who is let in: by the wait that is predicted, a fair share for every camera, and a rate for each; before any work is done."""
+
+import math
+import time
+from collections import Counter, OrderedDict
+
+from serving.engine import OverloadedError
+from serving.gauges import Gauges
+from serving.problem import ProblemError
+from serving.settings import RateLimit
+
+_SMOOTHING = 0.05
+# Cameras whose bucket is remembered; names come from outside and must not fill the memory.
+_MOST_BUCKETS = 4096
+
+
+class Admission:
+    """Counts the frames in progress. Used on the event loop's thread alone."""
+
+    def __init__(self, limit: int, latency_target: float, rate: RateLimit | None, gauges: Gauges) -> None:
+        self._limit = limit
+        self._target = latency_target
+        self._rate = rate
+        self._gauges = gauges
+        self._in_progress = 0
+        self._by_camera: Counter[str] = Counter()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._seconds_each = 0.0
+
+    @property
+    def predicted_wait(self) -> float:
+        """Seconds until a frame that came now would be answered: Little's law over all that lies between the two."""
+        return (self._in_progress + 1) * self._seconds_each
+
+    def enter(self, camera: str) -> None:
+        """Let one frame of `camera` in; `leave` must follow.
+
+        Raises OverloadedError when it would be answered later than the target, and when the camera holds its share already:
+        that of n busy cameras is 1 / (n + 1), so that there is always room for another. Raises a 429 problem above its rate.
+        """
+        if self._rate is not None:
+            self._take_token(camera, self._rate, time.monotonic())
+        own = self._by_camera[camera]
+        busy = len(self._by_camera) + (own == 0)
+        late = self._in_progress > 0 and self.predicted_wait > self._target
+        if self._in_progress >= self._limit or own >= max(1, self._limit // (busy + 1)) or late:
+            self._gauges.overloaded.inc()
+            raise OverloadedError(max(1.0, self.predicted_wait - self._target))
+        self._by_camera[camera] = own + 1
+        self._in_progress += 1
+
+    def leave(self, camera: str, seconds: float) -> None:
+        """A frame that was let in has been answered, `seconds` after it came."""
+        # Little's law: what a frame takes of the whole is its time in progress by the number in progress.
+        each = seconds / self._in_progress
+        self._seconds_each += _SMOOTHING * (each - self._seconds_each) if self._seconds_each else each
+        self._in_progress -= 1
+        self._by_camera[camera] -= 1
+        if not self._by_camera[camera]:
+            del self._by_camera[camera]
+
+    @property
+    def in_progress(self) -> int:
+        return self._in_progress
+
+    def _take_token(self, camera: str, rate: RateLimit, now: float) -> None:
+        tokens, since = self._buckets.pop(camera, (float(rate.burst), now))
+        tokens = min(float(rate.burst), tokens + (now - since) * rate.frames_per_second)
+        taken = tokens >= 1
+        self._buckets[camera] = (tokens - taken, now)
+        if len(self._buckets) > _MOST_BUCKETS:
+            self._buckets.popitem(last=False)
+        if not taken:
+            self._gauges.rate_limited.inc()
+            seconds = math.ceil((1 - tokens) / rate.frames_per_second)
+            raise ProblemError(
+                429,
+                f"this camera sends more than {rate.frames_per_second:g} frames a second; post it again in {seconds} s, "
+                "nothing was stored",
+                {"Retry-After": str(seconds)},
+            )
