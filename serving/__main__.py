@@ -13,6 +13,7 @@ from rich.console import Console
 from data.catalog import read_catalog
 from data.errors import InputError
 from serving.api import create_app
+from serving.commands import audit
 from serving.demo import run_demo
 from serving.logs import configure_logs
 from serving.schema import ModelInfo, Problem, RoiReport
@@ -24,6 +25,7 @@ from serving.simulate import Simulation, print_roi, print_summary, simulate_line
 _PROMOTE_SECONDS = 120
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(audit.commands, name="audit")
 
 
 @app.command()

@@ -6,6 +6,7 @@ import structlog
 from starlette.requests import Request
 
 from data.errors import BundleError
+from serving.audit_trail import AuditWatch
 from serving.engine import Engine
 from serving.events import Events
 from serving.gauges import Gauges
@@ -32,6 +33,7 @@ class Service:
         self.engine = Engine(settings.largest_batch, settings.queue_limit, self.gauges)
         self.line = Line(settings, self.engine, self.store, self.images, self.events, self.gauges)
         self.models = Models(settings, self.store, self.engine)
+        self.audit_watch = AuditWatch(self.store, self.gauges)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -45,6 +47,7 @@ class Service:
         except BundleError as error:
             service.line.why_no_model = str(error)
             log.error("not ready: no model", cause=str(error))
+        service.audit_watch.start()
         return service
 
     @property
@@ -54,6 +57,7 @@ class Service:
 
     def close(self) -> None:
         """Finish what is in progress: decisions first, then what is to be written."""
+        self.audit_watch.close()
         self.line.close()
         self.engine.close()
         self.store.close()

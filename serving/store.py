@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
 from data.errors import InputError
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 _LARGEST_GROUP = 256
 
 T = TypeVar("T")
@@ -137,12 +137,12 @@ def _attempt(connection: Connection, job: Job[T], alone: bool) -> tuple[T | None
     return result, None
 
 
-def migrate(connection: Connection) -> None:
-    """Bring the schema to the newest revision, within the connection's transaction."""
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema up to `revision`, within the connection's transaction."""
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _tune_sqlite(engine: Engine, begin: str) -> None:

@@ -9,10 +9,10 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, create_engine, delete, insert, select, update
 
 from serving.audit import GENESIS, Action, append, entries, verify
-from serving.store import Store
+from serving.store import Store, migrate
 from serving.tables import audit, promotions, reviews
 from tests.conftest import Served, grey_png
 
@@ -131,15 +131,12 @@ def test_reviews_and_promotions_of_a_server_are_in_the_trail(server: Served) -> 
 
 def test_a_database_from_before_the_trail_gets_one(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/qc.db"
-    store = Store.open(url)
-    store.submit(promote).result()
-
-    def back(connection: Connection) -> None:
-        connection.execute(text("DROP TABLE audit"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
-
-    store.submit(back).result()
-    store.close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        migrate(connection, "0003")
+        row = {"name": "m", "version": "1", "reason": "better", "person": "ann", "promoted_at": datetime.now(UTC)}
+        connection.execute(insert(promotions).values(row))
+    engine.dispose()
     store = Store.open(url)
     assert problems(store) == []
     with store.reading() as connection:
