@@ -14,13 +14,13 @@ from serving import problem
 from serving.engine import OverloadedError
 from serving.gate import Gate
 from serving.pages import DOCS_ASSETS, UI, missing_ui, pages
-from serving.routes import audit, events, inspections, metrics, models, reviews
+from serving.routes import audit, events, holds, inspections, metrics, models, retention, reviews
 from serving.routes.parameters import problems
 from serving.settings import Settings
 from serving.store import StorageError
 
 v1 = APIRouter(prefix="/v1", responses=problems(_422="A field is missing or wrong; `detail` names it."))
-for noun in (inspections, reviews, metrics, models, audit, events):
+for noun in (inspections, reviews, metrics, models, audit, holds, retention, events):
     v1.include_router(noun.routes)
 
 

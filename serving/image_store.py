@@ -1,6 +1,8 @@
 """Frames as they were posted, in an object store by URL; content-addressed, written once, on disk before the row is."""
 
 import threading
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import obstore
@@ -18,6 +20,9 @@ class ImageStore:
     def __init__(self, place: str) -> None:
         self._synced: set[Path] = set()
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._arriving: Counter[str] = Counter()
+        self._leaving: set[str] = set()
         self._root: Path | None = None if "://" in place else Path(place).resolve()
         try:
             self._store = from_url(place) if self._root is None else LocalStore(self._root, mkdir=True)
@@ -38,6 +43,46 @@ class ImageStore:
                 self._sync(self._root / key, self._root)
         except (BaseError, OSError) as error:
             raise StorageError(f"the image could not be written: {error}") from error
+
+    def expect(self, sha256: str) -> None:
+        """Say that a frame of this content arrives; until `settle`, its image is not removed.
+
+        Waits while the same image is being removed: `put` then finds it gone, and writes it again.
+        """
+        with self._idle:
+            self._idle.wait_for(lambda: sha256 not in self._leaving)
+            self._arriving[sha256] += 1
+
+    def settle(self, sha256: str) -> None:
+        """End what `expect` began: the row is committed, or will never be."""
+        with self._idle:
+            self._arriving[sha256] -= 1
+            if self._arriving[sha256] <= 0:
+                del self._arriving[sha256]
+
+    def remove(self, sha256: str, is_needed: Callable[[], bool]) -> bool | None:
+        """Remove an image that no row needs; whether it was removed, None when a frame of its content is just arriving.
+
+        `is_needed` must read the newest commit. It is asked when no frame of this content is on its way and none can come,
+        so whatever a frame before then has committed is seen. Raises StorageError when the file cannot be removed.
+        """
+        with self._idle:
+            if sha256 in self._arriving:
+                return None
+            self._leaving.add(sha256)
+        try:
+            if is_needed():
+                return False
+            obstore.delete(self._store, _key(sha256))
+        except FileNotFoundError:
+            pass
+        except (BaseError, OSError) as error:
+            raise StorageError(f"the image {sha256} cannot be removed: {error}") from error
+        finally:
+            with self._idle:
+                self._leaving.discard(sha256)
+                self._idle.notify_all()
+        return True
 
     def get(self, sha256: str) -> bytes:
         """The bytes kept under `sha256`. Raises StorageError when they are gone."""

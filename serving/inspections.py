@@ -20,9 +20,19 @@ from data.novelty import is_unknown
 from data.region import Region
 from data.verdict import ReviewDecision, Verdict, part_verdict
 from serving.problem import ProblemError
-from serving.schema import FrameInfo, Inspection, InspectionPage, ModelRef, Part, Review, ReviewQueue, StoredImage
+from serving.schema import (
+    FrameInfo,
+    Inspection,
+    InspectionPage,
+    ModelRef,
+    Part,
+    Review,
+    ReviewQueue,
+    StoredImage,
+    Tombstone,
+)
 from serving.settings import Costs, Settings
-from serving.tables import Utc, inspections, reviews
+from serving.tables import Utc, inspections, reviews, tombstones
 
 _SHOWN = [column for column in inspections.c if column.name not in ("heatmap", "idempotency_key", "fingerprint")]
 _REVIEW = [column.label(f"review_{column.name}") for column in reviews.c if column.name != "sequence"]
@@ -134,6 +144,8 @@ def inspection_of(row: RowMapping) -> Inspection:
             bytes=row["image_bytes"],
             width=row["image_width"],
             height=row["image_height"],
+            removed_at=row["image_removed_at"],
+            removed_rule=row["image_removed_rule"],
         ),
         review=review_of(
             {column.name: row[f"review_{column.name}"] for column in reviews.c if column.name != "sequence"}
@@ -167,18 +179,30 @@ def find(connection: Connection, *clauses: ColumnElement[bool]) -> list[Inspecti
 
 
 def get(connection: Connection, id: str) -> Inspection:  # noqa: A002 - the API's name
-    """One inspection. Raises a 404 problem when there is none."""
+    """One inspection. Raises a 404 problem when there is none, 410 when retention removed it."""
     found = find(connection, inspections.c.id == id)
     if not found:
-        raise _no_such(id)
+        raise missing(connection, id)
     return found[0]
+
+
+def get_image(connection: Connection, id: str) -> StoredImage:  # noqa: A002
+    """The image of an inspection. Raises a 404 problem when there is no such, 410 when retention removed it."""
+    image = get(connection, id).image
+    if image.removed_at is not None:
+        raise ProblemError(
+            410,
+            f"the image of inspection {id} was removed on {image.removed_at.isoformat()} by the retention rule "
+            f"{image.removed_rule}; the inspection itself is still there",
+        )
+    return image
 
 
 def get_heatmap(connection: Connection, id: str) -> bytes:  # noqa: A002
     """The stored heat as a small 8-bit grey PNG. Raises a 404 problem when there is none."""
     row = connection.execute(select(inspections.c.heatmap).where(inspections.c.id == id)).first()
     if row is None:
-        raise _no_such(id)
+        raise missing(connection, id)
     if row.heatmap is None:
         raise ProblemError(404, f"inspection {id} has no heatmap: no model decided it")
     return bytes(row.heatmap)
@@ -198,18 +222,26 @@ def list_page(connection: Connection, filters: Filters, cursor: str | None, limi
 
 
 def get_part(connection: Connection, part_id: str, settings: Settings) -> Part:
-    """A part with its frames, oldest first; each camera's last frame counts. Raises a 404 problem when unknown."""
+    """A part with its frames, oldest first; each camera's last frame counts. Raises a 404 problem when unknown.
+
+    What retention removed counts as it did before.
+    """
     frames = find(connection, inspections.c.part_id == part_id)
-    if not frames:
+    query = select(tombstones).where(tombstones.c.part_id == part_id).order_by(tombstones.c.received_at)
+    removed = connection.execute(query).mappings().all()
+    if not frames and not removed:
         raise ProblemError(404, f"no frame of part {part_id} was inspected here")
-    latest = {f"{frame.station}/{frame.camera}": frame.verdict for frame in frames}
-    stations = {(frame.product, frame.station) for frame in frames}
+    latest = {f"{row['station']}/{row['camera']}": Verdict(row["verdict"]) for row in removed}
+    latest |= {f"{frame.station}/{frame.camera}": frame.verdict for frame in frames}
+    stations = {(row["product"], row["station"]) for row in removed}
+    stations |= {(frame.product, frame.station) for frame in frames}
     expected = [f"{where[1]}/{view}" for where in sorted(stations) for view in settings.expected_views(*where)]
     return Part(
         part_id=part_id,
         verdict=part_verdict(latest, expected),
         missing_views=[view for view in expected if view not in latest],
         inspections=frames,
+        removed=[Tombstone(**{name: row[name] for name in Tombstone.model_fields}) for row in removed],
     )
 
 
@@ -269,8 +301,16 @@ def render_heatmap(stored: bytes, width: int, height: int) -> bytes:
     return png.tobytes()
 
 
-def _no_such(id: str) -> ProblemError:  # noqa: A002
-    return ProblemError(404, f"there is no inspection {id}")
+def missing(connection: Connection, id: str) -> ProblemError:  # noqa: A002
+    """What to answer for an id that no inspection has: 410 when retention removed it, else 404."""
+    row = connection.execute(select(tombstones).where(tombstones.c.id == id)).first()
+    if row is None:
+        return ProblemError(404, f"there is no inspection {id}")
+    return ProblemError(
+        410,
+        f"inspection {id} of part {row.part_id}, {row.verdict}, was removed on {row.removed_at.isoformat()} by the "
+        f"retention rule {row.rule}",
+    )
 
 
 def _write_cursor(last: Inspection) -> str:

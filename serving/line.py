@@ -53,6 +53,7 @@ class _Frame:
     media_type: str = "application/octet-stream"
     width: int | None = None
     height: int | None = None
+    committing: Future[None] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,24 +101,31 @@ class Line:
         received_at, started = datetime.now(UTC), time.perf_counter()
         self._in_progress += 1
         self._gauges.in_progress.set(self._in_progress)
+        structlog.contextvars.bind_contextvars(part_id=info.part_id, line=info.line)
+        frame = _Frame(content)
+        keeping = asyncio.get_running_loop().run_in_executor(self._pool, self._keep_image, frame)
         try:
-            frame = _Frame(content)
-            keeping = asyncio.get_running_loop().run_in_executor(self._pool, self._keep_image, frame)
             decision = await self._decide_or_hold(frame)
             await keeping
             return await self._keep(info, frame, decision, key, received_at, started)
         except StorageError as error:
             self._gauges.not_stored.inc()
-            log.error("inspection not stored", part_id=info.part_id, line=info.line, cause=str(error))
+            log.error("inspection not stored", cause=str(error))
             raise
         finally:
             each = (time.perf_counter() - started) / self._in_progress
             self._seconds_each += _SMOOTHING * (each - self._seconds_each)
             self._in_progress -= 1
             self._gauges.in_progress.set(self._in_progress)
+            # Not before both are done, which a request that is cut off does not wait for.
+            (frame.committing or keeping).add_done_callback(lambda _: self._settle(frame))
 
     def close(self) -> None:
         self._pool.shutdown()
+
+    def _settle(self, frame: _Frame) -> None:
+        if frame.sha256:
+            self._images.settle(frame.sha256)
 
     async def _decide_or_hold(self, frame: _Frame) -> _Decision:
         """The one place where a failure becomes NO_DECISION: the part is held, with the reason in its record."""
@@ -159,8 +167,10 @@ class Line:
         return None if bundle is None else self._engine.submit(bundle, prepare([pixels], bundle.manifest.preprocessing))
 
     def _keep_image(self, frame: _Frame) -> None:
-        frame.sha256 = hashlib.sha256(frame.content).hexdigest()
-        self._images.put(frame.sha256, frame.content)
+        sha256 = hashlib.sha256(frame.content).hexdigest()
+        self._images.expect(sha256)
+        frame.sha256 = sha256
+        self._images.put(sha256, frame.content)
 
     async def _keep(
         self,
@@ -204,7 +214,8 @@ class Line:
             connection.execute(insert(inspections), row)
 
         try:
-            await asyncio.wrap_future(self._store.submit(add))
+            frame.committing = self._store.submit(add)
+            await asyncio.shield(asyncio.wrap_future(frame.committing))
         except IntegrityError:
             if key is None:
                 raise
@@ -218,8 +229,6 @@ class Line:
         log.info(
             "inspected",
             id=inspection.id,
-            part_id=info.part_id,
-            line=info.line,
             verdict=inspection.verdict.value,
             latency_ms=inspection.latency_ms,
         )

@@ -61,11 +61,11 @@ class Text(Message):
 
 
 class Rule(StrEnum):
-    """What retention removes: images of flagged or audited parts, images of passed parts, whole inspections."""
+    """What retention removes, in this order: whole inspections, images of flagged or audited parts, images of passed parts."""
 
+    ROWS = "rows"
     FLAGGED_IMAGES = "flagged_images"
     PASSED_IMAGES = "passed_images"
-    ROWS = "rows"
 
 
 class Cause(StrEnum):

@@ -13,6 +13,7 @@ from serving.gauges import Gauges
 from serving.image_store import ImageStore
 from serving.line import Line
 from serving.models import Models
+from serving.retention import Retention
 from serving.roi import read_assumptions
 from serving.settings import Settings
 from serving.store import Store
@@ -34,6 +35,7 @@ class Service:
         self.line = Line(settings, self.engine, self.store, self.images, self.events, self.gauges)
         self.models = Models(settings, self.store, self.engine)
         self.audit_watch = AuditWatch(self.store, self.gauges)
+        self.retention = Retention(settings.retention, self.store, self.images, self.gauges)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -48,6 +50,7 @@ class Service:
             service.line.why_no_model = str(error)
             log.error("not ready: no model", cause=str(error))
         service.audit_watch.start()
+        service.retention.start()
         return service
 
     @property
@@ -58,6 +61,7 @@ class Service:
     def close(self) -> None:
         """Finish what is in progress: decisions first, then what is to be written."""
         self.audit_watch.close()
+        self.retention.close()
         self.line.close()
         self.engine.close()
         self.store.close()

@@ -4,11 +4,13 @@ import ipaddress
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data.config import ConfigModel, load_config
+from serving.schema import Rule
 
 DEFAULT_CONFIG = Path("configs/serving/default.yaml")
 
@@ -26,6 +28,37 @@ class Costs(ConfigModel):
 
     escape: float = Field(default=285.71, gt=0)
     overkill: float = Field(default=10.0, gt=0)
+
+
+class Retention(ConfigModel):
+    """Days from the receipt of a frame for which things are kept; without a number, for ever.
+
+    What waits for a person, and what a legal hold names, is kept whatever its age.
+    """
+
+    flagged_images: float | None = Field(
+        default=None, gt=0, description="images of parts that were rejected, reviewed, audited or not decided"
+    )
+    passed_images: float | None = Field(default=None, gt=0, description="images of passed parts that nobody looked at")
+    rows: float | None = Field(
+        default=None,
+        gt=0,
+        description="whole inspections; a tombstone remains, with the verdict and what people decided",
+    )
+    every_minutes: float = Field(default=60, gt=0, description="how often it is looked for what has become too old")
+
+    @model_validator(mode="after")
+    def _rows_outlast_images(self) -> Self:
+        for name in ("flagged_images", "passed_images"):
+            days = getattr(self, name)
+            if self.rows is not None and days is not None and days > self.rows:
+                raise ValueError(f"{name}: {days:g} days, but the rows that they belong to go after {self.rows:g}")
+        return self
+
+    def days(self, rule: Rule) -> float | None:
+        """How long what `rule` removes is kept; None for ever."""
+        days: float | None = getattr(self, rule.value)
+        return days
 
 
 class Settings(BaseSettings):
@@ -54,6 +87,7 @@ class Settings(BaseSettings):
         default=30, ge=1, description="observations before a measured value replaces an assumed one"
     )
     costs: Costs = Costs()
+    retention: Retention = Retention()
     recipes: tuple[Recipe, ...] = ()
 
     @field_validator("host")

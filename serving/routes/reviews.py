@@ -33,7 +33,9 @@ def review_queue(
 @routes.put(
     "/reviews/{client_id}",
     operation_id="put_review",
-    responses=problems(_404="No such inspection.", _409="Another review has this client_id."),
+    responses=problems(
+        _404="No such inspection.", _409="Another review has this client_id.", _410="Retention removed the inspection."
+    ),
 )
 async def put_review(service: Serving, client_id: UUID, review: ReviewRequest) -> Review:
     """Record a decision; a repeat is harmless, and a later review supersedes the one before. A null decision undoes it."""
