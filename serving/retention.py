@@ -26,6 +26,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
     not_,
     or_,
     select,
@@ -42,7 +43,7 @@ from serving.periodic import Periodic
 from serving.schema import RetentionClass, RetentionPlan, Rule
 from serving.settings import Retention as Periods
 from serving.store import StorageError, Store
-from serving.tables import departing_images, inspections, tombstones
+from serving.tables import Utc, departing_images, inspections, tombstones
 
 log = structlog.get_logger()
 
@@ -96,7 +97,7 @@ class Retention:
         order = (inspections.c.received_at, inspections.c.id)
         query = select(*order).where(expired).order_by(*order).limit(_BATCH)
         if last is not None:
-            query = query.where(tuple_(*order) > tuple_(*last))
+            query = query.where(tuple_(*order) > tuple_(literal(last[0], Utc()), last[1]))
         with self._store.reading() as connection:
             return connection.execute(query).all()
 
