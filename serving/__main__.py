@@ -13,7 +13,7 @@ from rich.console import Console
 from data.catalog import read_catalog
 from data.errors import InputError
 from serving.api import create_app
-from serving.commands import audit, retention
+from serving.commands import audit, backup, doctor, retention
 from serving.demo import run_demo
 from serving.logs import configure_logs
 from serving.schema import ModelInfo, Problem, RoiReport
@@ -27,6 +27,9 @@ _PROMOTE_SECONDS = 120
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(audit.commands, name="audit")
 app.command("retention")(retention.retention)
+app.command("doctor")(doctor.doctor)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 
 
 @app.command()

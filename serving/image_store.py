@@ -1,5 +1,6 @@
 """Frames as they were posted, in an object store by URL; content-addressed, written once, on disk before the row is."""
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, from_url
+from obstore.store import LocalStore, ObjectStore, from_url
 
 from data.durable import sync
 from data.errors import InputError
@@ -28,6 +29,11 @@ class ImageStore:
             self._store = from_url(place) if self._root is None else LocalStore(self._root, mkdir=True)
         except (BaseError, OSError, ValueError) as error:
             raise InputError(f"image store {place} cannot be used: {error}") from error
+
+    @property
+    def objects(self) -> ObjectStore:
+        """The store itself."""
+        return self._store
 
     def put(self, sha256: str, content: bytes) -> None:
         """Keep `content` under its sha256; on return it is on disk. Raises StorageError when it cannot be kept."""
@@ -83,6 +89,16 @@ class ImageStore:
                 self._leaving.discard(sha256)
                 self._idle.notify_all()
         return True
+
+    def probe(self) -> None:
+        """Write, read and remove a few bytes. Raises BaseError or OSError when that is not possible."""
+        key = f".probe-{os.getpid()}"
+        obstore.put(self._store, key, b"probe", use_multipart=False)
+        try:
+            if bytes(obstore.get(self._store, key).bytes()) != b"probe":
+                raise OSError(f"{key} did not come back as it was written")
+        finally:
+            obstore.delete(self._store, key)
 
     def get(self, sha256: str) -> bytes:
         """The bytes kept under `sha256`. Raises StorageError when they are gone."""

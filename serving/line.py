@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import structlog
 import uuid_utils
+from opentelemetry.trace import Tracer
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
 
@@ -75,15 +76,24 @@ class Line:
     """Decides frames; called on the event loop."""
 
     def __init__(
-        self, settings: Settings, engine: Engine, store: Store, images: ImageStore, events: Events, gauges: Gauges
+        self,
+        settings: Settings,
+        engine: Engine,
+        store: Store,
+        images: ImageStore,
+        events: Events,
+        gauges: Gauges,
+        tracer: Tracer,
     ) -> None:
         self.why_no_model = "no model was loaded yet"
+        self.draining = False
         self._settings = settings
         self._engine = engine
         self._store = store
         self._images = images
         self._events = events
         self._gauges = gauges
+        self._tracer = tracer
         # Half of them decode, half wait for the disk.
         self._pool = ThreadPoolExecutor(settings.threads * 2, "line")
         self._in_progress = 0
@@ -93,8 +103,10 @@ class Line:
         """The stored inspection of one frame; with `key`, the one stored before under the same key and content.
 
         Raises OverloadedError before any work is done, StorageError when it could not be kept (so that the camera tries
-        again), and a 409 problem when `key` was used for another frame.
+        again), a 503 problem when the server is stopping, and a 409 problem when `key` was used for another frame.
         """
+        if self.draining:
+            raise ProblemError(503, "the server is stopping; post it again, nothing was stored", {"Retry-After": "5"})
         if self._in_progress >= self._settings.queue_limit:
             self._gauges.overloaded.inc()
             raise OverloadedError(max(1.0, self._in_progress * self._seconds_each))
@@ -119,6 +131,11 @@ class Line:
             self._gauges.in_progress.set(self._in_progress)
             # Not before both are done, which a request that is cut off does not wait for.
             (frame.committing or keeping).add_done_callback(lambda _: self._settle(frame))
+
+    @property
+    def in_progress(self) -> int:
+        """How many frames have arrived and are not answered yet."""
+        return self._in_progress
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -153,10 +170,13 @@ class Line:
 
     async def _decide(self, frame: _Frame) -> _Decision:
         bundle = self._engine.bundle
-        queued = await asyncio.get_running_loop().run_in_executor(self._pool, self._decode_and_queue, frame, bundle)
+        with self._tracer.start_as_current_span("decode"):
+            queued = await asyncio.get_running_loop().run_in_executor(self._pool, self._decode_and_queue, frame, bundle)
         if bundle is None or queued is None:
             raise NoModelError(self.why_no_model)
-        return _judge(bundle, await asyncio.wrap_future(queued), frame)
+        with self._tracer.start_as_current_span("engine"):
+            outputs = await asyncio.wrap_future(queued)
+        return _judge(bundle, outputs, frame)
 
     def _decode_and_queue(self, frame: _Frame, bundle: Bundle | None) -> Future[Outputs] | None:
         header = read_header(frame.content, self._settings.most_pixels)
@@ -215,7 +235,8 @@ class Line:
 
         try:
             frame.committing = self._store.submit(add)
-            await asyncio.shield(asyncio.wrap_future(frame.committing))
+            with self._tracer.start_as_current_span("store"):
+                await asyncio.shield(asyncio.wrap_future(frame.committing))
         except IntegrityError:
             if key is None:
                 raise

@@ -17,6 +17,7 @@ from serving.retention import Retention
 from serving.roi import read_assumptions
 from serving.settings import Settings
 from serving.store import Store
+from serving.tracing import Tracing
 
 log = structlog.get_logger()
 
@@ -27,12 +28,13 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.gauges = Gauges()
+        self.tracing = Tracing(settings.tracing)
         self.assumptions = read_assumptions(settings.roi_assumptions)
         self.images = ImageStore(settings.images)
         self.store = Store.open(settings.database_url)
         self.events = Events(self.gauges)
         self.engine = Engine(settings.largest_batch, settings.queue_limit, self.gauges)
-        self.line = Line(settings, self.engine, self.store, self.images, self.events, self.gauges)
+        self.line = Line(settings, self.engine, self.store, self.images, self.events, self.gauges, self.tracing.tracer)
         self.models = Models(settings, self.store, self.engine)
         self.audit_watch = AuditWatch(self.store, self.gauges)
         self.retention = Retention(settings.retention, self.store, self.images, self.gauges)
@@ -56,6 +58,8 @@ class Service:
     @property
     def why_not_ready(self) -> str | None:
         """Why frames would be held; None when they are decided."""
+        if self.line.draining:
+            return "the server is stopping"
         return None if self.engine.bundle is not None else self.line.why_no_model
 
     def close(self) -> None:
@@ -65,6 +69,7 @@ class Service:
         self.line.close()
         self.engine.close()
         self.store.close()
+        self.tracing.close()
 
 
 def service_of(request: Request) -> Service:

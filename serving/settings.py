@@ -61,6 +61,15 @@ class Retention(ConfigModel):
         return days
 
 
+class Tracing(ConfigModel):
+    """OpenTelemetry traces over OTLP/HTTP; needs `pip install '.[otel]'`."""
+
+    endpoint: str | None = Field(
+        default=None, description="where to send spans, such as http://127.0.0.1:4318/v1/traces; off without one"
+    )
+    share: float = Field(default=1.0, ge=0, le=1, description="of the requests that no caller traces already")
+
+
 class Settings(BaseSettings):
     """Everything that one server needs to know; paths are relative to the working directory."""
 
@@ -88,6 +97,7 @@ class Settings(BaseSettings):
     )
     costs: Costs = Costs()
     retention: Retention = Retention()
+    tracing: Tracing = Tracing()
     recipes: tuple[Recipe, ...] = ()
 
     @field_validator("host")
