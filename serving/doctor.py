@@ -68,7 +68,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
         except (InputError, ArgumentError) as error:
             yield Finding(Level.FAIL, "database", f"{error}; check database_url and that the database runs")
         if connection is not None:
-            yield from _database(settings, connection)
+            found = list(_database(settings, connection))
+            yield from found
+            if any(finding.level is not Level.OK and finding.subject != "WAL" for finding in found):
+                connection = None
         yield _images(settings)
         yield from _permissions(settings)
         yield _model(settings, connection)
@@ -207,8 +210,7 @@ def _permissions(settings: Settings) -> Iterator[Finding]:
 
 def _model(settings: Settings, connection: Connection | None) -> Finding:
     try:
-        promoted = connection if connection is not None and revision_of(connection) == newest_revision() else None
-        bundle = Bundle.load(bundle_to_serve(settings, promoted), settings.threads)
+        bundle = Bundle.load(bundle_to_serve(settings, connection), settings.threads)
     except BundleError as error:
         return Finding(Level.FAIL, "model", f"{error}. Until then every part is held")
     manifest = bundle.manifest
@@ -230,7 +232,7 @@ def _clock(connection: Connection | None) -> Iterator[Finding]:
         yield Finding(Level.FAIL, "clock", f"{what}; that is before this program was written: set the clock")
     else:
         yield Finding(Level.OK, "clock", what)
-    if connection is None or revision_of(connection) != newest_revision():
+    if connection is None:
         return
     newest = [
         connection.execute(select(func.max(column))).scalar() for column in (inspections.c.received_at, audit.c.at)
