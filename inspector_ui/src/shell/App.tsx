@@ -12,12 +12,14 @@ import type { PagePath } from "./pages";
 // the charts weigh more than everything else together, and reviewers never open them
 const QualityPage = lazy(() => import("../quality/QualityPage"));
 const RoiPage = lazy(() => import("../roi/RoiPage"));
+const AuditPage = lazy(() => import("../audit/AuditPage"));
 
 const routes: Record<PagePath, ComponentType> = {
   "/review": ReviewPage,
   "/live": LivePage,
   "/quality": QualityPage,
   "/roi": RoiPage,
+  "/audit": AuditPage,
 };
 
 const globalActions = [showHelp] as const;

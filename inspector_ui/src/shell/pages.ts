@@ -6,6 +6,7 @@ export const pages = [
   { path: "/live", label: "nav.live" },
   { path: "/quality", label: "nav.quality" },
   { path: "/roi", label: "nav.roi" },
+  { path: "/audit", label: "nav.audit" },
 ] as const satisfies readonly { path: string; label: ParseKeys }[];
 
 export type PagePath = (typeof pages)[number]["path"];
