@@ -14,6 +14,7 @@ from data.catalog import read_catalog
 from data.errors import InputError
 from serving.accounts import keys, people
 from serving.api import create_app
+from serving.commands import audit, backup, doctor, retention
 from serving.demo import run_demo
 from serving.logs import configure_logs
 from serving.people import FIRST_ADMIN
@@ -32,6 +33,11 @@ _Key = Annotated[
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(keys, name="key")
 app.add_typer(people, name="person")
+app.add_typer(audit.commands, name="audit")
+app.command("retention")(retention.retention)
+app.command("doctor")(doctor.doctor)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 
 
 @app.command()

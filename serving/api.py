@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
+from opentelemetry.trace import TracerProvider
 from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
@@ -17,17 +18,18 @@ from serving.engine import OverloadedError
 from serving.gate import Gate
 from serving.oidc import remember_attempts
 from serving.pages import DOCS_ASSETS, UI, missing_ui, pages
-from serving.routes import events, inspections, keys, metrics, models, people, reviews, session
+from serving.routes import audit, events, holds, inspections, keys, metrics, models, people, retention, reviews, session
 from serving.routes.parameters import problems
 from serving.settings import Settings
 from serving.store import StorageError
+from serving.tracing import UNTRACED
 
 v1 = APIRouter(prefix="/v1", responses=problems(_422="A field is missing or wrong; `detail` names it."))
-for noun in (inspections, reviews, metrics, models, events, session, people, keys):
+for noun in (inspections, reviews, metrics, models, audit, holds, retention, events, session, people, keys):
     v1.include_router(noun.routes)
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, tracer_provider: TracerProvider | None = None) -> FastAPI:
     """The application. `serving.server.Server` puts a Service into its state before the first request."""
 
     @asynccontextmanager
@@ -44,7 +46,15 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         lifespan=lifespan,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry={
+            "tracing": tracer_provider is not None,
+            "tracer_provider": tracer_provider,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+            "exclude": lambda scope: scope["path"] in UNTRACED,
+        },
         exception_handlers={
             problem.ProblemError: problem.on_problem,
             OverloadedError: problem.on_overloaded,

@@ -2,22 +2,25 @@
 
 Append-only hash chain as in Haber and Stornetta, How to Time-Stamp a Digital Document (1991). Whoever alters, removes or
 inserts an entry afterwards breaks the chain at that place. What a chain cannot show by itself is that its newest entries
-were cut off: note the last hash elsewhere (`audit verify` prints it) and compare.
+were cut off: note the last hash elsewhere (`audit verify` prints it) and give it to `audit verify --head` later.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, insert, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, String, Table, cast, insert, select, true
 
-from serving.tables import audit, microseconds, promotions, reviews
+from serving.tables import audit, holds, microseconds, promotions, reviews, tombstones
 
 GENESIS = "0" * 64
+
+_CHUNK = 500
+_MOST_NAMED = 1000
 
 
 class Action(StrEnum):
@@ -31,14 +34,32 @@ class Action(StrEnum):
     PASSWORD_CHANGED = "PASSWORD_CHANGED"  # noqa: S105
     KEY_ADDED = "KEY_ADDED"
     KEY_REVOKED = "KEY_REVOKED"
+    HOLD = "HOLD"
+    HOLD_LIFTED = "HOLD_LIFTED"
+    IMAGES_REMOVED = "IMAGES_REMOVED"
+    ROWS_REMOVED = "ROWS_REMOVED"
 
 
-# The rows that an entry's `new` repeats in full, so that altering the row itself is found too; keyed by the column that
-# the entry's subject names.
-_COVERED: dict[Action, tuple[Table, str]] = {
-    Action.REVIEW: (reviews, "client_id"),
-    Action.PROMOTION: (promotions, "sequence"),
+@dataclass(frozen=True)
+class _Covered:
+    """Rows that an entry's `new` repeats, so that altering the row itself is found too."""
+
+    table: Table
+    key: str
+    told: ColumnElement[bool]
+    """which rows must have an entry"""
+
+
+_COVERED: dict[Action, _Covered] = {
+    Action.REVIEW: _Covered(reviews, "client_id", true()),
+    Action.PROMOTION: _Covered(promotions, "sequence", true()),
+    Action.HOLD: _Covered(holds, "id", true()),
+    Action.HOLD_LIFTED: _Covered(holds, "id", holds.c.lifted_at.is_not(None)),
 }
+
+
+# A batch of tombstones is told of by a digest over these; their `batch` is the entry itself.
+TOLD_OF_TOMBSTONES = [column for column in tombstones.c if column.name != "batch"]
 
 
 @dataclass(frozen=True)
@@ -48,14 +69,20 @@ class Broken:
     sequence: int | None
     what: str
 
+    def __str__(self) -> str:
+        return self.what if self.sequence is None else f"entry {self.sequence}: {self.what}"
+
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found: how many entries, the hash of the newest, and every place that does not hold."""
+    """What `verify` found: how many entries, the hash of the newest, and the places that do not hold."""
 
     entries: int
     head: str
     broken: tuple[Broken, ...]
+    """at most a thousand of them"""
+    unnamed: int
+    """how many more there are"""
 
 
 def append(
@@ -67,16 +94,17 @@ def append(
     old: Mapping[str, Any] | None = None,
     new: Mapping[str, Any] | None = None,
     reason: str = "",
-) -> None:
-    """Add an entry, within the transaction of the change that it tells of.
+) -> int:
+    """Add an entry, within the transaction of the change that it tells of; its sequence is returned.
 
     `subject` names what was changed, such as a review's client_id; `old` and `new` are JSON objects, their times
     kept as `plain` gives them. Two writers that append at once cannot fork the chain: `previous` is unique and the
     later one fails.
     """
     last = connection.execute(select(audit.c.sequence, audit.c.hash).order_by(audit.c.sequence.desc()).limit(1)).first()
+    sequence = 1 if last is None else last.sequence + 1
     entry = {
-        "sequence": 1 if last is None else last.sequence + 1,
+        "sequence": sequence,
         "at": datetime.now(UTC),
         "action": action.value,
         "subject": subject,
@@ -87,40 +115,59 @@ def append(
         "previous": GENESIS if last is None else last.hash,
     }
     connection.execute(insert(audit), {**entry, "hash": _hash(entry)})
+    return sequence
 
 
-def verify(connection: Connection) -> Verification:
-    """Recompute every hash, and compare every review and promotion with the entry that tells of it."""
-    broken: list[Broken] = []
-    told: dict[tuple[Action, str], Any] = {}
+def verify(
+    connection: Connection, noted_head: str | None = None, rest: Callable[[], None] = lambda: None
+) -> Verification:
+    """Recompute every hash, and compare every review, promotion, hold and tombstone with the entry that tells of it.
+
+    `noted_head` is the hash of an entry noted earlier, which must still be there. Memory stays bounded whatever the number
+    of entries; `rest` is called every few hundred of them.
+    """
+    broken = _Found()
     expected, head, count = 1, GENESIS, 0
-    for entry in entries(connection):
-        count += 1
-        if entry["sequence"] != expected:
-            broken.append(Broken(entry["sequence"], f"entries {expected} to {entry['sequence'] - 1} are missing"))
-        if entry["previous"] != head:
-            broken.append(Broken(entry["sequence"], "it does not follow the entry before it: one of them was altered"))
-        if entry["hash"] != _hash(entry):
-            broken.append(Broken(entry["sequence"], "its content is not what was written"))
-        expected, head = entry["sequence"] + 1, entry["hash"]
-        if entry["action"] in _COVERED:
-            told[Action(entry["action"]), entry["subject"]] = entry
-    for action, (table, key) in _COVERED.items():
-        for row in connection.execute(select(table)).mappings():
-            found = told.pop((action, str(row[key])), None)
-            name = f"{table.name} {row[key]}"
-            if found is None:
-                broken.append(Broken(None, f"{name} has no entry: it was added past the trail"))
-            elif any(plain(row[name]) != value for name, value in found["new"].items()):
-                broken.append(Broken(found["sequence"], f"{name} was altered after it was written"))
-    for (action, subject), entry in told.items():
-        broken.append(Broken(entry["sequence"], f"{_COVERED[action][0].name} {subject} was removed"))
-    return Verification(count, head, tuple(broken))
+    noted_is_there = noted_head in (None, GENESIS)
+    for chunk in _chunks(connection):
+        for entry in chunk:
+            if entry["sequence"] != expected:
+                broken.add(entry["sequence"], f"entries {expected} to {entry['sequence'] - 1} before it are missing")
+            if entry["previous"] != head:
+                broken.add(entry["sequence"], "it does not follow the entry before it: one of them was altered")
+            if entry["hash"] != _hash(entry):
+                broken.add(entry["sequence"], "its content is not what was written")
+            expected, head = entry["sequence"] + 1, entry["hash"]
+            noted_is_there = noted_is_there or head == noted_head
+        count += len(chunk)
+        _compare_rows(connection, chunk, broken)
+        rest()
+    for action, covered in _COVERED.items():
+        for key in _untold(connection, action, covered):
+            broken.add(None, f"{covered.table.name} {key} has no entry: it was added past the trail")
+            rest()
+    for batch in _untold_batches(connection):
+        broken.add(None, f"tombstones of batch {batch} have no entry: they were added past the trail")
+    if not noted_is_there:
+        broken.add(
+            None, f"the noted head {noted_head} is no longer in the chain: the newest entries were cut off or redone"
+        )
+    return Verification(count, head, tuple(broken.named), broken.unnamed)
 
 
-def entries(connection: Connection) -> Iterator[RowMapping]:
-    """Every entry, oldest first."""
-    yield from connection.execute(select(audit).order_by(audit.c.sequence)).mappings()
+def entries(
+    connection: Connection, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[RowMapping]:
+    """Every entry of [since, until), oldest first, read a chunk at a time."""
+    within = [*([] if since is None else [audit.c.at >= since]), *([] if until is None else [audit.c.at < until])]
+    for chunk in _chunks(connection, *within):
+        yield from chunk
+
+
+def digest(rows: Iterable[Mapping[str, Any] | RowMapping]) -> str:
+    """SHA-256 over rows, whatever their order: an entry that tells of many rows names them by it."""
+    lines = sorted(json.dumps(plain(row), sort_keys=True, separators=(",", ":")) for row in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def plain(value: Any) -> Any:
@@ -134,6 +181,68 @@ def plain(value: Any) -> Any:
             return microseconds(value)
         case _:
             return value
+
+
+def _chunks(connection: Connection, *within: ColumnElement[bool]) -> Iterator[Sequence[RowMapping]]:
+    last = 0
+    while True:
+        query = select(audit).where(audit.c.sequence > last, *within).order_by(audit.c.sequence).limit(_CHUNK)
+        chunk = connection.execute(query).mappings().all()
+        if chunk:
+            yield chunk
+        if len(chunk) < _CHUNK:
+            return
+        last = chunk[-1]["sequence"]
+
+
+class _Found:
+    def __init__(self) -> None:
+        self.named: list[Broken] = []
+        self.unnamed = 0
+
+    def add(self, sequence: int | None, what: str) -> None:
+        if len(self.named) < _MOST_NAMED:
+            self.named.append(Broken(sequence, what))
+        else:
+            self.unnamed += 1
+
+
+def _compare_rows(connection: Connection, chunk: Sequence[RowMapping], broken: _Found) -> None:
+    for action, covered in _COVERED.items():
+        told = [entry for entry in chunk if entry["action"] == action]
+        if not told:
+            continue
+        table, key = covered.table, covered.table.c[covered.key]
+        wanted = _keys(key.type.python_type, [entry["subject"] for entry in told])
+        rows = {str(row[key.name]): row for row in connection.execute(select(table).where(key.in_(wanted))).mappings()}
+        for entry in told:
+            row, name = rows.get(entry["subject"]), f"{table.name} {entry['subject']}"
+            if row is None:
+                broken.add(entry["sequence"], f"{name} was removed")
+            elif any(plain(row[column]) != value for column, value in (entry["new"] or {}).items()):
+                broken.add(entry["sequence"], f"{name} was altered after it was written")
+    for entry in chunk:
+        if entry["action"] == Action.ROWS_REMOVED:
+            batch = select(*TOLD_OF_TOMBSTONES).where(tombstones.c.batch == entry["sequence"])
+            if digest(connection.execute(batch).mappings()) != entry["new"]["digest"]:
+                broken.add(entry["sequence"], "the tombstones that it tells of were altered or removed")
+
+
+def _keys(kind: type, subjects: list[str]) -> list[Any]:
+    return [int(subject) for subject in subjects if subject.isdecimal()] if kind is int else subjects
+
+
+def _untold(connection: Connection, action: Action, covered: _Covered) -> Iterator[Any]:
+    key = covered.table.c[covered.key]
+    entry = select(audit.c.sequence).where(audit.c.subject == cast(key, String), audit.c.action == action.value)
+    yield from connection.execute(select(key).where(covered.told, ~entry.exists())).scalars()
+
+
+def _untold_batches(connection: Connection) -> Iterator[int]:
+    entry = select(audit.c.sequence).where(
+        audit.c.sequence == tombstones.c.batch, audit.c.action == Action.ROWS_REMOVED.value
+    )
+    yield from connection.execute(select(tombstones.c.batch).where(~entry.exists()).distinct()).scalars()
 
 
 def _hash(entry: Mapping[str, Any] | RowMapping) -> str:

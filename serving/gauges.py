@@ -1,6 +1,6 @@
 """What Prometheus scrapes at /metrics."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
@@ -71,6 +71,22 @@ class Gauges:
             "Event streams closed because the client read too slowly",
             registry=self.registry,
         )
+        self.audit_holds = Gauge(
+            "qc_audit_trail_holds", "1 when the last check of the audit trail found nothing", registry=self.registry
+        )
+        self.audit_entries = Gauge(
+            "qc_audit_trail_entries", "Entries at the last check of the audit trail", registry=self.registry
+        )
+        self.removed = Counter(
+            "qc_retention_removed",
+            "Removed by retention, by rule; images count frames",
+            ["rule"],
+            registry=self.registry,
+        )
+        self.files_removed = Counter(
+            "qc_retention_files_removed", "Image files that no inspection needed any more", registry=self.registry
+        )
+        ProcessCollector(registry=self.registry)
 
     def render(self) -> bytes:
         return generate_latest(self.registry)

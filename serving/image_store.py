@@ -4,6 +4,7 @@ import itertools
 import os
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, from_url
+from obstore.store import LocalStore, ObjectStore, from_url
 
 from data.durable import sync
 from data.errors import InputError
@@ -60,6 +61,9 @@ class ImageStore:
         self._numbers = itertools.count()
         self._fresh: set[str] | None = set()
         self._lock = threading.Lock()
+        self._idle = threading.Condition(self._lock)
+        self._arriving: Counter[str] = Counter()
+        self._leaving: set[str] = set()
         self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
         count = _REMOTE_WRITERS if self._root is None else 1
         self._writers = [
@@ -83,6 +87,11 @@ class ImageStore:
                 self._fresh.add(sha256)
         self._queue.put(_Queued(sha256, content, done))
 
+    @property
+    def objects(self) -> ObjectStore:
+        """The store itself."""
+        return self._store
+
     def put(self, sha256: str, content: bytes) -> None:
         """Keep `content` under its sha256; on return it is on disk. Raises StorageError when it cannot be kept."""
         raised: list[StorageError | None] = []
@@ -96,6 +105,56 @@ class ImageStore:
         finished.wait()
         if raised[0] is not None:
             raise raised[0]
+
+    def expect(self, sha256: str) -> None:
+        """Say that a frame of this content arrives; until `release`, its image is not removed.
+
+        Waits while the same image is being removed: `keep` then finds it gone, and writes it again.
+        """
+        with self._idle:
+            self._idle.wait_for(lambda: sha256 not in self._leaving)
+            self._arriving[sha256] += 1
+
+    def release(self, sha256: str) -> None:
+        """End what `expect` began: the row is committed, or will never be."""
+        with self._idle:
+            self._arriving[sha256] -= 1
+            if self._arriving[sha256] <= 0:
+                del self._arriving[sha256]
+
+    def remove(self, sha256: str, is_needed: Callable[[], bool]) -> bool | None:
+        """Remove an image that no row needs; whether it was removed, None when a frame of its content is just arriving.
+
+        `is_needed` must read the newest commit. It is asked when no frame of this content is on its way and none can come,
+        so whatever a frame before then has committed is seen. Raises StorageError when the file cannot be removed.
+        """
+        with self._idle:
+            if sha256 in self._arriving:
+                return None
+            self._leaving.add(sha256)
+        try:
+            if is_needed():
+                return False
+            obstore.delete(self._store, _key(sha256))
+        except FileNotFoundError:
+            pass
+        except (BaseError, OSError) as error:
+            raise StorageError(f"the image {sha256} cannot be removed: {error}") from error
+        finally:
+            with self._idle:
+                self._leaving.discard(sha256)
+                self._idle.notify_all()
+        return True
+
+    def probe(self) -> None:
+        """Write, read and remove a few bytes. Raises BaseError or OSError when that is not possible."""
+        key = f".probe-{os.getpid()}"
+        obstore.put(self._store, key, b"probe", use_multipart=False)
+        try:
+            if bytes(obstore.get(self._store, key).bytes()) != b"probe":
+                raise OSError(f"{key} did not come back as it was written")
+        finally:
+            obstore.delete(self._store, key)
 
     def get(self, sha256: str) -> bytes:
         """The bytes kept under `sha256`. Raises StorageError when they are gone."""

@@ -29,11 +29,12 @@ from serving.schema import (
     Review,
     ReviewQueue,
     StoredImage,
+    Tombstone,
     View,
     ViewState,
 )
 from serving.settings import Costs, Settings
-from serving.tables import Utc, inspections, reviews
+from serving.tables import Utc, inspections, reviews, tombstones
 
 _HIDDEN = ("heatmap", "idempotency_key", "fingerprint", "posted_by")
 _SHOWN = [column for column in inspections.c if column.name not in _HIDDEN]
@@ -154,6 +155,8 @@ def inspection_of(row: RowMapping) -> Inspection:
             width=row["image_width"],
             height=row["image_height"],
             kept=row["image_kept"],
+            removed_at=row["image_removed_at"],
+            removed_rule=row["image_removed_rule"],
         ),
         review=review_of(
             {column.name: row[f"review_{column.name}"] for column in reviews.c if column.name != "sequence"}
@@ -187,10 +190,10 @@ def find(connection: Connection, *clauses: ColumnElement[bool]) -> list[Inspecti
 
 
 def get(connection: Connection, id: str) -> Inspection:  # noqa: A002 - the API's name
-    """One inspection. Raises a 404 problem when there is none."""
+    """One inspection. Raises a 404 problem when there is none, 410 when retention removed it."""
     found = find(connection, inspections.c.id == id)
     if not found:
-        raise _no_such(id)
+        raise missing(connection, id)
     return found[0]
 
 
@@ -198,15 +201,32 @@ def get_posted_by(connection: Connection, id: str, posted_by: str) -> Inspection
     """The inspection when this key posted it; a 404 problem otherwise, so that a camera learns nothing of others."""
     found = find(connection, inspections.c.id == id, inspections.c.posted_by == posted_by)
     if not found:
-        raise _no_such(id)
+        raise ProblemError(404, f"there is no inspection {id}")
     return found[0]
+
+
+def get_image(connection: Connection, id: str) -> StoredImage:  # noqa: A002
+    """The image of an inspection. Raises a 404 problem when there is no such, 410 when it was not kept or is removed."""
+    image = get(connection, id).image
+    if not image.kept:
+        raise ProblemError(
+            410,
+            f"the image of inspection {id} was not kept: it passed while the disk was nearly full; its record stands",
+        )
+    if image.removed_at is not None:
+        raise ProblemError(
+            410,
+            f"the image of inspection {id} was removed on {image.removed_at.isoformat()} by the retention rule "
+            f"{image.removed_rule}; the inspection itself is still there",
+        )
+    return image
 
 
 def get_heatmap(connection: Connection, id: str) -> bytes:  # noqa: A002
     """The stored heat as a small 8-bit grey PNG. Raises a 404 problem when there is none."""
     row = connection.execute(select(inspections.c.heatmap).where(inspections.c.id == id)).first()
     if row is None:
-        raise _no_such(id)
+        raise missing(connection, id)
     if row.heatmap is None:
         raise ProblemError(404, f"inspection {id} has no heatmap: no model decided it")
     return bytes(row.heatmap)
@@ -226,22 +246,30 @@ def list_page(connection: Connection, filters: Filters, cursor: str | None, limi
 
 
 def get_part(connection: Connection, part_id: str, settings: Settings) -> Part:
-    """A part with its frames, oldest first; each camera's last frame counts. Raises a 404 problem when unknown."""
+    """A part with its frames, oldest first; each camera's last frame counts. Raises a 404 problem when unknown.
+
+    What retention removed counts as it did before.
+    """
     frames = find(connection, inspections.c.part_id == part_id)
-    if not frames:
+    query = select(tombstones).where(tombstones.c.part_id == part_id).order_by(tombstones.c.received_at)
+    removed = connection.execute(query).mappings().all()
+    if not frames and not removed:
         raise ProblemError(404, f"no frame of part {part_id} was inspected here")
-    latest = {f"{frame.station}/{frame.camera}": frame.verdict for frame in frames}
+    latest = {f"{row['station']}/{row['camera']}": Verdict(row["verdict"]) for row in removed}
+    latest |= {f"{frame.station}/{frame.camera}": frame.verdict for frame in frames}
+    seen = [((frame.product, frame.station), frame.received_at) for frame in frames]
+    seen += [((row["product"], row["station"]), row["received_at"]) for row in removed]
     views: list[View] = []
     now = datetime.now(UTC)
-    for product, station in sorted({(frame.product, frame.station) for frame in frames}):
+    for product, station in sorted({where for where, _ in seen}):
         recipe = settings.recipe(product, station)
         if recipe is None:
             continue
-        first = min(frame.received_at for frame in frames if (frame.product, frame.station) == (product, station))
+        first = min(at for where, at in seen if where == (product, station))
         due_at = first + timedelta(seconds=recipe.view_window_seconds)
         for camera in recipe.expected_views:
-            seen = f"{station}/{camera}" in latest
-            state = ViewState.SEEN if seen else ViewState.AWAITED if now < due_at else ViewState.OVERDUE
+            has_come = f"{station}/{camera}" in latest
+            state = ViewState.SEEN if has_come else ViewState.AWAITED if now < due_at else ViewState.OVERDUE
             views.append(View(station=station, camera=camera, state=state, due_at=due_at))
     expected = [f"{view.station}/{view.camera}" for view in views]
     return Part(
@@ -250,6 +278,7 @@ def get_part(connection: Connection, part_id: str, settings: Settings) -> Part:
         missing_views=[view for view in expected if view not in latest],
         views=views,
         inspections=frames,
+        removed=[Tombstone(**{name: row[name] for name in Tombstone.model_fields}) for row in removed],
     )
 
 
@@ -309,8 +338,16 @@ def render_heatmap(stored: bytes, width: int, height: int) -> bytes:
     return png.tobytes()
 
 
-def _no_such(id: str) -> ProblemError:  # noqa: A002
-    return ProblemError(404, f"there is no inspection {id}")
+def missing(connection: Connection, id: str) -> ProblemError:  # noqa: A002
+    """What to answer for an id that no inspection has: 410 when retention removed it, else 404."""
+    row = connection.execute(select(tombstones).where(tombstones.c.id == id)).first()
+    if row is None:
+        return ProblemError(404, f"there is no inspection {id}")
+    return ProblemError(
+        410,
+        f"inspection {id} of part {row.part_id}, {row.verdict}, was removed on {row.removed_at.isoformat()} by the "
+        f"retention rule {row.rule}",
+    )
 
 
 def _write_cursor(last: Inspection) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 
 import structlog
 import uuid_utils
+from opentelemetry import context as otel
+from opentelemetry.trace import INVALID_SPAN, Span, Tracer
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
@@ -74,6 +76,7 @@ class _Frame:
         "content",
         "deadline",
         "decision",
+        "expected",
         "fingerprint",
         "height",
         "info",
@@ -87,7 +90,9 @@ class _Frame:
         "posted_by",
         "received_at",
         "sha256",
+        "span",
         "started",
+        "traced",
         "waits_for_verdict",
         "width",
     )
@@ -101,6 +106,8 @@ class _Frame:
         self.camera = camera
         self.mailbox = mailbox
         self.posted_by = posted_by
+        self.traced = otel.get_current()
+        self.span: Span = INVALID_SPAN
         self.answer: asyncio.Future[Inspection] = mailbox.loop.create_future()
         self.received_at = datetime.now(UTC)
         self.started = time.perf_counter()
@@ -113,6 +120,8 @@ class _Frame:
         self.lock = threading.Lock()
         self.decision: _Decision | None = None
         self.waits_for_verdict = False
+        self.expected = False
+        """whether the image store was told that this image arrives, and not yet that it is settled"""
         self.kept = True
         self.missing = 2
         """what the row still waits for: the decision, and the image on disk"""
@@ -157,9 +166,11 @@ class Line:
         views: Views,
         events: Events,
         gauges: Gauges,
+        tracer: Tracer,
     ) -> None:
         self.why_no_model = "no model was loaded yet"
         self.why_no_recipe: dict[RecipeName, str] = {}
+        self.draining = False
         self._settings = settings
         self._engine = engine
         self._store = store
@@ -168,6 +179,7 @@ class Line:
         self._views = views
         self._events = events
         self._gauges = gauges
+        self._tracer = tracer
         self._pool = ThreadPoolExecutor(settings.threads, "line")
         self._admission = Admission(settings.queue_limit, settings.latency_target_seconds, settings.rate, gauges)
         self._mailbox: Mailbox | None = None
@@ -180,8 +192,10 @@ class Line:
         `posted_by` names the caller's API key, which may read the answer back.
         Raises OverloadedError before any work is done, StorageError when it could not be kept (so that the camera tries
         again), and a problem: 409 when `key` was used for another frame, 422 for an unknown line, 429 above the camera's
-        rate, 507 for a disk that is nearly full.
+        rate, 503 when the server is stopping, 507 for a disk that is nearly full.
         """
+        if self.draining:
+            raise ProblemError(503, "the server is stopping; post it again, nothing was stored", {"Retry-After": "5"})
         self._check_line(info.line)
         self._space.check()
         camera = f"{info.line}\n{info.station}\n{info.camera}"
@@ -189,6 +203,7 @@ class Line:
         loop = asyncio.get_running_loop()
         if self._mailbox is None or self._mailbox.loop is not loop:
             self._mailbox = Mailbox(loop)
+        structlog.contextvars.bind_contextvars(part_id=info.part_id, line=info.line)
         frame = _Frame(info, content, key, camera, self._mailbox, posted_by)
         frame.deadline = frame.started + self._settings.deadline_seconds
         too_late = loop.call_later(self._settings.deadline_seconds, self._hold, frame, TimeoutError())
@@ -198,7 +213,7 @@ class Line:
             inspection = await frame.answer
         except StorageError as error:
             self._gauges.not_stored.inc()
-            log.error("inspection not stored", part_id=info.part_id, line=info.line, cause=str(error))
+            log.error("inspection not stored", cause=str(error))
             raise
         finally:
             too_late.cancel()
@@ -209,6 +224,11 @@ class Line:
         else:
             self._gauges.replayed.inc()
         return inspection
+
+    @property
+    def in_progress(self) -> int:
+        """How many frames have arrived and are not answered yet."""
+        return self._admission.in_progress
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -227,15 +247,19 @@ class Line:
                 frame.fingerprint = hashlib.sha256(told.encode()).hexdigest()
                 if self._replay(frame):
                     return
+            self._images.expect(frame.sha256)
+            frame.expected = True
             if self._space.keeps_passed or not self._await_verdict(frame):
                 self._images.keep(frame.sha256, frame.content, partial(self._image_kept, frame))
         except Exception as error:  # noqa: BLE001 - the camera must learn that nothing was kept, whatever it was
-            frame.fail(error if isinstance(error, StorageError | ProblemError) else StorageError(str(error)))
+            self._fail(frame, error if isinstance(error, StorageError | ProblemError) else StorageError(str(error)))
             return
         try:
             if time.perf_counter() >= frame.deadline:
                 raise TimeoutError
-            bundle, prepared = self._prepare(frame)
+            with self._tracer.start_as_current_span("decode", frame.traced):
+                bundle, prepared = self._prepare(frame)
+            frame.span = self._tracer.start_span("engine", frame.traced)
             queued = self._engine.submit(bundle, prepared, frame.camera, frame.deadline)
             queued.add_done_callback(partial(self._judge_or_hold, frame, bundle))
         except Exception as error:  # noqa: BLE001 - whatever it is, the part must be held
@@ -257,6 +281,7 @@ class Line:
 
     def _judge_or_hold(self, frame: _Frame, bundle: Bundle, queued: Future[Outputs]) -> None:
         """On the engine's thread."""
+        frame.span.end()
         try:
             decision = _judge(bundle, queued.result(), frame)
         except Exception as error:  # noqa: BLE001 - as above
@@ -297,7 +322,7 @@ class Line:
 
     def _image_kept(self, frame: _Frame, error: StorageError | None) -> None:
         if error is not None:
-            frame.fail(error)
+            self._fail(frame, error)
         elif frame.arrived():
             self._keep(frame)
 
@@ -313,10 +338,24 @@ class Line:
                 inspection, decision.heatmap, frame.key, frame.fingerprint, self._settings.costs, frame.posted_by
             )
 
+        frame.span = self._tracer.start_span("store", frame.traced)
         self._store.insert(inspections, make_row).add_done_callback(partial(self._kept, frame))
+
+    def _fail(self, frame: _Frame, error: Exception) -> None:
+        """No row will ever be written for this frame."""
+        self._release(frame)
+        frame.fail(error)
+
+    def _release(self, frame: _Frame) -> None:
+        with frame.lock:
+            expected, frame.expected = frame.expected, False
+        if expected:
+            self._images.release(frame.sha256)
 
     def _kept(self, frame: _Frame, stored: Future[None]) -> None:
         """On the writer's thread, after the commit."""
+        self._release(frame)
+        frame.span.end()
         error = stored.exception()
         if error is None:
             assert frame.inspection is not None
@@ -370,8 +409,6 @@ class Line:
         log.info(
             "inspected",
             id=inspection.id,
-            part_id=info.part_id,
-            line=info.line,
             verdict=inspection.verdict.value,
             latency_ms=inspection.latency_ms,
         )

@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Table, func, select, type_coerce
 from statsmodels.stats.proportion import proportion_confint
 
 from data.verdict import ReviewDecision, Verdict
 from serving.problem import ProblemError
 from serving.schema import LineThroughput, QualityBucket, QualityMetrics, Rate, ThroughputMetrics
-from serving.tables import inspections, reviews
+from serving.tables import inspections, reviews, tombstones
 
 _BUCKETS = (10, 60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400)
 _FEW_BUCKETS = 120
@@ -24,6 +24,9 @@ NO_AUDITS = (
     "no audits of passed parts yet: a defect that the model passed is seen by nobody, so escapes cannot be counted. "
     "Send a random sample of passed parts to review to measure them"
 )
+
+# What retention removed still counts, so that figures over the past stay what they were.
+_RECORDED = (inspections, tombstones)
 
 _Counts = Counter[tuple[Verdict, ReviewDecision | None]]
 
@@ -59,18 +62,14 @@ def quality(
     seconds = bucket_seconds or next((size for size in _BUCKETS if span / size <= _FEW_BUCKETS), _BUCKETS[-1])
     if span / seconds > _MOST_BUCKETS:
         raise ProblemError(422, f"bucket_seconds: {span / seconds:,.0f} buckets; at most {_MOST_BUCKETS:,} are given")
-    table = inspections.c
-    within = _within(since, until, line)
-    bucket = type_coerce(table.received_at, BigInteger) // (seconds * 1_000_000)
-    rows = connection.execute(
-        select(bucket, table.verdict, table.decision, func.count())
-        .where(*within)
-        .group_by(bucket, table.verdict, table.decision)
-    )
     by_bucket: dict[int, _Counts] = {}
-    for number, verdict, decision, count in rows:
-        counts = by_bucket.setdefault(int(number), Counter())
-        counts[Verdict(verdict), None if decision is None else ReviewDecision(decision)] += count
+    for table in _RECORDED:
+        bucket = type_coerce(table.c.received_at, BigInteger) // (seconds * 1_000_000)
+        grouped = (bucket, table.c.verdict, table.c.decision)
+        query = select(*grouped, func.count()).where(*_within(since, until, line, table)).group_by(*grouped)
+        for number, verdict, decision, count in connection.execute(query):
+            counts = by_bucket.setdefault(int(number), Counter())
+            counts[Verdict(verdict), None if decision is None else ReviewDecision(decision)] += count
     total: _Counts = sum(by_bucket.values(), Counter())
     inspected = total.total()
     flagged = _sum(total, [verdict for verdict in Verdict if verdict.flagged])
@@ -99,7 +98,7 @@ def quality(
         ),
         false_call_rate=rate_of(_of_flagged(total, ReviewDecision.FALSE_CALL), inspected, nothing),
         escape_rate=rate_of(0, 0, NO_AUDITS),
-        by_class=_by_class(connection, within),
+        by_class=_by_class(connection, since, until, line),
         bucket_seconds=seconds,
         series=_series(by_bucket, seconds),
     )
@@ -107,13 +106,11 @@ def quality(
 
 def flag_reviews(connection: Connection) -> tuple[int, int, int, int]:
     """Over all time: frames inspected, flagged, flagged and confirmed defective, flagged and called false."""
-    table = inspections.c
-    rows = connection.execute(
-        select(table.verdict, table.decision, func.count()).group_by(table.verdict, table.decision)
-    )
     counts: _Counts = Counter()
-    for verdict, decision, count in rows:
-        counts[Verdict(verdict), None if decision is None else ReviewDecision(decision)] += count
+    for table in _RECORDED:
+        grouped = (table.c.verdict, table.c.decision)
+        for verdict, decision, count in connection.execute(select(*grouped, func.count()).group_by(*grouped)):
+            counts[Verdict(verdict), None if decision is None else ReviewDecision(decision)] += count
     return (
         counts.total(),
         _sum(counts, [verdict for verdict in Verdict if verdict.flagged]),
@@ -175,18 +172,23 @@ def throughput(connection: Connection, since: datetime, until: datetime) -> Thro
     )
 
 
-def _within(since: datetime, until: datetime, line: str | None) -> list[ColumnElement[bool]]:
-    table = inspections.c
-    clauses: list[ColumnElement[bool]] = [table.received_at >= since, table.received_at < until]
-    return clauses if line is None else [*clauses, table.line == line]
+def _within(
+    since: datetime, until: datetime, line: str | None, table: Table = inspections
+) -> list[ColumnElement[bool]]:
+    clauses: list[ColumnElement[bool]] = [table.c.received_at >= since, table.c.received_at < until]
+    return clauses if line is None else [*clauses, table.c.line == line]
 
 
-def _by_class(connection: Connection, within: Sequence[ColumnElement[bool]]) -> dict[str, int]:
-    joined = inspections.join(reviews, reviews.c.client_id == inspections.c.review_id)
-    name = func.coalesce(reviews.c.defect_class, inspections.c.class_name, "unnamed")
-    confirmed = inspections.c.decision == ReviewDecision.DEFECT_CONFIRMED.value
-    query = select(name, func.count()).select_from(joined).where(*within, confirmed).group_by(name)
-    return {str(name): count for name, count in connection.execute(query.order_by(func.count().desc()))}
+def _by_class(connection: Connection, since: datetime, until: datetime, line: str | None) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for table in _RECORDED:
+        joined = table.join(reviews, reviews.c.client_id == table.c.review_id)
+        name = func.coalesce(reviews.c.defect_class, table.c.class_name, "unnamed")
+        confirmed = table.c.decision == ReviewDecision.DEFECT_CONFIRMED.value
+        query = select(name, func.count()).select_from(joined).where(*_within(since, until, line, table), confirmed)
+        for each, count in connection.execute(query.group_by(name)):
+            counts[str(each)] += count
+    return dict(counts.most_common())
 
 
 def _series(by_bucket: dict[int, _Counts], seconds: int) -> list[QualityBucket]:

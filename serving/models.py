@@ -33,9 +33,8 @@ class Models:
 
     def start(self) -> None:
         """Load the bundle of the settings, else the last promoted, else the newest. Raises BundleError when it is unfit."""
-        path = self._settings.bundle or self._last_promoted() or self._newest()
-        if path is None:
-            raise BundleError(f"no bundle in {self._settings.bundles}; run `make train`, or copy a bundle there")
+        with self._store.reading() as connection:
+            path = bundle_to_serve(self._settings, connection)
         self._engine.swap(self._load(path))
 
     def start_recipes(self) -> dict[RecipeName, str]:
@@ -47,7 +46,8 @@ class Models:
         for recipe in self._settings.recipes:
             name = (recipe.product, recipe.station)
             try:
-                path = self._last_promoted(name)
+                with self._store.reading() as connection:
+                    path = _last_promoted(self._settings, connection, self._manifests(), name)
                 if path is None and recipe.bundle is not None:
                     path = self._named(recipe.bundle)
                 if path is not None:
@@ -150,13 +150,7 @@ class Models:
         return bundle
 
     def _manifests(self) -> dict[Path, Manifest]:
-        found = {}
-        for file in sorted(self._settings.bundles.glob(f"**/{MANIFEST}")):
-            try:
-                found[file.parent] = read_manifest(file.parent)
-            except BundleError as error:
-                log.warning("bundle left out", cause=str(error))
-        return found
+        return _manifests_in(self._settings.bundles)
 
     def _loaded(self, path: Path) -> Bundle | None:
         """The same bundle, where another recipe has it already."""
@@ -184,24 +178,6 @@ class Models:
             )
         return (asked.product, asked.station)
 
-    def _last_promoted(self, recipe: RecipeName | None = None) -> Path | None:
-        with self._store.reading() as connection:
-            query = select(promotions).where(_of(recipe)).order_by(promotions.c.sequence.desc()).limit(1)
-            last = connection.execute(query).first()
-        if last is None:
-            return None
-        for path, manifest in self._manifests().items():
-            if _is(manifest, last.name, last.version):
-                return path
-        raise BundleError(
-            f"the promoted bundle {last.name} {last.version} is no longer in {self._settings.bundles}, or its manifest "
-            "cannot be read; copy it back, or promote another"
-        )
-
-    def _newest(self) -> Path | None:
-        manifests = self._manifests()
-        return max(manifests, key=lambda path: manifests[path].created_at, default=None)
-
     def _info(self, manifest: Manifest) -> ModelInfo:
         active = self._engine.bundle
         return ModelInfo(
@@ -227,6 +203,48 @@ def _of(recipe: RecipeName | None) -> ColumnElement[bool]:
     if recipe is None:
         return promotions.c.product.is_(None)
     return (promotions.c.product == recipe[0]) & (promotions.c.station == recipe[1])
+
+
+def bundle_to_serve(settings: Settings, connection: Connection | None) -> Path:
+    """The bundle of the settings, else the last promoted, else the newest; no connection means that none was promoted yet.
+
+    Raises BundleError when there is none.
+    """
+    manifests = _manifests_in(settings.bundles)
+    path = (
+        settings.bundle
+        or (None if connection is None else _last_promoted(settings, connection, manifests))
+        or max(manifests, key=lambda path: manifests[path].created_at, default=None)
+    )
+    if path is None:
+        raise BundleError(f"no bundle in {settings.bundles}; run `make train`, or copy a bundle there")
+    return path
+
+
+def _manifests_in(bundles: Path) -> dict[Path, Manifest]:
+    found = {}
+    for file in sorted(bundles.glob(f"**/{MANIFEST}")):
+        try:
+            found[file.parent] = read_manifest(file.parent)
+        except BundleError as error:
+            log.warning("bundle left out", cause=str(error))
+    return found
+
+
+def _last_promoted(
+    settings: Settings, connection: Connection, manifests: dict[Path, Manifest], recipe: RecipeName | None = None
+) -> Path | None:
+    query = select(promotions).where(_of(recipe)).order_by(promotions.c.sequence.desc()).limit(1)
+    last = connection.execute(query).first()
+    if last is None:
+        return None
+    for path, manifest in manifests.items():
+        if _is(manifest, last.name, last.version):
+            return path
+    raise BundleError(
+        f"the promoted bundle {last.name} {last.version} is no longer in {settings.bundles}, or its manifest "
+        "cannot be read; copy it back, or promote another"
+    )
 
 
 def _is(manifest: Manifest, name: str, version: str) -> bool:

@@ -150,7 +150,12 @@ class Repair:
         with self._store.reading() as connection:
             query = (
                 select(columns.id, columns.image_sha256)
-                .where(columns.received_at >= since, columns.received_at < until, columns.image_kept)
+                .where(
+                    columns.received_at >= since,
+                    columns.received_at < until,
+                    columns.image_kept,
+                    columns.image_removed_at.is_(None),
+                )
                 .order_by(columns.received_at)
             )
             yield from ((row.id, row.image_sha256) for row in connection.execute(query))

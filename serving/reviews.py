@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from data.verdict import ReviewDecision, Verdict
 from serving.audit import Action, append
-from serving.inspections import queue_cost, review_of
+from serving.inspections import missing, queue_cost, review_of
 from serving.problem import ProblemError
 from serving.schema import Review, ReviewRequest
 from serving.settings import Costs
@@ -18,7 +18,8 @@ from serving.tables import inspections, reviews
 def add_review(connection: Connection, client_id: UUID, request: ReviewRequest, costs: Costs) -> tuple[Review, bool]:
     """Store a review, or find that it was stored before; the flag tells whether it is new.
 
-    Raises a 404 problem for an unknown inspection, and 409 when the client_id belongs to a review with other content.
+    Raises a 404 problem for an unknown inspection, 410 for one that retention removed, and 409 when the client_id belongs
+    to a review with other content.
     """
     content: dict[str, Any] = {**request.model_dump(), "decision": request.decision and request.decision.value}
     present = connection.execute(select(reviews).where(reviews.c.client_id == str(client_id))).mappings().first()
@@ -28,7 +29,7 @@ def add_review(connection: Connection, client_id: UUID, request: ReviewRequest, 
         return review_of(present), False
     inspected = connection.execute(select(inspections).where(inspections.c.id == request.inspection_id)).first()
     if inspected is None:
-        raise ProblemError(404, f"there is no inspection {request.inspection_id} to review")
+        raise missing(connection, request.inspection_id)
     row = {
         **content,
         "client_id": str(client_id),

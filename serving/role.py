@@ -32,6 +32,10 @@ class Permission(StrEnum):
     """which model decides, and at which thresholds"""
     MEASURE = "measure"
     """quality, ROI, and the figures for Prometheus"""
+    AUDIT = "audit"
+    """the audit trail, and whether it holds"""
+    HOLDS = "holds"
+    """legal holds, and what retention removes"""
     PEOPLE = "people"
     """who may come in: people and keys"""
 
@@ -42,7 +46,7 @@ _READER = _EVERYBODY | {Permission.ANSWER, Permission.READ}
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.CAMERA: _EVERYBODY | {Permission.POST, Permission.ANSWER},
     Role.INSPECTOR: _READER | {Permission.REVIEW},
-    Role.ENGINEER: _READER | {Permission.MODELS},
-    Role.MANAGER: _READER | {Permission.MEASURE},
+    Role.ENGINEER: _READER | {Permission.MODELS, Permission.AUDIT},
+    Role.MANAGER: _READER | {Permission.MEASURE, Permission.AUDIT, Permission.HOLDS},
     Role.ADMIN: frozenset(Permission),
 }

@@ -2,14 +2,24 @@
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 from data.decide import Thresholds
 from data.region import Region
 from data.verdict import ReviewDecision, Verdict
+from serving.audit import Action
 from serving.role import Permission, Role
 
 
@@ -22,6 +32,8 @@ def _in_utc(time: datetime) -> datetime:
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """Given with any offset, kept and answered in UTC."""
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
 
@@ -47,6 +59,14 @@ class Text(Message):
 
     en: str
     zh_hant: str = Field(alias="zh-Hant")
+
+
+class Rule(StrEnum):
+    """What retention removes, in this order: whole inspections, images of flagged or audited parts, images of passed parts."""
+
+    ROWS = "rows"
+    FLAGGED_IMAGES = "flagged_images"
+    PASSED_IMAGES = "passed_images"
 
 
 class Cause(StrEnum):
@@ -77,6 +97,10 @@ class StoredImage(Message):
     width: int | None
     height: int | None
     kept: bool = True
+    removed_at: datetime | None = Field(
+        default=None, description="when retention removed the file; null while it is there"
+    )
+    removed_rule: Rule | None = Field(default=None, description="by which rule of retention")
 
 
 class Review(Message):
@@ -176,6 +200,19 @@ class OverduePart(Message):
     due_at: datetime
 
 
+class Tombstone(Message):
+    """What remains of an inspection that retention removed."""
+
+    id: str
+    part_id: str
+    received_at: datetime
+    station: str
+    camera: str
+    verdict: Verdict
+    removed_at: datetime
+    rule: Rule
+
+
 class Part(Message):
     """The whole story of one part: every frame with its review. With an expected view missing, it is never passed."""
 
@@ -184,6 +221,9 @@ class Part(Message):
     missing_views: list[str]
     views: list[View] = Field(description="the expected views, in the recipe's order; empty where no recipe names any")
     inspections: list[Inspection]
+    removed: list[Tombstone] = Field(
+        default=[], description="inspections that retention removed; their verdicts still count"
+    )
 
 
 class Rate(Message):
@@ -337,7 +377,7 @@ class PromotionKind(StrEnum):
 
 class PromoteRequest(Message):
     version: str
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    reason: Reason
     person: Name | None = Field(default=None, description="who answers for it; the caller, when that is known")
     force: bool = Field(
         default=False,
@@ -427,6 +467,99 @@ class NewKey(Message):
 
     key: Key
     secret: str
+
+
+class AuditEntry(Message):
+    """One entry of the audit trail: who changed what, when, from what to what, and why."""
+
+    sequence: int
+    at: datetime
+    action: Action
+    subject: str = Field(description="what was changed, such as a review's client_id")
+    person: str
+    old: dict[str, JsonValue] | None
+    new: dict[str, JsonValue] | None
+    reason: str
+    hash: str
+
+
+class AuditPage(Message):
+    items: list[AuditEntry]
+    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
+
+
+class AuditBreak(Message):
+    """A place where the trail does not hold."""
+
+    sequence: int | None
+    what: str
+
+
+class AuditCheck(Message):
+    """Whether the chain holds, as it was last verified in the background."""
+
+    running: bool
+    checked_at: datetime | None = Field(description="null until the first check has ended")
+    holds: bool | None
+    entries: int | None
+    head: str | None = Field(description="hash of the newest entry; note it elsewhere, and a cut-off end is found too")
+    broken: list[AuditBreak]
+    unnamed: int = Field(description="broken places beyond those listed")
+
+
+class HoldRequest(Message):
+    """Exactly one of a part, a lot and a stretch of time, which may be open at one end."""
+
+    part_id: Name | None = None
+    lot: Name | None = None
+    since: UtcTime | None = None
+    until: UtcTime | None = None
+    person: Name
+    reason: Reason
+
+    @model_validator(mode="after")
+    def _one_scope(self) -> Self:
+        in_time = self.since is not None or self.until is not None
+        if [self.part_id is not None, self.lot is not None, in_time].count(True) != 1:
+            raise ValueError("give one of part_id, lot, and a time range (since, until)")
+        if self.since is not None and self.until is not None and self.since >= self.until:
+            raise ValueError(f"since: {self.since.isoformat()} is not before until, {self.until.isoformat()}")
+        return self
+
+
+class Hold(Message):
+    """A legal hold: what it names is not removed until it is lifted."""
+
+    id: str
+    part_id: str | None
+    lot: str | None
+    since: datetime | None
+    until: datetime | None
+    reason: str
+    person: str
+    set_at: datetime
+    lifted_at: datetime | None
+    lifted_by: str | None
+    lift_reason: str | None
+
+
+class RetentionClass(Message):
+    """What one rule would remove now."""
+
+    rule: Rule
+    days: float | None = Field(description="null keeps it for ever")
+    inspections: int
+    images: int = Field(description="files that no other inspection needs")
+    image_bytes: int
+    held: int = Field(description="old enough, but kept by a legal hold")
+    waiting: int = Field(description="old enough, but kept because a person has yet to decide")
+
+
+class RetentionPlan(Message):
+    """What retention would remove now, by rule."""
+
+    at: datetime
+    classes: list[RetentionClass]
 
 
 class Problem(Message):

@@ -1,8 +1,10 @@
 """uvicorn with a Service: it stops at once while browsers hold event streams open, and ends with exit code 0 when told to."""
 
+import asyncio
 import signal
 import socket
 import ssl
+from contextlib import suppress
 from types import FrameType
 
 import uvicorn
@@ -13,6 +15,7 @@ from serving.service import Service
 from serving.settings import Settings, Tls
 
 _DRAIN_SECONDS = 20
+_POLL_SECONDS = 0.02
 
 
 class Server(uvicorn.Server):
@@ -24,7 +27,7 @@ class Server(uvicorn.Server):
     def __init__(self, settings: Settings, service: Service | None = None) -> None:
         _check_certificate(settings.tls)
         self.service = Service.open(settings) if service is None else service
-        app = create_app(settings)
+        app = create_app(settings, self.service.tracing.provider)
         app.state.service = self.service
         super().__init__(
             uvicorn.Config(
@@ -43,7 +46,13 @@ class Server(uvicorn.Server):
         )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.service.line.draining = True
         self.service.events.close()
+        # Until the last frame is answered the server still listens, to answer others 503 instead of not at all.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while self.service.line.in_progress:
+                    await asyncio.sleep(_POLL_SECONDS)
         await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature

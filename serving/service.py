@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from data.bundle import check_provider
 from data.errors import BundleError
+from serving.audit_trail import AuditWatch
 from serving.credentials import Credentials
 from serving.engine import Engine
 from serving.events import Events
@@ -19,11 +20,13 @@ from serving.models import Models
 from serving.oidc import IdentityProvider
 from serving.people import People
 from serving.repair import Repair
+from serving.retention import Retention
 from serving.roi import read_assumptions
 from serving.sessions import Sessions
 from serving.settings import Settings
 from serving.space import FreeBytes, Space, free_bytes
 from serving.store import Store
+from serving.tracing import Tracing
 from serving.views import Views
 
 log = structlog.get_logger()
@@ -37,6 +40,7 @@ class Service:
         check_provider(settings.provider)
         self.gauges = Gauges()
         self.identity_provider = None if settings.oidc is None else IdentityProvider(settings.oidc)
+        self.tracing = Tracing(settings.tracing)
         self.assumptions = read_assumptions(settings.roi_assumptions)
         self.images = ImageStore(settings.images)
         self.store = Store.open(settings.database_url)
@@ -46,13 +50,23 @@ class Service:
         self.views = Views(settings, self.store, self.events, self.gauges)
         self.repair = Repair(settings, self.store, self.images, self.gauges)
         self.line = Line(
-            settings, self.engine, self.store, self.images, self.space, self.views, self.events, self.gauges
+            settings,
+            self.engine,
+            self.store,
+            self.images,
+            self.space,
+            self.views,
+            self.events,
+            self.gauges,
+            self.tracing.tracer,
         )
         self.models = Models(settings, self.store, self.engine)
         self.people = People(self.store)
         self.keys = Keys(self.store)
         self.sessions = Sessions(self.store, self.people, settings.sessions)
         self.credentials = Credentials(self.store, settings.sessions)
+        self.audit_watch = AuditWatch(self.store, self.gauges)
+        self.retention = Retention(settings.retention, self.store, self.images, self.gauges)
 
     @classmethod
     def open(cls, settings: Settings, free: FreeBytes | None = None) -> Self:
@@ -72,11 +86,15 @@ class Service:
         service.line.why_no_recipe = service.models.start_recipes()
         for (product, station), why in service.line.why_no_recipe.items():
             log.error("not ready: no model for a recipe", product=product, station=station, cause=why)
+        service.audit_watch.start()
+        service.retention.start()
         return service
 
     @property
     def why_not_ready(self) -> str | None:
         """Why frames would be held, of every product or of some; None when all are decided."""
+        if self.line.draining:
+            return "the server is stopping"
         if self.engine.bundle is None:
             return self.line.why_no_model
         held = [name for name, bundle in self.engine.recipes.items() if bundle is None]
@@ -87,11 +105,14 @@ class Service:
 
     def close(self) -> None:
         """Finish what is in progress: decisions first, then what is to be written."""
+        self.audit_watch.close()
+        self.retention.close()
         self.line.close()
         self.engine.close()
         self.images.close()
         self.repair.end()
         self.store.close()
+        self.tracing.close()
 
 
 def service_of(request: Request) -> Service:

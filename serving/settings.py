@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data.bundle import Provider
 from data.config import ConfigModel, load_config
 from serving.role import Role
+from serving.schema import Rule
 
 DEFAULT_CONFIG = Path("configs/serving/default.yaml")
 
@@ -102,6 +103,46 @@ class Oidc(ConfigModel):
     roles: dict[str, Role] = Field(min_length=1, description="claim value -> role; the last role wins among several")
 
 
+class Retention(ConfigModel):
+    """Days from the receipt of a frame for which things are kept; without a number, for ever.
+
+    What waits for a person, and what a legal hold names, is kept whatever its age.
+    """
+
+    flagged_images: float | None = Field(
+        default=None, gt=0, description="images of parts that were rejected, reviewed, audited or not decided"
+    )
+    passed_images: float | None = Field(default=None, gt=0, description="images of passed parts that nobody looked at")
+    rows: float | None = Field(
+        default=None,
+        gt=0,
+        description="whole inspections; a tombstone remains, with the verdict and what people decided",
+    )
+    every_minutes: float = Field(default=60, gt=0, description="how often it is looked for what has become too old")
+
+    @model_validator(mode="after")
+    def _rows_outlast_images(self) -> Self:
+        for name in ("flagged_images", "passed_images"):
+            days = getattr(self, name)
+            if self.rows is not None and days is not None and days > self.rows:
+                raise ValueError(f"{name}: {days:g} days, but the rows that they belong to go after {self.rows:g}")
+        return self
+
+    def days(self, rule: Rule) -> float | None:
+        """How long what `rule` removes is kept; None for ever."""
+        days: float | None = getattr(self, rule.value)
+        return days
+
+
+class Tracing(ConfigModel):
+    """OpenTelemetry traces over OTLP/HTTP; needs `pip install '.[otel]'`."""
+
+    endpoint: str | None = Field(
+        default=None, description="where to send spans, such as http://127.0.0.1:4318/v1/traces; off without one"
+    )
+    share: float = Field(default=1.0, ge=0, le=1, description="of the requests that no caller traces already")
+
+
 class Settings(BaseSettings):
     """Everything that one server needs to know; paths are relative to the working directory."""
 
@@ -153,6 +194,8 @@ class Settings(BaseSettings):
     sessions: Sessions = Sessions()
     oidc: Oidc | None = None
     costs: Costs = Costs()
+    retention: Retention = Retention()
+    tracing: Tracing = Tracing()
     recipes: tuple[Recipe, ...] = ()
     lines: tuple[str, ...] = Field(
         default=(), description="frames of other lines are refused; none: every line is taken"

@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityEr
 
 from data.errors import InputError
 
-_MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent / "migrations"
 _LARGEST_GROUP = 256
 
 # How long a writer waits for another process that holds the database, and for a server that does not answer.
@@ -214,12 +214,12 @@ def _attempt(connection: Connection, job: Job[T], alone: bool) -> tuple[T | None
     return result, None
 
 
-def migrate(connection: Connection) -> None:
-    """Bring the schema to the newest revision, within the connection's transaction."""
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema up to `revision`, within the connection's transaction."""
     config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _tune_sqlite(engine: Engine, begin: str) -> None:

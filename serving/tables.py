@@ -1,6 +1,6 @@
-"""The database: inspections, reviews, promotions, the audit trail, and who may call.
+"""The database: inspections, reviews, promotions, the audit trail, holds and what retention left, and who may call.
 
-Of the first four, rows are only added; the few columns that change say so.
+Of these but the last, rows are only added, and removed by retention alone; the few columns that change say so.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -37,6 +37,11 @@ def microseconds(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND
 
 
+def from_microseconds(value: int) -> datetime:
+    """The offset-aware time that `microseconds` gave."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
 class Utc(TypeDecorator[datetime]):
     """An offset-aware time as microseconds since 1970: it sorts, buckets by division, and is the same in every database."""
 
@@ -47,7 +52,7 @@ class Utc(TypeDecorator[datetime]):
         return None if value is None else microseconds(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else from_microseconds(value)
 
 
 metadata = MetaData(
@@ -101,12 +106,18 @@ inspections = Table(
     Column("queue_cost", Float),
     Column("review_id", Id),
     Column("decision", String(24)),
+    # These two are set once, when retention removes the image.
+    Column("image_removed_at", Utc),
+    Column("image_removed_rule", String(32)),
     Index(None, "received_at", "id", "line", "verdict", "decision"),
     Index(None, "line", "received_at", "id", "verdict", "decision"),
     Index(None, "part_id", "received_at"),
     Index(None, "lot", "received_at"),
     Index(None, "queue_cost", "id"),
     Index(None, "line", "queue_cost", "id"),
+    # What retention asks: which old frames still have their image, and which frames share one.
+    Index(None, "image_removed_at", "received_at"),
+    Index(None, "image_sha256"),
 )
 
 reviews = Table(
@@ -114,7 +125,8 @@ reviews = Table(
     metadata,
     Column("sequence", Integer, primary_key=True, autoincrement=True),
     Column("client_id", Id, nullable=False, unique=True),
-    Column("inspection_id", Id, ForeignKey("inspections.id"), nullable=False),
+    # Of `inspections`, or of `tombstones` once retention has removed the row: a review outlives what it judged.
+    Column("inspection_id", Id, nullable=False),
     Column("decision", String(24)),
     Column("defect_class", Name),
     Column("note", Text, nullable=False),
@@ -175,6 +187,59 @@ audit = Table(
     Column("previous", String(64), nullable=False, unique=True),
     Column("hash", String(64), nullable=False),
     Index(None, "subject", "sequence"),
+    Index(None, "action", "sequence"),
+    Index(None, "person", "sequence"),
+    Index(None, "at", "sequence"),
+)
+
+# What remains of an inspection whose row retention removed: enough that figures over the past stay what they were.
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("received_at", Utc, nullable=False),
+    Column("product", Name, nullable=False),
+    Column("line", Name, nullable=False),
+    Column("station", Name, nullable=False),
+    Column("camera", Name, nullable=False),
+    Column("part_id", Name, nullable=False),
+    Column("lot", Name, nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("decision", String(24)),
+    Column("class_name", Name),
+    Column("review_id", Id),
+    Column("removed_at", Utc, nullable=False),
+    Column("rule", String(32), nullable=False),
+    # The sequence of the audit entry that tells of it.
+    Column("batch", Integer, nullable=False),
+    Index(None, "received_at", "line", "verdict", "decision"),
+    Index(None, "part_id"),
+    Index(None, "batch"),
+)
+
+# Legal holds: what they name is not removed until they are lifted. The last three columns change, once.
+holds = Table(
+    "holds",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("part_id", Name),
+    Column("lot", Name),
+    Column("since", Utc),
+    Column("until", Utc),
+    Column("reason", Text, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("set_at", Utc, nullable=False),
+    Column("lifted_at", Utc),
+    Column("lifted_by", Name),
+    Column("lift_reason", Text),
+    Index(None, "lifted_at"),
+)
+
+# Images that a row gave up and whose file is to go; kept in the row's own transaction, so that a crash forgets none.
+departing_images = Table(
+    "departing_images",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
 )
 
 # `password_hash` is null for a person who comes by OIDC only, whom `oidc_subject` (issuer and subject) names.

@@ -111,7 +111,7 @@ def list_inspections(
 @routes.get(
     "/inspections/{id}",
     operation_id="get_inspection",
-    responses=problems(_404="No such inspection."),
+    responses=problems(_404="No such inspection.", _410="Retention removed it."),
 )
 def get_inspection(service: Serving, caller: Calling, id: Id) -> Inspection:  # noqa: A002 - the API's name
     """One inspection with the review that stands; a camera reads back those that its own key posted."""
@@ -127,18 +127,15 @@ def get_inspection(service: Serving, caller: Calling, id: Id) -> Inspection:  # 
     response_class=Response,
     responses={
         200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
-        **problems(_404="No such inspection."),
+        **problems(
+            _404="No such inspection.", _410="Retention removed the image, or the inspection; `detail` says when."
+        ),
     },
 )
 def get_inspection_image(service: Serving, id: Id) -> Response:  # noqa: A002
     """The frame, byte for byte as it was posted."""
     with service.store.reading() as connection:
-        image = inspections.get(connection, id).image
-    if not image.kept:
-        raise problem.ProblemError(
-            410,
-            f"the image of inspection {id} was not kept: it passed while the disk was nearly full; its record stands",
-        )
+        image = inspections.get_image(connection, id)
     return Response(service.images.get(image.sha256), media_type=image.media_type, headers=_IMMUTABLE)
 
 
@@ -148,7 +145,7 @@ def get_inspection_image(service: Serving, id: Id) -> Response:  # noqa: A002
     response_class=Response,
     responses={
         200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}},
-        **problems(_404="No such inspection, or it has no heatmap."),
+        **problems(_404="No such inspection, or it has no heatmap.", _410="Retention removed it."),
     },
 )
 def get_inspection_heatmap(service: Serving, id: Id) -> Response:  # noqa: A002

@@ -38,6 +38,7 @@ def review_queue(
         _403="The reviewer is not who is signed in.",
         _404="No such inspection.",
         _409="Another review has this client_id.",
+        _410="Retention removed the inspection.",
     ),
 )
 async def put_review(service: Serving, caller: Calling, client_id: UUID, review: ReviewRequest) -> Review:

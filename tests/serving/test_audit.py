@@ -1,5 +1,12 @@
 """The audit trail: every review and promotion is in it, and whatever is altered afterwards is found."""
 
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,15 +14,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, create_engine, delete, insert, select, update
 
 from serving.audit import GENESIS, Action, append, entries, verify
-from serving.store import Store
-from serving.tables import audit, promotions, reviews
+from serving.audit_trail import Format, export
+from serving.store import Store, migrate
+from serving.tables import audit, holds, promotions, reviews
 from tests.conftest import ROOT, Served, grey_png
 
 
@@ -133,19 +139,139 @@ def test_reviews_and_promotions_of_a_server_are_in_the_trail(server: Served) -> 
 
 def test_a_database_from_before_the_trail_gets_one(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/qc.db"
-    store = Store.open(url)
-    store.submit(promote).result()
-
-    def back(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(ROOT / "serving/migrations"))
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0003")
-
-    store.submit(back).result()
-    store.close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        migrate(connection, "0003")
+        row = {"name": "m", "version": "1", "reason": "better", "person": "ann", "promoted_at": datetime.now(UTC)}
+        connection.execute(insert(promotions).values(row))
+    engine.dispose()
     store = Store.open(url)
     assert problems(store) == []
     with store.reading() as connection:
         assert [entry["reason"] for entry in entries(connection)] == ["from before the audit trail"]
     store.close()
+
+
+def test_a_cut_off_end_is_found_by_the_head_that_was_noted(store: Store) -> None:
+    for _ in range(3):
+        store.submit(promote).result()
+    with store.reading() as connection:
+        heads = [entry["hash"] for entry in entries(connection)]
+        assert all(verify(connection, head).broken == () for head in [GENESIS, *heads])
+
+    def cut(connection: Connection) -> None:
+        connection.execute(delete(audit).where(audit.c.sequence == 3))
+        connection.execute(delete(promotions).where(promotions.c.sequence == 3))
+
+    store.submit(cut).result()
+    with store.reading() as connection:
+        assert verify(connection).broken == (), "a chain alone cannot know"
+        assert "no longer in the chain" in str(verify(connection, heads[-1]).broken[0])
+
+
+def test_broken_places_are_named_up_to_a_thousand_and_then_counted(store: Store) -> None:
+    def many(connection: Connection) -> None:
+        for _ in range(1200):
+            append(connection, Action.HOLD, "none", "ann")
+
+    store.submit(many).result()
+    with store.reading() as connection:
+        found = verify(connection)
+    assert (found.entries, len(found.broken), found.unnamed) == (1200, 1000, 200)
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "serving", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_the_command_says_what_is_broken_and_exits_1(store: Store, tmp_path: Path) -> None:
+    at = ["--set", f"database_url=sqlite:///{tmp_path}/qc.db"]
+    for _ in range(3):
+        store.submit(promote).result()
+    sound = run("audit", "verify", *at)
+    assert sound.returncode == 0, sound.stderr
+    assert "the trail holds" in sound.stdout
+    head = re.findall("[0-9a-f]{64}", sound.stdout)[-1]
+    assert run("audit", "verify", "--head", head, *at).returncode == 0
+    assert run("audit", "verify", "--head", "f" * 64, *at).returncode == 1
+    store.submit(lambda connection: connection.execute(update(promotions).values(person="bob")) and None).result()
+    broken = run("audit", "verify", *at)
+    assert broken.returncode == 1
+    assert "entry 2: promotions 2 was altered after it was written" in broken.stdout
+    missing = run("audit", "verify", "--set", f"database_url=sqlite:///{tmp_path}/none.db")
+    assert (missing.returncode, "there is no database" in missing.stderr) == (2, True)
+
+
+def test_export_holds_every_entry_and_no_formula(store: Store, tmp_path: Path) -> None:
+    for reason in ("=1+1", '繁體 "quoted",\nand more'):
+        store.submit(lambda connection, reason=reason: promote(connection, reason)).result()
+    with (
+        store.reading() as connection,
+        (tmp_path / "a.csv").open("wb") as table,
+        (tmp_path / "a.json").open("wb") as text,
+    ):
+        assert export(connection, table, Format.CSV, None, None) == 2
+        assert export(connection, text, Format.JSON, None, None) == 2
+        assert export(connection, io.BytesIO(), Format.JSON, datetime.now(UTC), None) == 0
+        told = [dict(entry) for entry in entries(connection)]
+    written = json.loads((tmp_path / "a.json").read_text(encoding="utf-8"))
+    assert [{**one, "at": datetime.fromisoformat(one["at"])} for one in written] == told
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["reason"] for row in rows] == ["'=1+1", '繁體 "quoted",\nand more']
+    assert json.loads(rows[0]["new"])["reason"] == "=1+1"
+
+
+def test_entries_over_http_by_page_and_filter(server: Served) -> None:
+    inspection = server.inspect(grey_png(0.9))
+    body = {"inspection_id": inspection["id"], "decision": "FALSE_CALL", "decided_at": "2026-11-01T08:00:00Z"}
+    for reviewer in ("ann", "bob", "ann", "ann"):
+        assert server.client.put(f"/v1/reviews/{uuid4()}", json={**body, "reviewer": reviewer}).status_code == 200
+    hold = {"lot": "L-1", "person": "ann", "reason": "claim"}
+    assert server.client.post("/v1/holds", json=hold).status_code == 201
+
+    def listed(**query: Any) -> list[int]:
+        found, cursor = [], None
+        while True:
+            page = server.client.get(
+                "/v1/audit", params={**query, "limit": 2, **({"cursor": cursor} if cursor else {})}
+            )
+            assert page.status_code == 200, page.text
+            found += [entry["sequence"] for entry in page.json()["items"]]
+            cursor = page.json()["next_cursor"]
+            if cursor is None:
+                return found
+
+    assert listed() == [5, 4, 3, 2, 1]
+    assert listed(action="REVIEW") == [4, 3, 2, 1]
+    assert listed(person="bob") == [2]
+    assert listed(action=["HOLD", "REVIEW"], person="ann") == [5, 4, 3, 1]
+    newest = server.client.get("/v1/audit", params={"limit": 1}).json()["items"][0]
+    assert (newest["new"]["lot"], newest["reason"], newest["old"]) == ("L-1", "claim", None)
+    assert datetime.fromisoformat(newest["new"]["set_at"]).tzinfo is not None
+    assert listed(subject=newest["subject"], since=newest["at"]) == [5]
+    assert listed(until=newest["at"]) == [4, 3, 2, 1]
+    assert server.client.get("/v1/audit", params={"cursor": "x"}).status_code == 422
+
+
+def test_the_server_says_whether_the_chain_holds(server: Served) -> None:
+    def checked(after: str | None) -> dict[str, Any]:
+        for _ in range(1000):
+            state: dict[str, Any] = server.client.get("/v1/audit/check").json()
+            if not state["running"] and state["checked_at"] not in (None, after):
+                return state
+            threading.Event().wait(0.01)
+        raise AssertionError("the check did not end")
+
+    first = checked(None)
+    assert (first["holds"], first["entries"]) == (True, 0)
+    assert server.client.post("/v1/holds", json={"lot": "L", "person": "ann", "reason": "claim"}).status_code == 201
+    store = server.service.store
+    store.submit(lambda connection: connection.execute(update(holds).values(person="bob")) and None).result()
+    assert server.client.post("/v1/audit/check").status_code == 202
+    second = checked(first["checked_at"])
+    assert (second["holds"], second["entries"]) == (False, 1)
+    assert "was altered" in second["broken"][0]["what"]
+    assert "qc_audit_trail_holds 0.0" in server.client.get("/metrics").text

@@ -37,11 +37,12 @@ FRAME = {
 class Process:
     """`python -m serving serve` on its own."""
 
-    def __init__(self, directory: Path, bundles: Path) -> None:
+    def __init__(self, directory: Path, bundles: Path, **settings: Any) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        arguments = [part for item in settings_arguments(directory, bundles, port=port) for part in ("--set", item)]
+        chosen = settings_arguments(directory, bundles, port=port, **settings)
+        arguments = [part for item in chosen for part in ("--set", item)]
         with (directory / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "serving", "serve", *arguments], cwd=ROOT, stderr=log, stdout=log

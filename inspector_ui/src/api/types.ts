@@ -28,3 +28,6 @@ export type RoiReport = Schemas["RoiReport"];
 export type RoiScenario = Schemas["RoiScenario"];
 export type RoiInput = Schemas["RoiInput"];
 export type RoiLine = Schemas["RoiLine"];
+export type AuditEntry = Schemas["AuditEntry"];
+export type AuditAction = AuditEntry["action"];
+export type AuditCheck = Schemas["AuditCheck"];

@@ -70,10 +70,14 @@ export function ImageViewer({ inspection, heat, heatOpacity, regions, handle, ch
           <Notice
             art={<Icon name="alert" size={56} />}
             title={t("review.noImage")}
-            hint={t("review.noImageHint", {
-              type: inspection.image.media_type,
-              bytes: format.count(inspection.image.bytes),
-            })}
+            hint={
+              inspection.image.removed_at
+                ? t("review.imageRemoved", { date: format.date(inspection.image.removed_at) })
+                : t("review.noImageHint", {
+                    type: inspection.image.media_type,
+                    bytes: format.count(inspection.image.bytes),
+                  })
+            }
           />
         </div>
       )}

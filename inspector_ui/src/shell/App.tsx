@@ -13,6 +13,7 @@ import { type PagePath, usePages } from "./pages";
 const QualityPage = lazy(() => import("../quality/QualityPage"));
 const RoiPage = lazy(() => import("../roi/RoiPage"));
 const PeoplePage = lazy(() => import("../people/PeoplePage"));
+const AuditPage = lazy(() => import("../audit/AuditPage"));
 
 const routes: Record<PagePath, ComponentType> = {
   "/review": ReviewPage,
@@ -20,6 +21,7 @@ const routes: Record<PagePath, ComponentType> = {
   "/quality": QualityPage,
   "/roi": RoiPage,
   "/people": PeoplePage,
+  "/audit": AuditPage,
 };
 
 const globalActions = [showHelp] as const;

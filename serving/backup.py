@@ -1,0 +1,311 @@
+"""Backup and restore, beside a running server: the database as of one instant, every image that it names, the bundles.
+
+Order: images first, then the database, then the images that came in between. So an image that retention removes meanwhile
+is in the backup when the database there says that it is still kept. The manifest is replaced last: a backup that was cut
+off leaves the one before it whole. Nothing that was acknowledged before the backup began is missing from it.
+"""
+
+import hashlib
+import json
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import obstore
+import uuid_utils
+from obstore.exceptions import BaseError
+from pydantic import AwareDatetime, ValidationError
+from sqlalchemy import Connection, create_engine, func, make_url, select
+from sqlalchemy.exc import DatabaseError
+
+from data.bundle import MANIFEST as BUNDLE_MANIFEST
+from data.config import ConfigModel, explain
+from data.durable import replacing, sync
+from data.errors import InputError
+from serving.audit import GENESIS, verify
+from serving.database import connected, newest_revision, reading_beside, revision_of, shown, sqlite_file
+from serving.image_store import ImageStore
+from serving.settings import Settings
+from serving.store import StorageError
+from serving.tables import audit, inspections
+
+MANIFEST = "backup.json"
+_IMAGES, _BUNDLES = "images", "bundles"
+_BLOCK = 1024 * 1024
+
+
+class Backup(ConfigModel):
+    """What a backup holds; images are named by their own hash."""
+
+    version: Literal[1] = 1
+    made_at: AwareDatetime
+    kind: Literal["sqlite", "postgresql"]
+    database: str
+    """file name"""
+    database_sha256: str
+    revision: str
+    audit_head: str
+    inspections: int
+    images: int
+    bundles: dict[str, str]
+    """sha256 by path below `bundles`"""
+
+
+def make_backup(settings: Settings, target: Path, say: Callable[[str], None]) -> Backup:
+    """Bring `target` up to date with the installation; what is there already is not copied again.
+
+    Raises InputError for a database, image or directory that cannot be read or written.
+    """
+    images = ImageStore(settings.images)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        previous = read_backup(target) if (target / MANIFEST).exists() else None
+        with reading_beside(settings.database_url) as connection:
+            copied = sum(_copy_image(images, target, sha256) for sha256 in _needed(connection))
+            revision, head = revision_of(connection), _head(connection)
+        say(f"{copied:,} images copied")
+        name = f"database-{uuid_utils.uuid7()}"
+        file = sqlite_file(settings.database_url)
+        if file is not None:
+            _copy_sqlite(file, target / name)
+            with connected(f"sqlite:///{target / name}") as connection:
+                head, needed, count = _head(connection), set(_needed(connection)), _count(connection)
+        else:
+            # The head noted above is older than the dump, and so within it.
+            _dump_postgresql(settings.database_url, target / name)
+            with reading_beside(settings.database_url) as connection:
+                needed, count = set(_needed(connection)), _count(connection)
+        say(f"database copied: {count:,} inspections")
+        copied = sum(_copy_image(images, target, sha256) for sha256 in needed)
+        say(f"{copied:,} images copied that came in meanwhile")
+        made = Backup(
+            made_at=datetime.now(UTC),
+            kind="postgresql" if file is None else "sqlite",
+            database=name,
+            database_sha256=_sha256(target / name),
+            revision=revision or "",
+            audit_head=head,
+            inspections=count,
+            images=len(needed),
+            bundles=_copy_bundles(settings.bundles, target / _BUNDLES),
+        )
+        with replacing(target / MANIFEST) as stream:
+            stream.write(made.model_dump_json(indent=2).encode())
+        sync(target)
+        _tidy(target, made, previous, needed)
+    except StorageError as error:
+        raise InputError(str(error)) from error
+    except OSError as error:
+        raise InputError(f"backup to {target} failed: {error}") from error
+    return made
+
+
+def restore_backup(source: Path, settings: Settings, force: bool, say: Callable[[str], None]) -> Backup:
+    """Check every hash and the audit trail of a backup, then put it where `settings` say; the server must be stopped.
+
+    Raises InputError before anything is changed when something is damaged, or when there is something at the target
+    already and `force` is not set. With it, an SQLite database there is renamed, not removed.
+    """
+    made = read_backup(source)
+    if not force:
+        _refuse_to_overwrite(settings)
+    try:
+        _check_files(source, made)
+        if made.revision != newest_revision():
+            raise InputError(
+                f"the backup is of schema {made.revision}, this program of {newest_revision()}; restore it with the version "
+                "that made it, whose successor then brings it up to date at its first start"
+            )
+        file = sqlite_file(settings.database_url)
+        if (file is None) is (made.kind == "sqlite"):
+            raise InputError(
+                f"the backup is of a {made.kind} database; {shown(settings.database_url)} is of another kind"
+            )
+        if made.kind == "sqlite":
+            say(_check_database(source, made))
+        images = ImageStore(settings.images)
+        for image in _files(source / _IMAGES):
+            images.put(image.name, image.read_bytes())
+        for path in made.bundles:
+            _copy(source / _BUNDLES / path, settings.bundles / path)
+        if file is None:
+            _load_postgresql(source / made.database, settings.database_url)
+            with reading_beside(settings.database_url) as connection:
+                say(_held(verify(connection, made.audit_head).broken))
+        else:
+            _replace_sqlite(source / made.database, file)
+    except StorageError as error:
+        raise InputError(str(error)) from error
+    except OSError as error:
+        raise InputError(f"restoring {source} failed: {error}") from error
+    return made
+
+
+def read_backup(place: Path) -> Backup:
+    """The manifest of a backup. Raises InputError when there is none, or one that cannot be read."""
+    try:
+        return Backup.model_validate(json.loads((place / MANIFEST).read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise InputError(f"{place} holds no finished backup: there is no {MANIFEST}") from error
+    except ValidationError as error:
+        raise InputError(f"{place / MANIFEST}: {explain(error)}") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{place / MANIFEST} cannot be read: {error}") from error
+
+
+def _needed(connection: Connection) -> Iterator[str]:
+    query = select(inspections.c.image_sha256).where(inspections.c.image_removed_at.is_(None)).distinct()
+    yield from connection.execute(query).scalars()
+
+
+def _count(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(inspections)).scalar_one()
+
+
+def _head(connection: Connection) -> str:
+    query = select(audit.c.hash).order_by(audit.c.sequence.desc()).limit(1)
+    return connection.execute(query).scalar() or GENESIS
+
+
+def _copy_image(images: ImageStore, target: Path, sha256: str) -> bool:
+    """Whether it was copied; it is not when it is there, or when retention has removed it meanwhile."""
+    file = target / _IMAGES / sha256[:2] / sha256
+    if file.exists():
+        return False
+    try:
+        content = images.get(sha256)
+    except StorageError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return False
+        raise
+    with replacing(file) as stream:
+        stream.write(content)
+    return True
+
+
+def _copy_sqlite(source: Path, target: Path) -> None:
+    # In one step: it reads one snapshot and does not hold up the writer, where a copy in several begins anew at each write.
+    with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
+        # A copy has no log beside it, so that it is one file.
+        new.execute("PRAGMA journal_mode=DELETE")
+    sync(target)
+
+
+def _dump_postgresql(url: str, target: Path) -> None:
+    _run_postgresql("pg_dump", url, "--format=custom", "--no-owner", f"--file={target}")
+
+
+def _load_postgresql(source: Path, url: str) -> None:
+    _run_postgresql("pg_restore", url, "--clean", "--if-exists", "--no-owner", "--exit-on-error", str(source))
+
+
+def _run_postgresql(program: str, url: str, *arguments: str) -> None:
+    path = shutil.which(program)
+    if path is None:
+        raise InputError(f"{program} is not installed; install PostgreSQL's client programs of the server's version")
+    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    done = subprocess.run([path, f"--dbname={plain}", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(f"{program} failed: {' '.join(done.stderr.split())}")
+
+
+def _copy_bundles(source: Path, target: Path) -> dict[str, str]:
+    hashes = {}
+    for manifest in sorted(source.glob(f"**/{BUNDLE_MANIFEST}")):
+        for file in _files(manifest.parent):
+            path = file.relative_to(source)
+            hashes[path.as_posix()] = _sha256(file)
+            copy = target / path
+            if not copy.exists() or _sha256(copy) != hashes[path.as_posix()]:
+                _copy(file, copy)
+    return hashes
+
+
+def _tidy(target: Path, made: Backup, previous: Backup | None, needed: set[str]) -> None:
+    """Remove what the new manifest does not name: what retention removed is to go from the backup too."""
+    if previous is not None and previous.database != made.database:
+        (target / previous.database).unlink(missing_ok=True)
+    for image in _files(target / _IMAGES):
+        if image.name not in needed:
+            image.unlink()
+
+
+def _refuse_to_overwrite(settings: Settings) -> None:
+    file = sqlite_file(settings.database_url)
+    if file is not None:
+        there = file.exists()
+    else:
+        with connected(settings.database_url) as connection:
+            there = revision_of(connection) is not None
+    if there:
+        raise InputError(f"there is a database at {shown(settings.database_url)} already; --force replaces it")
+    try:
+        filled = next(iter(obstore.list(ImageStore(settings.images).objects, chunk_size=1)), None)
+    except BaseError as error:
+        raise InputError(f"image store {settings.images} cannot be read: {error}") from error
+    if filled:
+        raise InputError(f"there are images in {settings.images} already; --force adds to them")
+
+
+def _check_files(source: Path, made: Backup) -> None:
+    expected = {source / made.database: made.database_sha256}
+    expected |= {source / _BUNDLES / path: sha256 for path, sha256 in made.bundles.items()}
+    expected |= {image: image.name for image in _files(source / _IMAGES)}
+    for file, sha256 in expected.items():
+        if not file.is_file():
+            raise InputError(f"{file} is missing from the backup; nothing was restored")
+        if _sha256(file) != sha256:
+            raise InputError(f"{file} is not what was backed up: its hash differs; nothing was restored")
+
+
+def _check_database(source: Path, made: Backup) -> str:
+    engine = create_engine(f"sqlite:///file:{source / made.database}?mode=ro&uri=true")
+    try:
+        with engine.connect() as connection:
+            missing = set(_needed(connection)) - {image.name for image in _files(source / _IMAGES)}
+            broken = verify(connection, made.audit_head).broken
+    except DatabaseError as error:
+        raise InputError(f"the database of the backup cannot be read: {error.orig}; nothing was restored") from error
+    finally:
+        engine.dispose()
+    if missing:
+        raise InputError(f"{len(missing):,} images are missing from the backup, {min(missing)} among them")
+    return _held(broken)
+
+
+def _held(broken: tuple[object, ...]) -> str:
+    if broken:
+        raise InputError(f"the audit trail of the backup does not hold: {broken[0]}")
+    return "hashes match, the audit trail holds"
+
+
+def _replace_sqlite(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.exists():
+        aside = f"{target.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        for suffix in ("", "-wal", "-shm"):
+            beside = target.with_name(target.name + suffix)
+            if beside.exists():
+                beside.rename(target.with_name(aside + suffix))
+    _copy(source, target)
+    sync(target.parent)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with source.open("rb") as content, replacing(target) as stream:
+        shutil.copyfileobj(content, stream, _BLOCK)
+
+
+def _files(place: Path) -> list[Path]:
+    return sorted(file for file in place.rglob("*") if file.is_file() and not file.name.endswith(".part"))
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,54 @@
+"""`python -m serving retention`: what would be removed, or have the running server remove it."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from data.errors import InputError
+from serving.commands.options import Config, Overrides
+from serving.database import reading_beside
+from serving.retention import plan
+from serving.schema import RetentionPlan, Rule
+from serving.settings import DEFAULT_CONFIG, load_settings
+
+_PLAN_SECONDS = 120
+
+_WORDS = {
+    Rule.FLAGGED_IMAGES: "images of flagged or audited parts",
+    Rule.PASSED_IMAGES: "images of passed parts",
+    Rule.ROWS: "whole inspections",
+}
+
+
+def retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would go; needs no server")] = False,
+    config: Config = DEFAULT_CONFIG,
+    overrides: Overrides = None,
+    url: str = "http://127.0.0.1:8000",
+) -> None:
+    """Have the running server remove now what is older than its `retention` settings allow."""
+    if dry_run:
+        settings = load_settings(config, overrides or ())
+        with reading_beside(settings.database_url) as connection:
+            _show(plan(connection, settings.retention, datetime.now(UTC)), "would go")
+        return
+    try:
+        answer = httpx.post(f"{url}/v1/retention", timeout=_PLAN_SECONDS).raise_for_status()
+    except httpx.HTTPError as error:
+        raise InputError(f"{url} does not answer ({error}); --dry-run needs no server") from error
+    _show(RetentionPlan.model_validate_json(answer.content), "goes now, in the background")
+
+
+def _show(due: RetentionPlan, verb: str) -> None:
+    table = Table(title=f"What {verb}")
+    for name in ("rule", "kept for", "inspections", "image files", "bytes", "kept: held", "kept: waiting"):
+        table.add_column(name, justify="left" if name == "rule" else "right")
+    for one in due.classes:
+        days = "ever" if one.days is None else f"{one.days:g} days"
+        counts = (one.inspections, one.images, one.image_bytes, one.held, one.waiting)
+        table.add_row(_WORDS[one.rule], days, *(f"{count:,}" for count in counts))
+    Console().print(table)

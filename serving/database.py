@@ -1,0 +1,71 @@
+"""The database as commands read it beside a server: nothing is migrated, nothing is written, and it must exist."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, create_engine, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from data.errors import InputError
+from serving.store import MIGRATIONS
+
+
+@contextmanager
+def reading_beside(url: str) -> Iterator[Connection]:
+    """One consistent state of the database at `url`. Raises InputError when it is missing, unusable or of another schema."""
+    with connected(url) as connection:
+        revision = revision_of(connection)
+        if revision != newest_revision():
+            raise InputError(
+                f"database {shown(url)} has schema {revision}, this program {newest_revision()}; "
+                "start the server once with this version, which brings it up to date"
+            )
+        yield connection
+
+
+@contextmanager
+def connected(url: str) -> Iterator[Connection]:
+    """A connection that only reads, whatever the schema. Raises InputError when the database is missing or unusable."""
+    try:
+        file = sqlite_file(url)
+        if file is not None and not file.is_file():
+            raise InputError(f"there is no database {file}; start the server once, or name it with --set database_url=")
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            if file is not None:
+                connection.exec_driver_sql("PRAGMA query_only=ON")
+            yield connection
+        engine.dispose()
+    except (ArgumentError, ImportError, DBAPIError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise InputError(f"database {shown(url)} cannot be used: {cause}") from error
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Where an SQLite database is; None for another kind. Raises ArgumentError for what is no URL."""
+    parsed = make_url(url)
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
+def shown(url: str) -> str:
+    """A database URL without its password."""
+    parsed: URL = make_url(url)
+    return parsed.render_as_string(hide_password=True)
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Which schema the database has; None when it has none of ours."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str:
+    """Which schema this program brings a database to."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    head = ScriptDirectory.from_config(config).get_current_head()
+    assert head is not None
+    return head

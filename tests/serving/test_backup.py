@@ -1,0 +1,186 @@
+"""A backup made under load holds everything acknowledged before it began, and only a sound one is restored."""
+
+import hashlib
+import json
+import shutil
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from data.errors import InputError
+from serving.audit import verify
+from serving.backup import MANIFEST, _dump_postgresql, make_backup, read_backup, restore_backup
+from serving.settings import Settings, load_settings
+from tests.conftest import ROOT, Served, StartServer, grey_png, settings_arguments
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+def elsewhere(tmp_path: Path) -> Settings:
+    place = tmp_path / "elsewhere"
+    return load_settings(ROOT / "configs/serving/default.yaml", settings_arguments(place, place / "bundles"))
+
+
+@pytest.fixture
+def backup(server: Served, tmp_path: Path) -> Path:
+    """A backup of three inspections and a hold."""
+    for number in range(3):
+        server.inspect(grey_png(number / 10))
+    hold = {"lot": "L-1", "person": "ann", "reason": "claim"}
+    assert server.client.post("/v1/holds", json=hold).status_code == 201
+    make_backup(server.service.settings, tmp_path / "backup", quiet)
+    return tmp_path / "backup"
+
+
+def test_backup_under_load_restores_everything_acknowledged_before(start_server: StartServer, tmp_path: Path) -> None:
+    server = start_server()
+    acknowledged: dict[str, Any] = {}
+    stop, enough = threading.Event(), threading.Event()
+
+    def camera(name: int) -> None:
+        number = 0
+        while not stop.is_set():
+            inspection = server.inspect(grey_png(number % 100 / 100, 64 + name, 64), part_id=f"{name}-{number}")
+            acknowledged[inspection["id"]] = inspection
+            number += 1
+            if len(acknowledged) >= 40:
+                enough.set()
+
+    cameras = [threading.Thread(target=camera, args=(name,)) for name in range(3)]
+    for thread in cameras:
+        thread.start()
+    assert enough.wait(60)
+    assert server.client.post("/v1/holds", json={"lot": "L", "person": "ann", "reason": "claim"}).status_code == 201
+    before = dict(acknowledged)
+    make_backup(server.service.settings, tmp_path / "backup", quiet)
+    during = len(acknowledged) - len(before)
+    stop.set()
+    for thread in cameras:
+        thread.join()
+    assert during > 0, "the line ran on"
+    settings = elsewhere(tmp_path)
+    restore_backup(tmp_path / "backup", settings, force=False, say=quiet)
+    again = start_server(settings.bundles, database_url=settings.database_url, images=settings.images)
+    assert again.client.get("/readyz").status_code == 200
+    for id_, inspection in before.items():
+        assert again.client.get(f"/v1/inspections/{id_}").json() == inspection
+        image = again.client.get(f"/v1/inspections/{id_}/image")
+        assert (image.status_code, len(image.content)) == (200, inspection["image"]["bytes"])
+    with again.service.store.reading() as connection:
+        found = verify(connection, read_backup(tmp_path / "backup").audit_head)
+        assert (found.entries, found.broken) == (1, ())
+
+
+def test_a_second_backup_copies_only_what_is_new_and_drops_what_retention_removed(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server = start_server()
+    first = server.inspect(grey_png(0.1))
+    said: list[str] = []
+    make_backup(server.service.settings, tmp_path / "backup", said.append)
+    old = read_backup(tmp_path / "backup").database
+    server.inspect(grey_png(0.2))
+    server.service.store.submit(
+        lambda connection: (
+            connection.exec_driver_sql(
+                f"UPDATE inspections SET image_removed_at = 1, image_removed_rule = 'rows' WHERE id = '{first['id']}'"
+            )
+            and None
+        )
+    ).result()
+    said.clear()
+    made = make_backup(server.service.settings, tmp_path / "backup", said.append)
+    assert said[0] == "1 images copied"
+    assert (made.inspections, made.images) == (2, 1)
+    assert not (tmp_path / "backup" / old).exists()
+    assert first["image"]["sha256"] not in {file.name for file in (tmp_path / "backup/images").rglob("*")}
+
+
+def damage_database(backup: Path) -> None:
+    with (backup / read_backup(backup).database).open("r+b") as file:
+        file.seek(3000)
+        file.write(b"x" * 50)
+
+
+def damage_image(backup: Path) -> None:
+    next(file for file in (backup / "images").rglob("*") if file.is_file()).write_bytes(b"another")
+
+
+def lose_image(backup: Path) -> None:
+    next(file for file in (backup / "images").rglob("*") if file.is_file()).unlink()
+
+
+def damage_bundle(backup: Path) -> None:
+    next((backup / "bundles").rglob("model.onnx")).write_bytes(b"another")
+
+
+def forge(backup: Path) -> None:
+    """Alter a row, and the hash in the manifest with it."""
+    manifest = json.loads((backup / MANIFEST).read_text())
+    file = backup / manifest["database"]
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE holds SET person = 'bob'")
+    connection.close()
+    manifest["database_sha256"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    (backup / MANIFEST).write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (damage_database, "its hash differs"),
+        (damage_image, "its hash differs"),
+        (damage_bundle, "its hash differs"),
+        (lose_image, "images are missing"),
+        (forge, "audit trail of the backup does not hold"),
+        (lambda backup: (backup / MANIFEST).unlink(), "holds no finished backup"),
+    ],
+)
+def test_a_damaged_backup_is_refused_and_nothing_changes(
+    backup: Path, tmp_path: Path, harm: Callable[[Path], None], told: str
+) -> None:
+    harm(backup)
+    with pytest.raises(InputError, match=told):
+        restore_backup(backup, elsewhere(tmp_path), force=False, say=quiet)
+    assert not (tmp_path / "elsewhere/qc.db").exists()
+
+
+def test_an_installation_is_not_overwritten_unless_forced(
+    backup: Path, server: Served, start_server: StartServer, tmp_path: Path
+) -> None:
+    settings = elsewhere(tmp_path)
+    restore_backup(backup, settings, force=False, say=quiet)
+    with pytest.raises(InputError, match="--force replaces it"):
+        restore_backup(backup, settings, force=False, say=quiet)
+    (tmp_path / "elsewhere/qc.db").unlink()
+    with pytest.raises(InputError, match="--force adds to them"):
+        restore_backup(backup, settings, force=False, say=quiet)
+    (tmp_path / "elsewhere/qc.db").write_text("what was there")
+    restore_backup(backup, settings, force=True, say=quiet)
+    (aside,) = (tmp_path / "elsewhere").glob("qc.db.before-restore-*")
+    assert aside.read_text() == "what was there"
+    again = start_server(settings.bundles, database_url=settings.database_url, images=settings.images)
+    assert len(again.client.get("/v1/inspections").json()["items"]) == 3
+
+
+def test_a_backup_cut_off_leaves_the_one_before_it_whole(
+    server: Served, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.inspect(grey_png(0.5))
+    monkeypatch.setattr("serving.backup._copy_bundles", lambda *_: (_ for _ in ()).throw(OSError("the disk is full")))
+    with pytest.raises(InputError, match="the disk is full"):
+        make_backup(server.service.settings, backup, quiet)
+    restore_backup(backup, elsewhere(tmp_path), force=False, say=quiet)
+    assert read_backup(backup).inspections == 3
+
+
+def test_without_pg_dump_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(InputError, match="pg_dump is not installed"):
+        _dump_postgresql("postgresql+psycopg://qc@127.0.0.1/qc", tmp_path / "dump")
