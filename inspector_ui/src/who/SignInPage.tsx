@@ -61,6 +61,7 @@ export function SignInPage() {
             autoComplete="username"
             autoFocus
             required
+            withAsterisk={false}
             onChange={(event) => setName(event.currentTarget.value)}
           />
           <PasswordInput
@@ -68,6 +69,7 @@ export function SignInPage() {
             value={password}
             autoComplete="current-password"
             required
+            withAsterisk={false}
             onChange={(event) => setPassword(event.currentTarget.value)}
           />
           {wait > 0 ? (
