@@ -9,6 +9,8 @@ from serving.events import Events
 from serving.gauges import Gauges
 from serving.schema import ModelRef
 from tests.conftest import Served, grey_png
+
+DATABASES = ("sqlite", "postgresql")
 from tests.serving.test_reviews import review
 
 

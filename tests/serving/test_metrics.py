@@ -8,6 +8,8 @@ from data.errors import InputError
 from serving.metrics import rate_of
 from serving.roi import read_assumptions, scenario
 from tests.conftest import ROOT, Served, StartServer, grey_png
+
+DATABASES = ("sqlite", "postgresql")
 from tests.serving.test_reviews import review
 
 CASE_STUDY = ROOT / "configs/roi/case_study.yaml"

@@ -19,6 +19,8 @@ from serving.store import _MIGRATIONS, Store
 from serving.tables import promotions
 from tests.conftest import Served, StartServer, grey_png, write_brightness_bundle
 
+DATABASES = ("sqlite", "postgresql")
+
 OLD, NEW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 
 
