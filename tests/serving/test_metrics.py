@@ -8,9 +8,9 @@ from data.errors import InputError
 from serving.metrics import rate_of
 from serving.roi import read_assumptions, scenario
 from tests.conftest import ROOT, Served, StartServer, grey_png
+from tests.serving.test_reviews import review
 
 DATABASES = ("sqlite", "postgresql")
-from tests.serving.test_reviews import review
 
 CASE_STUDY = ROOT / "configs/roi/case_study.yaml"
 

@@ -21,6 +21,7 @@ from tests.conftest import Served, StartServer, grey_png, write_brightness_bundl
 
 DATABASES = ("sqlite", "postgresql")
 
+
 OLD, NEW = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
 
 
