@@ -41,11 +41,12 @@ def find_regions(heatmap: NDArray[np.float32], width: int, height: int, at_least
     regions = []
     for label in range(1, count):
         left, top, across, down = (int(value) for value in stats[label, :4])
+        own = np.s_[top : top + down, left : left + across]
+        heat = float(fine[own][labels[own] == label].max())
         left, across = _grown(left, across, -(-_GRID // heatmap.shape[1]))
         top, down = _grown(top, down, -(-_GRID // heatmap.shape[0]))
         x, y = left * width // _GRID, top * height // _GRID
         right, bottom = -(-(left + across) * width // _GRID), -(-(top + down) * height // _GRID)
-        heat = float(fine[labels == label].max())
         regions.append(Region(x=x, y=y, width=right - x, height=bottom - y, heat=min(heat, 1.0)))
     return sorted(regions, key=lambda region: region.heat, reverse=True)[:_MOST_REGIONS]
 

@@ -15,7 +15,7 @@ import structlog
 import uuid_utils
 from opentelemetry import context as otel
 from opentelemetry.trace import INVALID_SPAN, Span, Tracer
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from data.bundle import Bundle
@@ -36,11 +36,15 @@ from serving.problem import ProblemError
 from serving.schema import Cause, FrameInfo, Inspection, ModelRef, StoredImage
 from serving.settings import Settings
 from serving.space import Space
-from serving.store import StorageError, Store
+from serving.store import Question, StorageError, Store
 from serving.tables import inspections
 from serving.views import Views
 
 log = structlog.get_logger()
+
+_SAME_KEY = Question(
+    select(inspections.c.id, inspections.c.fingerprint).where(inspections.c.idempotency_key == bindparam("key"))
+)
 
 
 class NoModelError(Exception):
@@ -330,7 +334,11 @@ class Line:
         """Queue the row; the image is on disk and the decision stands."""
         decision = frame.decision
         assert decision is not None
-        inspection = frame.inspection = _inspection(frame, decision)
+        try:
+            inspection = frame.inspection = _inspection(frame, decision)
+        except Exception as error:  # noqa: BLE001 - on a thread that others depend on; the camera must be answered
+            frame.fail(StorageError(f"the inspection cannot be written down: {error}"))
+            return
 
         def make_row() -> dict[str, Any]:
             inspection.latency_ms = round((time.perf_counter() - frame.started) * 1000, 3)
@@ -375,18 +383,16 @@ class Line:
 
     def _replay(self, frame: _Frame) -> bool:
         """Answer from what was stored under the same key; False when there is nothing. Raises a 409 problem for another frame."""
-        columns = inspections.c
-        same = self._store.first(
-            select(columns.id, columns.fingerprint).where(columns.idempotency_key == frame.key).limit(1)
-        )
+        same = self._store.look_up(_SAME_KEY, key=frame.key or "")
         if same is None:
             return False
-        if same.fingerprint != frame.fingerprint:
+        id_, fingerprint = same
+        if fingerprint != frame.fingerprint:
             raise ProblemError(
                 409, f"Idempotency-Key {frame.key} was used for another frame; give each frame its own key"
             )
         with self._store.reading() as connection:
-            frame.give(find(connection, columns.id == same.id)[0])
+            frame.give(find(connection, inspections.c.id == id_)[0])
         return True
 
     def _tell(self, frame: _Frame, inspection: Inspection) -> None:

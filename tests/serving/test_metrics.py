@@ -10,6 +10,8 @@ from serving.roi import read_assumptions, scenario
 from tests.conftest import ROOT, Served, StartServer, grey_png
 from tests.serving.test_reviews import review
 
+DATABASES = ("sqlite", "postgresql")
+
 CASE_STUDY = ROOT / "configs/roi/case_study.yaml"
 
 

@@ -7,6 +7,8 @@ import httpx
 
 from tests.conftest import Served, grey_png
 
+DATABASES = ("sqlite", "postgresql")
+
 
 def review(
     server: Served, inspection_id: str, decision: str | None, client_id: UUID | None = None, **changes: Any

@@ -8,6 +8,8 @@ import pytest
 
 from tests.conftest import Served, StartServer, grey_png
 
+DATABASES = ("sqlite", "postgresql")
+
 
 @pytest.mark.parametrize(
     ("brightness", "verdict", "class_name"),
