@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ from serving.database import reading_beside
 from serving.gauges import Gauges
 from serving.holds import lift_hold, set_hold
 from serving.image_store import ImageStore
-from serving.retention import Retention, is_needed, plan
+from serving.retention import Retention, needed, plan
 from serving.schema import HoldRequest, Rule
 from serving.settings import Retention as Periods
 from serving.settings import Settings
@@ -274,9 +274,9 @@ def test_a_crash_at_any_step_leaves_a_state_that_the_next_run_ends(
             step()
             return future
 
-        def remove(self, digest: str, needed: Any) -> Any:
+        def remove(self, digests: Any, needed: Any) -> Any:
             step()
-            removed = self._whole.remove(digest, needed)
+            removed = self._whole.remove(digests, needed)
             step()
             return removed
 
@@ -308,15 +308,15 @@ def test_a_frame_that_arrives_while_its_twin_is_removed_keeps_its_image(kept: Ke
         finally:
             kept.images.settle(digest)
 
-    def needed() -> bool:
+    def needed_now(digests: Collection[str]) -> set[str]:
         with kept.store.reading() as connection:
-            return is_needed(connection, digest)
+            return needed(connection, digests)
 
     outcomes = set()
     with ThreadPoolExecutor(2) as pool:
         for number in range(60):
             kept.images.put(digest, content)
-            both = [(arrive,), (kept.images.remove, digest, needed)]
+            both = [(arrive,), (kept.images.remove, [digest], needed_now)]
             first, second = (pool.submit(*one) for one in (both if number % 2 else both[::-1]))
             first.result(), second.result()
             outcomes.add((second if number % 2 else first).result())
@@ -403,11 +403,11 @@ def test_a_hold_names_one_thing(server: Served, body: dict[str, str]) -> None:
 
 
 def test_killed_while_removing_it_goes_on_after_a_restart(tmp_path: Path, brightness_bundle: Path, kept: Kept) -> None:
-    kept.add_many({b"%d" % number: 11 if number % 2 else 31 for number in range(1500)})
+    kept.add_many({b"%d" % number: 11 if number % 2 else 31 for number in range(1000)})
     periods = {"passed_images": 10, "rows": 30}
     server = Process(tmp_path, brightness_bundle.parent, retention=periods)
     try:
-        wait_until(lambda: len(kept.files()) < 1400)
+        wait_until(lambda: len(kept.files()) < 950)
     finally:
         server.process.kill()
         server.close()
