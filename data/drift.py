@@ -85,8 +85,9 @@ class Reference:
         if not (np.isfinite(sample.scores).all() and np.isfinite(sample.positions).all()):
             raise ValueError("scores and positions must be finite; found NaN or infinity")
         edges = np.unique(np.quantile(sample.scores.astype(np.float64), np.arange(1, _BINS) / _BINS, method="lower"))
-        # An edge at the smallest score leaves nothing below it.
-        edges = edges[edges > sample.scores.min()]
+        # An edge at the smallest score leaves nothing below it; where nearly all scores are that one, the others share a bin.
+        least = sample.scores.min()
+        edges = edges[edges > least] if edges[-1] > least else np.unique(sample.scores[sample.scores > least])[:1]
         positions = sample.positions.astype(np.float64)
         return cls(
             sample=sample,
@@ -150,8 +151,11 @@ def _psi(window: NDArray[np.int64], reference: NDArray[np.int64]) -> NDArray[np.
 
 def _tail(drawn: NDArray[np.float64], chance: float) -> float:
     """What values distributed as `drawn` exceed with the given chance."""
-    mean, deviation, skewness = float(drawn.mean()), float(drawn.std()), float(skew(drawn))
-    if skewness < 0.05:  # also NaN's stand-in: equal values have no skewness
+    mean, deviation = float(drawn.mean()), float(drawn.std())
+    if not deviation:
+        return mean
+    skewness = float(skew(drawn))
+    if skewness < 0.05:
         beyond = float(norm.isf(chance))
     else:
         freedom = 8 / skewness**2

@@ -54,16 +54,16 @@ class Measures(NamedTuple):
     """share of pixels that are black, 0..1"""
     bright: float
     """share of pixels that are saturated, 0..1"""
-    contrast: float
-    """standard deviation"""
     sharpness: float
     """variance of the Laplacian (Pech-Pacheco et al. 2000)"""
+    contrast: float
+    """standard deviation"""
     colour: float
     """mean difference between a pixel's largest and smallest channel; 0 for a grey camera"""
 
 
 class Look(NamedTuple):
-    """What is kept of a prepared frame: its measures, and a thumbnail float32 [32, 32] that tells whether the next one is another."""
+    """What is kept of a prepared frame: its measures, and a thumbnail, float32 [32, 32], to hold the next one against."""
 
     measures: Measures
     thumbnail: Floats
@@ -147,7 +147,6 @@ _WORDS: dict[tuple[str, bool], tuple[Fault, str, float, str]] = {
     ("dark", True): (Fault.DARK, "more of it is black than of the training images:", 100, " %"),
     ("bright", True): (Fault.BRIGHT, "more of it is saturated than of the training images:", 100, " %"),
     ("contrast", False): (Fault.FLAT, "less contrast than the training images: standard deviation", 1, ""),
-    ("contrast", True): (Fault.BRIGHT, "more contrast than the training images: standard deviation", 1, ""),
     ("sharpness", False): (Fault.BLURRED, "more blurred than the training images: sharpness", 1, ""),
     ("sharpness", True): (Fault.NOISY, "noisier than the training images: sharpness", 1, ""),
     ("colour", False): (Fault.COLOUR, "less colour than the training images: saturation", 1, ""),
@@ -155,7 +154,7 @@ _WORDS: dict[tuple[str, bool], tuple[Fault, str, float, str]] = {
 }
 
 # What two frames of a healthy camera may differ by whatever the training images were like; sharpness as a logarithm.
-_LEAST_SPREAD = Measures(brightness=2, dark=0.01, bright=0.01, contrast=1, sharpness=0.1, colour=1)
+_LEAST_SPREAD = Measures(brightness=2, dark=0.01, bright=0.01, sharpness=0.1, contrast=1, colour=1)
 _SHARPNESS = Measures._fields.index("sharpness")
 
 
@@ -176,19 +175,17 @@ def look_at(prepared: Pixels) -> Look:
         brightness=mean,
         dark=float(share[: _DARKEST + 1].sum()),
         bright=float(share[_BRIGHTEST:].sum()),
-        contrast=deviation,
         sharpness=sharpness,
+        contrast=deviation,
         colour=cv2.mean(saturation)[0],
     )
     return Look(measures, cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32))
 
 
-def fit_input_health(
-    looks: list[Look], sizes: list[tuple[int, int]], false_alarm: float = FALSE_ALARM
-) -> InputHealth:
+def fit_input_health(looks: list[Look], sizes: list[tuple[int, int]], false_alarm: float = FALSE_ALARM) -> InputHealth:
     """Limits from `looks` at prepared training images whose originals had `sizes` (width, height).
 
-    Raises ValueError for fewer than two images. Black, saturated and quiet pixels have no limit from below.
+    Raises ValueError for fewer than two images. Black and saturated pixels have no limit from below, contrast none above.
     """
     if len(looks) < _LEAST_IMAGES:
         raise ValueError(f"expected {_LEAST_IMAGES} images or more, got {len(looks)}")
@@ -200,6 +197,8 @@ def fit_input_health(
     for index, name in enumerate(Measures._fields):
         if (name, False) not in _WORDS:
             below[index] = np.inf
+        if (name, True) not in _WORDS:
+            above[index] = np.inf
     outlying = np.maximum((median - scaled) / below, (scaled - median) / above).max(axis=1)
     expected = false_alarms_expected(len(looks), false_alarm)
     # Equal images would leave no room at all.
@@ -237,7 +236,7 @@ def _unscale(scaled: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _cap(name: str, high: float) -> float:
-    most = {"dark": 1.0, "bright": 1.0, "brightness": 255.0}
+    most = {"brightness": 255.0, "dark": 1.0, "bright": 1.0, "contrast": 127.5}
     return min(high, most.get(name, high))
 
 

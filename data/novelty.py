@@ -74,7 +74,7 @@ class Novelty:
         return position
 
     def relative(self, position: Floats) -> Floats:
-        """Distances of positions float32 [n, k + 1] relative to the threshold, float32 [n] from 0 up; `is_unknown` judges them."""
+        """Distances of positions float32 [n, k + 1] relative to the threshold: float32 [n] from 0 up, for `is_unknown`."""
         distance: Floats = np.sqrt(np.square(position).sum(axis=1)) / self.threshold
         return distance
 

@@ -1,13 +1,14 @@
-"""`python -m serving`: serve, simulate, demo, promote, report, openapi."""
+"""`python -m serving`: serve, simulate, demo, promote, rollback, shadow, report, openapi."""
 
 import json
 import sys
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import httpx
 import typer
+from pydantic import TypeAdapter
 from rich.console import Console
 
 from data.catalog import read_catalog
@@ -15,7 +16,7 @@ from data.errors import InputError
 from serving.api import create_app
 from serving.demo import run_demo
 from serving.logs import configure_logs
-from serving.schema import ModelInfo, Problem, RoiReport
+from serving.schema import ModelInfo, Problem, RoiReport, ShadowInfo
 from serving.server import Server
 from serving.settings import DEFAULT_CONFIG, Settings, load_settings
 from serving.simulate import Simulation, print_roi, print_summary, simulate_line
@@ -104,15 +105,59 @@ def promote(
     url: str = "http://127.0.0.1:8000",
 ) -> None:
     """Let a bundle of a running server decide from now on; one that decided there before may always come back."""
+    _promote(url, version, reason, person, force)
+
+
+@app.command()
+def rollback(
+    reason: Annotated[str, typer.Option(help="why; it is kept")],
+    person: Annotated[str, typer.Option(help="who answers for it")],
+    url: str = "http://127.0.0.1:8000",
+) -> None:
+    """Let the bundle that decided before the present one decide again."""
+    models = TypeAdapter(list[ModelInfo]).validate_json(_ask("GET", f"{url}/v1/models"))
+    previous = next((model.version for model in models if model.previous), None)
+    if previous is None:
+        raise InputError("no other bundle that is still here decided before the present one; promote a version by name")
+    _promote(url, previous, reason, person, force=False)
+
+
+@app.command()
+def shadow(
+    reason: Annotated[str, typer.Option(help="why; it is kept")],
+    person: Annotated[str, typer.Option(help="who answers for it")],
+    version: Annotated[str | None, typer.Argument(help="a version among the bundles of the running server")] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="end the shadow instead")] = False,
+    url: str = "http://127.0.0.1:8000",
+) -> None:
+    """Let a second bundle of a running server score the same frames silently, or end it with --stop."""
+    if stop == (version is not None):
+        raise InputError("give a version to start a shadow, or --stop to end it")
+    told = {"reason": reason, "person": person}
+    if stop:
+        info = ShadowInfo.model_validate_json(_ask("DELETE", f"{url}/v1/models/shadow", params=told))
+        print(f"{info.name} {info.version} is no shadow any more; {url}/models compares what it scored")
+    else:
+        body = {"version": version, **told}
+        info = ShadowInfo.model_validate_json(_ask("POST", f"{url}/v1/models/shadow", json=body))
+        print(f"{info.name} {info.version} scores silently from now on; {url}/models compares")
+
+
+def _promote(url: str, version: str, reason: str, person: str, force: bool) -> None:
     request = {"version": version, "reason": reason, "person": person, "force": force}
+    model = ModelInfo.model_validate_json(_ask("POST", f"{url}/v1/models", json=request))
+    print(f"{model.name} {model.version} decides now")
+
+
+def _ask(method: str, address: str, **content: Any) -> bytes:
+    """The answer of a running server; raises InputError with its own words when it refuses."""
     try:
-        answer = httpx.post(f"{url}/v1/models", json=request, timeout=_PROMOTE_SECONDS)
+        answer = httpx.request(method, address, timeout=_PROMOTE_SECONDS, **content)
     except httpx.HTTPError as error:
-        raise InputError(f"{url} does not answer ({error}); start it with `make serve`") from error
+        raise InputError(f"{address} does not answer ({error}); start it with `make serve`") from error
     if answer.is_error:
         raise InputError(Problem.model_validate_json(answer.content).detail)
-    model = ModelInfo.model_validate_json(answer.content)
-    print(f"{model.name} {model.version} decides now")
+    return answer.content
 
 
 @app.command()

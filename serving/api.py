@@ -14,13 +14,13 @@ from serving import problem
 from serving.engine import OverloadedError
 from serving.gate import Gate
 from serving.pages import DOCS_ASSETS, UI, missing_ui, pages
-from serving.routes import events, inspections, metrics, models, reviews
+from serving.routes import alarms, drift, events, inspections, metrics, models, reviews
 from serving.routes.parameters import problems
 from serving.settings import Settings
 from serving.store import StorageError
 
 v1 = APIRouter(prefix="/v1", responses=problems(_422="A field is missing or wrong; `detail` names it."))
-for noun in (inspections, reviews, metrics, models, events):
+for noun in (inspections, reviews, metrics, models, alarms, drift, events):
     v1.include_router(noun.routes)
 
 

@@ -25,6 +25,8 @@ class Action(StrEnum):
 
     REVIEW = "REVIEW"
     PROMOTION = "PROMOTION"
+    SHADOW = "SHADOW"
+    ALARM = "ALARM"
 
 
 # The rows that an entry's `new` repeats in full, so that altering the row itself is found too; keyed by the column that

@@ -15,11 +15,14 @@ from sqlalchemy.exc import IntegrityError
 
 from data.bundle import Bundle
 from data.decide import Thresholds, decide
+from data.drift import Floats
 from data.errors import UnreadableImageError
-from data.image import decode_pixels, prepare, read_header
+from data.image import Pixels, decode_pixels, prepare, read_header
+from data.input_health import Fault, Finding, look_at
 from data.novelty import is_unknown
 from data.region import Region, find_regions
 from data.verdict import Verdict
+from serving.cameras import CameraFrozenError, Cameras
 from serving.engine import Engine, Outputs, OverloadedError
 from serving.events import Events
 from serving.gauges import Gauges
@@ -28,8 +31,10 @@ from serving.inspections import encode_heatmap, find, row_of
 from serving.problem import ProblemError
 from serving.schema import Cause, FrameInfo, Inspection, ModelRef, StoredImage
 from serving.settings import Settings
+from serving.shadow import Offered, Shadow
 from serving.store import StorageError, Store
 from serving.tables import inspections
+from serving.watch import Watch
 
 log = structlog.get_logger()
 
@@ -48,17 +53,21 @@ class NoProbabilityError(Exception):
 class _Frame:
     """What is known of the posted bytes so far; decoding fills it in, so that a frame that fails half-way keeps the rest."""
 
+    info: FrameInfo
     content: bytes
     sha256: str = ""
     media_type: str = "application/octet-stream"
     width: int | None = None
     height: int | None = None
+    prepared: Pixels | None = None
+    finding: Finding | None = None
 
 
 @dataclass(frozen=True)
 class _Decision:
     verdict: Verdict = Verdict.NO_DECISION
     cause: Cause | None = None
+    fault: Fault | None = None
     reason: str | None = None
     defect_probability: float | None = None
     novelty: float | None = None
@@ -68,13 +77,23 @@ class _Decision:
     regions: list[Region] = field(default_factory=list)
     model: ModelRef | None = None
     heatmap: bytes | None = None
+    bundle: Bundle | None = None
+    position: Floats | None = None
 
 
 class Line:
     """Decides frames; called on the event loop."""
 
     def __init__(
-        self, settings: Settings, engine: Engine, store: Store, images: ImageStore, events: Events, gauges: Gauges
+        self,
+        settings: Settings,
+        engine: Engine,
+        store: Store,
+        images: ImageStore,
+        events: Events,
+        gauges: Gauges,
+        watch: Watch,
+        shadow: Shadow,
     ) -> None:
         self.why_no_model = "no model was loaded yet"
         self._settings = settings
@@ -83,10 +102,18 @@ class Line:
         self._images = images
         self._events = events
         self._gauges = gauges
+        self._watch = watch
+        self._shadow = shadow
+        self._cameras = Cameras(settings.camera_health.alike)
         # Half of them decode, half wait for the disk.
         self._pool = ThreadPoolExecutor(settings.threads * 2, "line")
         self._in_progress = 0
         self._seconds_each = 0.01
+
+    @property
+    def busy(self) -> bool:
+        """Whether a frame waits for its answer."""
+        return self._in_progress > 0
 
     async def inspect(self, info: FrameInfo, content: bytes, key: str | None) -> Inspection:
         """The stored inspection of one frame; with `key`, the one stored before under the same key and content.
@@ -101,7 +128,7 @@ class Line:
         self._in_progress += 1
         self._gauges.in_progress.set(self._in_progress)
         try:
-            frame = _Frame(content)
+            frame = _Frame(info, content)
             keeping = asyncio.get_running_loop().run_in_executor(self._pool, self._keep_image, frame)
             decision = await self._decide_or_hold(frame)
             await keeping
@@ -128,9 +155,12 @@ class Line:
         except OverloadedError:
             raise
         except Exception as error:  # whatever it is, the part must be held and the camera answered
+            fault: Fault | None = None
             match error:
                 case UnreadableImageError():
-                    cause, reason = Cause.UNREADABLE, error.reason
+                    cause, reason, fault = Cause.UNREADABLE, error.reason, Fault.UNREADABLE
+                case CameraFrozenError():
+                    cause, reason, fault = Cause.CAMERA, str(error), Fault.FROZEN
                 case NoModelError():
                     cause, reason = Cause.NO_MODEL, f"no model is active: {error}"
                 case TimeoutError():
@@ -141,7 +171,7 @@ class Line:
             log.warning(
                 "no decision", cause=cause.value, reason=reason, exc_info=error if cause is Cause.MODEL_FAILED else None
             )
-            return _Decision(cause=cause, reason=reason)
+            return _Decision(cause=cause, fault=fault, reason=reason)
 
     async def _decide(self, frame: _Frame) -> _Decision:
         bundle = self._engine.bundle
@@ -155,8 +185,14 @@ class Line:
         frame.media_type = header.media_type
         pixels = decode_pixels(frame.content, header)
         frame.height, frame.width = pixels.shape[:2]
+        if bundle is None:
+            return None
+        frame.prepared = prepare([pixels], bundle.manifest.preprocessing)
+        if (health := bundle.manifest.input_health) is not None:
+            look = look_at(frame.prepared[0])
+            frame.finding = self._cameras.check(frame.info, look, frame.width, frame.height, health)
         # Straight to the engine: it need not wait for the event loop to come round.
-        return None if bundle is None else self._engine.submit(bundle, prepare([pixels], bundle.manifest.preprocessing))
+        return self._engine.submit(bundle, frame.prepared)
 
     def _keep_image(self, frame: _Frame) -> None:
         frame.sha256 = hashlib.sha256(frame.content).hexdigest()
@@ -184,6 +220,7 @@ class Line:
             received_at=received_at,
             verdict=decision.verdict,
             cause=decision.cause,
+            fault=decision.fault,
             reason=decision.reason,
             defect_probability=decision.defect_probability,
             novelty=decision.novelty,
@@ -213,8 +250,14 @@ class Line:
         self._gauges.inspections.labels(inspection.verdict.value).inc()
         if is_unknown(inspection.novelty):
             self._gauges.unknown.inc()
+        if inspection.fault is not None:
+            self._gauges.faults.labels(inspection.fault.value).inc()
         self._gauges.seconds.observe(time.perf_counter() - started)
         self._events.publish("inspection", inspection)
+        self._watch.see(inspection, decision.position)
+        if self._shadow.present is not None and decision.bundle is not None and frame.prepared is not None:
+            spec = decision.bundle.manifest.preprocessing
+            self._shadow.offer(Offered(inspection.id, frame.content, frame.prepared, spec))
         log.info(
             "inspected",
             id=inspection.id,
@@ -236,7 +279,8 @@ class Line:
 def _judge(bundle: Bundle, outputs: Outputs, frame: _Frame) -> _Decision:
     manifest, probability = bundle.manifest, outputs.defect_probability
     unknown = is_unknown(outputs.novelty)
-    verdict = decide(probability, manifest.thresholds, unknown)
+    # What the camera spoilt is for a person, as is what looks unknown: either way the score means little.
+    verdict = decide(probability, manifest.thresholds, unknown or frame.finding is not None)
     if verdict is Verdict.NO_DECISION or not math.isfinite(outputs.class_probability.sum()):
         raise NoProbabilityError(f"defect probability {probability} is not within 0..1")
     if outputs.novelty is not None and not math.isfinite(outputs.novelty):
@@ -249,9 +293,8 @@ def _judge(bundle: Bundle, outputs: Outputs, frame: _Frame) -> _Decision:
         regions = find_regions(outputs.heatmap, frame.width, frame.height, at_least=manifest.thresholds.pass_below)
     return _Decision(
         verdict=verdict,
-        reason=f"looks unlike anything the model was trained on ({outputs.novelty:.2f} times the limit)"
-        if unknown
-        else None,
+        fault=None if frame.finding is None else frame.finding.fault,
+        reason=_reason(frame.finding, outputs.novelty),
         defect_probability=probability,
         novelty=outputs.novelty,
         class_name=class_name,
@@ -262,4 +305,15 @@ def _judge(bundle: Bundle, outputs: Outputs, frame: _Frame) -> _Decision:
         regions=regions,
         model=ModelRef(name=manifest.name, version=manifest.version),
         heatmap=encode_heatmap(outputs.heatmap),
+        bundle=bundle,
+        position=outputs.position,
     )
+
+
+def _reason(finding: Finding | None, novelty: float | None) -> str | None:
+    """Why a person decides although there is a score."""
+    if finding is not None:
+        return finding.reason
+    if is_unknown(novelty):
+        return f"looks unlike anything the model was trained on ({novelty:.2f} times the limit)"
+    return None

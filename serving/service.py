@@ -14,7 +14,9 @@ from serving.line import Line
 from serving.models import Models
 from serving.roi import read_assumptions
 from serving.settings import Settings
+from serving.shadow import Shadow
 from serving.store import Store
+from serving.watch import Watch
 
 log = structlog.get_logger()
 
@@ -30,8 +32,12 @@ class Service:
         self.store = Store.open(settings.database_url)
         self.events = Events(self.gauges)
         self.engine = Engine(settings.largest_batch, settings.queue_limit, self.gauges)
-        self.line = Line(settings, self.engine, self.store, self.images, self.events, self.gauges)
-        self.models = Models(settings, self.store, self.engine)
+        self.watch = Watch(settings, self.store, self.engine, self.events, self.gauges)
+        self.shadow = Shadow(self.store, self.gauges, settings.most_pixels, busy=lambda: self.line.busy)
+        self.line = Line(
+            settings, self.engine, self.store, self.images, self.events, self.gauges, self.watch, self.shadow
+        )
+        self.models = Models(settings, self.store, self.engine, self.shadow, self.watch)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -56,6 +62,8 @@ class Service:
         """Finish what is in progress: decisions first, then what is to be written."""
         self.line.close()
         self.engine.close()
+        self.shadow.close()
+        self.watch.close()
         self.store.close()
 
 

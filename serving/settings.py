@@ -4,8 +4,9 @@ import ipaddress
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data.config import ConfigModel, load_config
@@ -26,6 +27,48 @@ class Costs(ConfigModel):
 
     escape: float = Field(default=285.71, gt=0)
     overkill: float = Field(default=10.0, gt=0)
+
+
+class CameraHealth(ConfigModel):
+    """When a camera's frames are a fault of the camera, and not of the parts."""
+
+    alike: int = Field(
+        default=3,
+        ge=2,
+        description="so many frames in a row of one camera, each of another part, with the same picture: it is frozen, and the "
+        "last of them and all further ones are held",
+    )
+    faults: int = Field(default=3, ge=1, description="an alarm is raised when so many ...")
+    frames: int = Field(
+        default=10,
+        ge=1,
+        description="... of so many frames of one camera have a fault; it clears when as many in a row have none",
+    )
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.faults > self.frames:
+            raise ValueError(f"{self.faults} faults among {self.frames} frames can never be")
+        return self
+
+
+class Drift(ConfigModel):
+    """When the frames of a camera, all together, are no longer what they were."""
+
+    window: int = Field(
+        default=200, ge=50, multiple_of=10, description="frames of one camera that are held against the references"
+    )
+    reference: int = Field(
+        default=400,
+        ge=50,
+        description="the first frames of a camera after a promotion, which become its own reference beside the training's",
+    )
+    false_alarm: float = Field(
+        default=0.001,
+        gt=0,
+        lt=1,
+        description="chance, at most, that an unchanged camera raises a drift alarm within one window of frames",
+    )
 
 
 class Settings(BaseSettings):
@@ -54,6 +97,8 @@ class Settings(BaseSettings):
         default=30, ge=1, description="observations before a measured value replaces an assumed one"
     )
     costs: Costs = Costs()
+    camera_health: CameraHealth = CameraHealth()
+    drift: Drift = Drift()
     recipes: tuple[Recipe, ...] = ()
 
     @field_validator("host")

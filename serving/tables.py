@@ -1,4 +1,4 @@
-"""The database: inspections, reviews, promotions and the audit trail. Rows are only added; the few columns that change say so."""
+"""The database: what was inspected, decided and raised, and the audit trail. Rows are only added; what changes says so."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -68,6 +68,7 @@ inspections = Table(
     Column("lot", Name, nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("cause", String(16)),
+    Column("fault", String(16)),
     Column("reason", Text),
     Column("defect_probability", Float),
     Column("novelty", Float),
@@ -149,4 +150,84 @@ audit = Table(
     Column("previous", String(64), nullable=False, unique=True),
     Column("hash", String(64), nullable=False),
     Index(None, "subject", "sequence"),
+)
+
+# cleared_at and the three of the acknowledgement are written later, once each.
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("line", Name, nullable=False),
+    Column("station", Name, nullable=False),
+    Column("camera", Name, nullable=False),
+    Column("fault", String(16)),
+    Column("reason", Text, nullable=False),
+    Column("inspection_id", Id, nullable=False),
+    Column("raised_at", Utc, nullable=False),
+    Column("cleared_at", Utc),
+    Column("acknowledged_at", Utc),
+    Column("acknowledged_by", Name),
+    Column("acknowledgement", Text),
+    Index(None, "cleared_at", "raised_at"),
+)
+
+# The first frames of a camera after a promotion, as data.drift.Sample writes them.
+drift_references = Table(
+    "drift_references",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("line", Name, nullable=False),
+    Column("station", Name, nullable=False),
+    Column("camera", Name, nullable=False),
+    Column("model_name", Name, nullable=False),
+    Column("model_version", Name, nullable=False),
+    # Which promotion it follows; 0 before the first.
+    Column("promotion", Integer, nullable=False),
+    Column("ended_at", Utc, nullable=False),
+    Column("sample", LargeBinary, nullable=False),
+)
+
+drift_windows = Table(
+    "drift_windows",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("line", Name, nullable=False),
+    Column("station", Name, nullable=False),
+    Column("camera", Name, nullable=False),
+    Column("model_name", Name, nullable=False),
+    Column("model_version", Name, nullable=False),
+    Column("ended_at", Utc, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("checks", JSON, nullable=False),
+    Column("histogram", JSON),
+    Column("typical", JSON, nullable=False),
+    Column("unusual", JSON, nullable=False),
+    Index(None, "line", "station", "camera", "sequence"),
+)
+
+# ended_at is written later, once.
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("name", Name, nullable=False),
+    Column("version", Name, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+)
+
+shadow_inspections = Table(
+    "shadow_inspections",
+    metadata,
+    Column("shadow", Integer, ForeignKey("shadows.sequence"), primary_key=True, autoincrement=False),
+    Column("inspection_id", Id, ForeignKey("inspections.id"), primary_key=True),
+    Column("model_name", Name, nullable=False),
+    Column("model_version", Name, nullable=False),
+    Column("defect_probability", Float, nullable=False),
+    Column("novelty", Float),
+    Column("verdict", String(16), nullable=False),
+    Column("latency_ms", Float, nullable=False),
 )

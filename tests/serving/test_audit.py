@@ -7,12 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from serving.audit import GENESIS, Action, append, entries, verify
-from serving.store import Store
+from serving.store import _MIGRATIONS, Store
 from serving.tables import audit, promotions, reviews
 from tests.conftest import Served, grey_png
 
@@ -135,8 +137,10 @@ def test_a_database_from_before_the_trail_gets_one(tmp_path: Path) -> None:
     store.submit(promote).result()
 
     def back(connection: Connection) -> None:
-        connection.execute(text("DROP TABLE audit"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
 
     store.submit(back).result()
     store.close()

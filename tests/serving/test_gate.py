@@ -137,5 +137,12 @@ def test_openapi_names_every_operation() -> None:
         "get_roi",
         "list_models",
         "promote_model",
+        "get_model_card",
+        "get_shadow",
+        "start_shadow",
+        "stop_shadow",
+        "list_alarms",
+        "acknowledge_alarm",
+        "get_drift",
         "events",
     }
