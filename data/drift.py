@@ -128,9 +128,13 @@ class Reference:
             return Limits(_tail(psi, false_alarm), None)
         standard = (self.sample.positions - self.mean) / self.spread
         equal = np.full(m, 1 / m)
-        difference = random.multinomial(frames, equal, _DRAWS) / frames - random.multinomial(m, equal, _DRAWS) / m
-        # A sample's own variance is short by (m - 1) / m.
-        squared = np.square(difference @ standard).mean(axis=1) * m / (m - 1)
+        drawn = random.multinomial(m, equal, _DRAWS) / m
+        mean = drawn @ standard
+        # Each drawn reference has a spread of its own, as this one has: without that, small ones would promise too much. A
+        # sample's variance is short by (m - 1) / m, and that of a sample from a sample twice.
+        variance = (drawn @ np.square(standard) - np.square(mean)) * (m / (m - 1)) ** 2
+        window = random.multinomial(frames, equal, _DRAWS) / frames @ standard
+        squared = (np.square(window - mean) / np.maximum(variance, _LEAST_SPREAD)).mean(axis=1) * m / (m - 1)
         return Limits(_tail(psi, false_alarm), float(np.sqrt(_tail(squared, false_alarm))))
 
 
