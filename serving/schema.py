@@ -118,7 +118,6 @@ class Inspection(Message):
     verdict: Verdict
     cause: Cause | None = Field(description="why there is no decision; null when there is one")
     fault: Fault | None = Field(
-        default=None,
         description="what is wrong with the camera or its frame, so that a person decides; null for healthy ones",
     )
     reason: str | None = Field(

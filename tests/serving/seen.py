@@ -24,6 +24,7 @@ def seen(defect_probability: float, novelty: float | None = 0.5) -> Inspection:
         lot="L-1",
         verdict=Verdict.PASS,
         cause=None,
+        fault=None,
         reason=None,
         defect_probability=defect_probability,
         novelty=novelty,

@@ -11,6 +11,8 @@ import type { PagePath } from "./pages";
 
 // the charts weigh more than everything else together, and reviewers never open them
 const QualityPage = lazy(() => import("../quality/QualityPage"));
+const DriftPage = lazy(() => import("../drift/DriftPage"));
+const ModelsPage = lazy(() => import("../models/ModelsPage"));
 const RoiPage = lazy(() => import("../roi/RoiPage"));
 
 const routes: Record<PagePath, ComponentType> = {
@@ -18,6 +20,8 @@ const routes: Record<PagePath, ComponentType> = {
   "/live": LivePage,
   "/quality": QualityPage,
   "/roi": RoiPage,
+  "/drift": DriftPage,
+  "/models": ModelsPage,
 };
 
 const globalActions = [showHelp] as const;

@@ -6,6 +6,8 @@ export const pages = [
   { path: "/live", label: "nav.live" },
   { path: "/quality", label: "nav.quality" },
   { path: "/roi", label: "nav.roi" },
+  { path: "/drift", label: "nav.drift" },
+  { path: "/models", label: "nav.models" },
 ] as const satisfies readonly { path: string; label: ParseKeys }[];
 
 export type PagePath = (typeof pages)[number]["path"];
