@@ -15,9 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from data.config import explain
 from data.decide import Guarantee, Thresholds
+from data.drift import Sample
 from data.durable import sync
 from data.errors import BundleError, InputError
 from data.image import Pixels, Preprocessing
+from data.input_health import InputHealth
 from data.metric import Metric
 from data.novelty import Novelty, NoveltySummary
 from data.targets import TargetResult
@@ -28,6 +30,7 @@ GOLDEN = "golden.npz"
 CARD = "model_card.html"
 PREDICTIONS = "test_predictions.csv"
 NOVELTY = "novelty.npz"
+HELD_OUT = "held_out.npz"
 
 Floats = NDArray[np.float32]
 
@@ -136,6 +139,7 @@ class Manifest(_Record):
     variants: dict[str, Variant]
     parity: Parity
     novelty: NoveltySummary | None = None
+    input_health: InputHealth | None = None
     data: DataFingerprint
     code_commit: str | None
     mlflow_run_id: str | None
@@ -175,10 +179,13 @@ class Bundle:
         manifest: Manifest,
         session: onnxruntime.InferenceSession,
         novelty: Novelty | None = None,
+        held_out: Sample | None = None,
     ) -> None:
         self.path = path
         self.manifest = manifest
         self.novelty = novelty
+        self.held_out = held_out
+        """what the model said of images that it was not trained on, to tell drift by; None when the bundle keeps none"""
         self._session = session
 
     @classmethod
@@ -199,7 +206,13 @@ class Bundle:
             if name not in manifest.files:
                 raise BundleError(f"bundle {path}: the manifest does not list {name}; export the bundle again")
         session = open_session(path / MODEL, threads, provider)
-        bundle = cls(path, manifest, session, _read_novelty(path, session) if manifest.novelty else None)
+        bundle = cls(
+            path,
+            manifest,
+            session,
+            _read_novelty(path, session) if manifest.novelty else None,
+            _read_held_out(path) if HELD_OUT in manifest.files else None,
+        )
         difference = bundle.replay()
         tolerance = manifest.parity.replay_tolerance
         if not difference <= tolerance:
@@ -251,6 +264,13 @@ def _read_novelty(path: Path, session: onnxruntime.InferenceSession) -> Novelty:
             "export the bundle again"
         )
     return novelty
+
+
+def _read_held_out(path: Path) -> Sample:
+    try:
+        return Sample.read(path / HELD_OUT)
+    except (OSError, KeyError, ValueError) as error:
+        raise BundleError(f"bundle {path}: {HELD_OUT} is damaged ({error}); export the bundle again") from error
 
 
 def check_provider(provider: Provider) -> None:

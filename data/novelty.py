@@ -56,11 +56,12 @@ class Novelty:
         """As an .npz, without pickle."""
         np.savez(file, **{field.name: getattr(self, field.name) for field in fields(self)})
 
-    def distance(self, embedding: Floats) -> Floats:
-        """Distances relative to the threshold, float32 [n] from 0 up; `is_unknown` judges them.
+    def position(self, embedding: Floats) -> Floats:
+        """Where embeddings float32 [n, D] lie, float32 [n, k + 1], in training standard deviations: along each direction, and
+        in length across all others. The length of a position is the Mahalanobis distance.
 
-        Of embeddings float32 [n, D] the first d numbers are looked at, those that `fit_novelty` was given. Where these are
-        not finite, the distance is NaN. Raises ValueError for embeddings that are shorter.
+        Of the embeddings the first d numbers are looked at, those that `fit_novelty` was given. Where these are not finite, the
+        position is NaN. Raises ValueError for embeddings that are shorter.
         """
         length = len(self.mean)
         if embedding.ndim != 2 or embedding.shape[1] < length:
@@ -68,9 +69,18 @@ class Novelty:
         centred = _to_unit_length(embedding[:, :length]) - self.mean
         along = centred @ self.directions.T
         rest = centred - along @ self.directions
-        squared = np.square(along) @ (1 / self.variance) + np.square(rest).sum(axis=1) / self.rest_variance
-        distance: Floats = np.sqrt(squared) / self.threshold
+        across = np.sqrt(np.square(rest).sum(axis=1, keepdims=True) / self.rest_variance)
+        position: Floats = np.hstack([along / np.sqrt(self.variance), across])
+        return position
+
+    def relative(self, position: Floats) -> Floats:
+        """Distances of positions float32 [n, k + 1] relative to the threshold: float32 [n] from 0 up, for `is_unknown`."""
+        distance: Floats = np.sqrt(np.square(position).sum(axis=1)) / self.threshold
         return distance
+
+    def distance(self, embedding: Floats) -> Floats:
+        """Distances of embeddings float32 [n, D] relative to the threshold; see `position` for what is looked at."""
+        return self.relative(self.position(embedding))
 
     def unknown(self, embedding: Floats) -> NDArray[np.bool_]:
         """Which of the embeddings float32 [n, D] look unlike anything in training, bool [n]."""

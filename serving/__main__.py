@@ -1,4 +1,4 @@
-"""`python -m serving`: serve, key, person, simulate, demo, promote, report, openapi."""
+"""`python -m serving`: serve, key, person, simulate, demo, promote, rollback, shadow, report, openapi, and for operations."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import httpx
 import typer
+from pydantic import TypeAdapter
 from rich.console import Console
 
 from data.catalog import read_catalog
@@ -18,7 +19,7 @@ from serving.commands import audit, backup, doctor, retention
 from serving.demo import run_demo
 from serving.logs import configure_logs
 from serving.people import FIRST_ADMIN
-from serving.schema import ModelInfo, Problem, RoiReport
+from serving.schema import ModelInfo, Problem, RoiReport, ShadowInfo
 from serving.server import Server
 from serving.settings import DEFAULT_CONFIG, Settings, load_settings
 from serving.simulate import Simulation, print_roi, print_summary, simulate_line
@@ -132,12 +133,58 @@ def promote(
     request: dict[str, Any] = {"version": version, "reason": reason, "person": person, "force": force}
     if recipe is not None:
         request["recipe"] = {"product": recipe[0], "station": recipe[1]}
-    try:
-        answer = httpx.post(f"{url}/v1/models", json=request, headers=_by(key), timeout=_PROMOTE_SECONDS)
-    except httpx.HTTPError as error:
-        raise InputError(f"{url} does not answer ({error}); start it with `make serve`") from error
-    model = ModelInfo.model_validate_json(_content(answer))
+    _promote(url, key, request)
+
+
+@app.command()
+def rollback(
+    reason: Annotated[str, typer.Option(help="why; it is kept")],
+    person: Annotated[str | None, typer.Option(help="who answers for it; who the key is, with authentication")] = None,
+    url: str = "http://127.0.0.1:8000",
+    key: _Key = None,
+) -> None:
+    """Let the bundle that decided before the present one decide again."""
+    models = TypeAdapter(list[ModelInfo]).validate_json(_ask("GET", f"{url}/v1/models", key))
+    previous = next((model.version for model in models if model.previous), None)
+    if previous is None:
+        raise InputError("no other bundle that is still here decided before the present one; promote a version by name")
+    _promote(url, key, {"version": previous, "reason": reason, "person": person})
+
+
+@app.command()
+def shadow(
+    reason: Annotated[str, typer.Option(help="why; it is kept")],
+    person: Annotated[str, typer.Option(help="who answers for it; who the key is, with authentication")],
+    version: Annotated[str | None, typer.Argument(help="a version among the bundles of the running server")] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="end the shadow instead")] = False,
+    url: str = "http://127.0.0.1:8000",
+    key: _Key = None,
+) -> None:
+    """Let a second bundle of a running server score the same frames silently, or end it with --stop."""
+    if stop == (version is not None):
+        raise InputError("give a version to start a shadow, or --stop to end it")
+    told = {"reason": reason, "person": person}
+    if stop:
+        info = ShadowInfo.model_validate_json(_ask("DELETE", f"{url}/v1/models/shadow", key, params=told))
+        print(f"{info.name} {info.version} is no shadow any more; {url}/models compares what it scored")
+    else:
+        body = {"version": version, **told}
+        info = ShadowInfo.model_validate_json(_ask("POST", f"{url}/v1/models/shadow", key, json=body))
+        print(f"{info.name} {info.version} scores silently from now on; {url}/models compares")
+
+
+def _promote(url: str, key: str | None, request: dict[str, Any]) -> None:
+    model = ModelInfo.model_validate_json(_ask("POST", f"{url}/v1/models", key, json=request))
     print(f"{model.name} {model.version} decides now")
+
+
+def _ask(method: str, address: str, key: str | None, **content: Any) -> bytes:
+    """The answer of a running server; raises InputError with its own words when it refuses."""
+    try:
+        answer = httpx.request(method, address, headers=_by(key), timeout=_PROMOTE_SECONDS, **content)
+    except httpx.HTTPError as error:
+        raise InputError(f"{address} does not answer ({error}); start it with `make serve`") from error
+    return _content(answer)
 
 
 @app.command()

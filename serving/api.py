@@ -18,14 +18,43 @@ from serving.engine import OverloadedError
 from serving.gate import Gate
 from serving.oidc import remember_attempts
 from serving.pages import DOCS_ASSETS, UI, missing_ui, pages
-from serving.routes import audit, events, holds, inspections, keys, metrics, models, people, retention, reviews, session
+from serving.routes import (
+    alarms,
+    audit,
+    drift,
+    events,
+    holds,
+    inspections,
+    keys,
+    metrics,
+    models,
+    people,
+    retention,
+    reviews,
+    session,
+)
 from serving.routes.parameters import problems
 from serving.settings import Settings
 from serving.store import StorageError
 from serving.tracing import UNTRACED
 
 v1 = APIRouter(prefix="/v1", responses=problems(_422="A field is missing or wrong; `detail` names it."))
-for noun in (inspections, reviews, metrics, models, audit, holds, retention, events, session, people, keys):
+_NOUNS = (
+    inspections,
+    reviews,
+    metrics,
+    models,
+    alarms,
+    drift,
+    audit,
+    holds,
+    retention,
+    events,
+    session,
+    people,
+    keys,
+)
+for noun in _NOUNS:
     v1.include_router(noun.routes)
 
 

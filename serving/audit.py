@@ -38,6 +38,8 @@ class Action(StrEnum):
     HOLD_LIFTED = "HOLD_LIFTED"
     IMAGES_REMOVED = "IMAGES_REMOVED"
     ROWS_REMOVED = "ROWS_REMOVED"
+    SHADOW = "SHADOW"
+    ALARM = "ALARM"
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ class Outputs:
     """[h, w]"""
     novelty: float | None
     """distance of the embedding from everything seen in training, as data.novelty gives it; None when the bundle has none"""
+    position: NDArray[np.float32]
+    """[p], where the embedding lies, as data.novelty gives it; p is 0 when the bundle has no novelty"""
 
 
 RecipeName = tuple[str, str]
@@ -241,18 +243,19 @@ class Engine:
         try:
             images = batch[0].prepared if len(batch) == 1 else np.concatenate([item.prepared for item in batch])
             prediction = bundle.predict(images)
-            distances = (
-                [None] * len(batch)
-                if bundle.novelty is None
-                else bundle.novelty.distance(prediction.embedding).tolist()
+            novelty = bundle.novelty
+            positions = (
+                np.empty((len(batch), 0), np.float32) if novelty is None else novelty.position(prediction.embedding)
             )
+            distances = [None] * len(batch) if novelty is None else novelty.relative(positions).tolist()
             outputs = [
-                Outputs(classes, probability, heatmap, distance)
-                for classes, probability, heatmap, distance in zip(
+                Outputs(classes, probability, heatmap, distance, position)
+                for classes, probability, heatmap, distance, position in zip(
                     prediction.class_probability,
                     prediction.defect_probability.tolist(),
                     prediction.heatmap,
                     distances,
+                    positions,
                     strict=True,
                 )
             ]

@@ -19,6 +19,23 @@ class Gauges:
         self.unknown = Counter(
             "qc_unknown", "Frames unlike anything the model was trained on, sent to review", registry=self.registry
         )
+        self.faults = Counter(
+            "qc_camera_faults", "Frames with a fault of the camera, not of the part", ["fault"], registry=self.registry
+        )
+        self.alarms = Counter("qc_alarms", "Alarms raised about a camera, by kind", ["kind"], registry=self.registry)
+        self.alarms_open = Gauge("qc_alarms_open", "Alarms not yet cleared, by kind", ["kind"], registry=self.registry)
+        self.watch_dropped = Counter(
+            "qc_watch_dropped", "Inspections that drift and alarms did not see for lack of time", registry=self.registry
+        )
+        self.shadow_scored = Counter("qc_shadow_scored", "Frames that a shadow model scored", registry=self.registry)
+        self.shadow_dropped = Counter(
+            "qc_shadow_dropped",
+            "Frames that the shadow model left out because the line was busy",
+            registry=self.registry,
+        )
+        self.shadow_failed = Counter(
+            "qc_shadow_failed", "Frames on which the shadow model failed", registry=self.registry
+        )
         self.seconds = Histogram(
             "qc_inspection_seconds",
             "From the last byte received until the inspection was committed",

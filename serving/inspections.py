@@ -88,6 +88,7 @@ def row_of(
         "lot": inspection.lot,
         "verdict": inspection.verdict.value,
         "cause": inspection.cause,
+        "fault": inspection.fault,
         "reason": inspection.reason,
         "defect_probability": inspection.defect_probability,
         "novelty": inspection.novelty,
@@ -109,22 +110,26 @@ def row_of(
         "idempotency_key": key,
         "fingerprint": fingerprint,
         "posted_by": posted_by,
-        "queue_cost": queue_cost(inspection.verdict, inspection.defect_probability, inspection.novelty, costs),
+        "queue_cost": queue_cost(
+            inspection.verdict, inspection.defect_probability, inspection.novelty, inspection.fault, costs
+        ),
     }
 
 
-def queue_cost(verdict: Verdict, defect_probability: float | None, novelty: float | None, costs: Costs) -> float | None:
+def queue_cost(
+    verdict: Verdict, defect_probability: float | None, novelty: float | None, fault: str | None, costs: Costs
+) -> float | None:
     """What it is expected to cost when nobody looks, which orders the review queue; None for PASS, which does not wait.
 
     NO_DECISION knows nothing and holds the line: more than any other. REVIEW risks an escape, REJECT a good part. The
-    defect probability of a frame that looks unknown means nothing: it counts as an escape, and often tells of a camera.
+    defect probability of a frame that looks unknown, or that the camera spoilt, means nothing: it counts as an escape.
     """
     if verdict is Verdict.PASS:
         return None
     if verdict is Verdict.NO_DECISION or defect_probability is None:
         return costs.escape + costs.overkill
     if verdict is Verdict.REVIEW:
-        return costs.escape if is_unknown(novelty) else defect_probability * costs.escape
+        return costs.escape if is_unknown(novelty) or fault is not None else defect_probability * costs.escape
     return (1 - defect_probability) * costs.overkill
 
 
@@ -137,6 +142,7 @@ def inspection_of(row: RowMapping) -> Inspection:
         received_at=row["received_at"],
         verdict=Verdict(row["verdict"]),
         cause=row["cause"],
+        fault=row["fault"],
         reason=row["reason"],
         defect_probability=row["defect_probability"],
         novelty=row["novelty"],

@@ -20,12 +20,15 @@ from sqlalchemy.exc import IntegrityError
 
 from data.bundle import Bundle
 from data.decide import Thresholds, decide
+from data.drift import Floats
 from data.errors import UnreadableImageError
-from data.image import decode_for, decode_pixels, prepare, read_header
+from data.image import Pixels, decode_for, decode_pixels, prepare, read_header
+from data.input_health import Fault, Finding, look_at
 from data.novelty import is_unknown
 from data.region import Region, find_regions
 from data.verdict import Verdict
 from serving.admission import Admission
+from serving.cameras import CameraFrozenError, Cameras
 from serving.engine import Engine, Outputs, RecipeName
 from serving.events import Events
 from serving.gauges import Gauges
@@ -35,10 +38,12 @@ from serving.mailbox import Mailbox
 from serving.problem import ProblemError
 from serving.schema import Cause, FrameInfo, Inspection, ModelRef, StoredImage
 from serving.settings import Settings
+from serving.shadow import Offered, Shadow
 from serving.space import Space
 from serving.store import Question, StorageError, Store
 from serving.tables import inspections
 from serving.views import Views
+from serving.watch import Watch
 
 log = structlog.get_logger()
 
@@ -59,6 +64,7 @@ class NoProbabilityError(Exception):
 class _Decision:
     verdict: Verdict = Verdict.NO_DECISION
     cause: Cause | None = None
+    fault: Fault | None = None
     reason: str | None = None
     defect_probability: float | None = None
     novelty: float | None = None
@@ -68,6 +74,8 @@ class _Decision:
     regions: list[Region] = field(default_factory=list)
     model: ModelRef | None = None
     heatmap: bytes | None = None
+    bundle: Bundle | None = None
+    position: Floats | None = None
     error: Exception | None = None
 
 
@@ -81,6 +89,7 @@ class _Frame:
         "deadline",
         "decision",
         "expected",
+        "finding",
         "fingerprint",
         "height",
         "info",
@@ -92,6 +101,7 @@ class _Frame:
         "media_type",
         "missing",
         "posted_by",
+        "prepared",
         "received_at",
         "sha256",
         "span",
@@ -121,6 +131,8 @@ class _Frame:
         self.media_type = "application/octet-stream"
         self.width: int | None = None
         self.height: int | None = None
+        self.prepared: Pixels | None = None
+        self.finding: Finding | None = None
         self.lock = threading.Lock()
         self.decision: _Decision | None = None
         self.waits_for_verdict = False
@@ -171,6 +183,8 @@ class Line:
         events: Events,
         gauges: Gauges,
         tracer: Tracer,
+        watch: Watch,
+        shadow: Shadow,
     ) -> None:
         self.why_no_model = "no model was loaded yet"
         self.why_no_recipe: dict[RecipeName, str] = {}
@@ -183,10 +197,18 @@ class Line:
         self._views = views
         self._events = events
         self._gauges = gauges
+        self._watch = watch
+        self._shadow = shadow
+        self._cameras = Cameras(settings.camera_health.alike)
         self._tracer = tracer
         self._pool = ThreadPoolExecutor(settings.threads, "line")
         self._admission = Admission(settings.queue_limit, settings.latency_target_seconds, settings.rate, gauges)
         self._mailbox: Mailbox | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a frame waits for its answer."""
+        return self._admission.in_progress > 0
 
     async def inspect(
         self, info: FrameInfo, content: bytes, key: str | None, posted_by: str | None = None
@@ -263,9 +285,9 @@ class Line:
                 raise TimeoutError
             with self._tracer.start_as_current_span("decode", frame.traced):
                 bundle, prepared = self._prepare(frame)
-            frame.span = self._tracer.start_span("engine", frame.traced)
+            span = self._tracer.start_span("engine", frame.traced)
             queued = self._engine.submit(bundle, prepared, frame.camera, frame.deadline)
-            queued.add_done_callback(partial(self._judge_or_hold, frame, bundle))
+            queued.add_done_callback(partial(self._judge_or_hold, frame, bundle, span))
         except Exception as error:  # noqa: BLE001 - whatever it is, the part must be held
             self._hold(frame, error)
 
@@ -281,11 +303,15 @@ class Line:
         spec = bundle.manifest.preprocessing
         decoded = decode_for(spec, frame.content, header)
         frame.width, frame.height = decoded.width, decoded.height
-        return bundle, prepare([decoded.pixels], spec)
+        frame.prepared = prepare([decoded.pixels], spec)
+        if (health := bundle.manifest.input_health) is not None:
+            look = look_at(frame.prepared[0])
+            frame.finding = self._cameras.check(info, look, frame.width, frame.height, health)
+        return bundle, frame.prepared
 
-    def _judge_or_hold(self, frame: _Frame, bundle: Bundle, queued: Future[Outputs]) -> None:
+    def _judge_or_hold(self, frame: _Frame, bundle: Bundle, span: Span, queued: Future[Outputs]) -> None:
         """On the engine's thread."""
-        frame.span.end()
+        span.end()
         try:
             decision = _judge(bundle, queued.result(), frame)
         except Exception as error:  # noqa: BLE001 - as above
@@ -295,16 +321,19 @@ class Line:
 
     def _hold(self, frame: _Frame, error: Exception) -> None:
         """The one place where a failure becomes NO_DECISION: the part is held, with the reason in its record."""
+        fault: Fault | None = None
         match error:
             case UnreadableImageError():
-                cause, reason = Cause.UNREADABLE, error.reason
+                cause, reason, fault = Cause.UNREADABLE, error.reason, Fault.UNREADABLE
+            case CameraFrozenError():
+                cause, reason, fault = Cause.CAMERA, str(error), Fault.FROZEN
             case NoModelError():
                 cause, reason = Cause.NO_MODEL, f"no model is active: {error}"
             case TimeoutError():
                 cause, reason = Cause.TIMEOUT, f"no decision within {self._settings.deadline_seconds:g} s"
             case _:
                 cause, reason = Cause.MODEL_FAILED, f"the model failed: {type(error).__name__}: {error}"
-        self._take_decision(frame, _Decision(cause=cause, reason=reason, error=error))
+        self._take_decision(frame, _Decision(cause=cause, fault=fault, reason=reason, error=error))
 
     def _take_decision(self, frame: _Frame, decision: _Decision) -> None:
         if not frame.decide(decision):
@@ -337,7 +366,7 @@ class Line:
         try:
             inspection = frame.inspection = _inspection(frame, decision)
         except Exception as error:  # noqa: BLE001 - on a thread that others depend on; the camera must be answered
-            frame.fail(StorageError(f"the inspection cannot be written down: {error}"))
+            self._fail(frame, StorageError(f"the inspection cannot be written down: {error}"))
             return
 
         def make_row() -> dict[str, Any]:
@@ -346,8 +375,8 @@ class Line:
                 inspection, decision.heatmap, frame.key, frame.fingerprint, self._settings.costs, frame.posted_by
             )
 
-        frame.span = self._tracer.start_span("store", frame.traced)
-        self._store.insert(inspections, make_row).add_done_callback(partial(self._kept, frame))
+        span = self._tracer.start_span("store", frame.traced)
+        self._store.insert(inspections, make_row).add_done_callback(partial(self._kept, frame, span))
 
     def _fail(self, frame: _Frame, error: Exception) -> None:
         """No row will ever be written for this frame."""
@@ -360,10 +389,10 @@ class Line:
         if expected:
             self._images.release(frame.sha256)
 
-    def _kept(self, frame: _Frame, stored: Future[None]) -> None:
+    def _kept(self, frame: _Frame, span: Span, stored: Future[None]) -> None:
         """On the writer's thread, after the commit."""
         self._release(frame)
-        frame.span.end()
+        span.end()
         error = stored.exception()
         if error is None:
             assert frame.inspection is not None
@@ -403,6 +432,8 @@ class Line:
         gauges.seconds.observe(time.perf_counter() - frame.started)
         if is_unknown(inspection.novelty):
             gauges.unknown.inc()
+        if inspection.fault is not None:
+            gauges.faults.labels(inspection.fault.value).inc()
         if not frame.kept:
             gauges.not_kept.inc()
         if decision.cause is not None:
@@ -412,6 +443,10 @@ class Line:
         self._check_clock(frame)
         self._views.seen(info, inspection.received_at)
         self._events.publish("inspection", inspection)
+        self._watch.see(inspection, decision.position)
+        if self._shadow.present is not None and decision.bundle is not None and frame.prepared is not None:
+            spec = decision.bundle.manifest.preprocessing
+            self._shadow.offer(Offered(inspection.id, frame.content, frame.prepared, spec))
         log.info(
             "inspected",
             id=inspection.id,
@@ -440,6 +475,7 @@ def _inspection(frame: _Frame, decision: _Decision) -> Inspection:
         lot=info.lot,
         verdict=decision.verdict,
         cause=decision.cause,
+        fault=decision.fault,
         reason=decision.reason,
         defect_probability=decision.defect_probability,
         novelty=decision.novelty,
@@ -464,7 +500,8 @@ def _inspection(frame: _Frame, decision: _Decision) -> Inspection:
 def _judge(bundle: Bundle, outputs: Outputs, frame: _Frame) -> _Decision:
     manifest, probability = bundle.manifest, outputs.defect_probability
     unknown = is_unknown(outputs.novelty)
-    verdict = decide(probability, manifest.thresholds, unknown)
+    # What the camera spoilt is for a person, as is what looks unknown: either way the score means little.
+    verdict = decide(probability, manifest.thresholds, unknown or frame.finding is not None)
     if verdict is Verdict.NO_DECISION or not math.isfinite(outputs.class_probability.sum()):
         raise NoProbabilityError(f"defect probability {probability} is not within 0..1")
     if outputs.novelty is not None and not math.isfinite(outputs.novelty):
@@ -477,9 +514,8 @@ def _judge(bundle: Bundle, outputs: Outputs, frame: _Frame) -> _Decision:
         regions = find_regions(outputs.heatmap, frame.width, frame.height, at_least=manifest.thresholds.pass_below)
     return _Decision(
         verdict=verdict,
-        reason=f"looks unlike anything the model was trained on ({outputs.novelty:.2f} times the limit)"
-        if unknown
-        else None,
+        fault=None if frame.finding is None else frame.finding.fault,
+        reason=_reason(frame.finding, outputs.novelty),
         defect_probability=probability,
         novelty=outputs.novelty,
         class_name=class_name,
@@ -490,4 +526,15 @@ def _judge(bundle: Bundle, outputs: Outputs, frame: _Frame) -> _Decision:
         regions=regions,
         model=ModelRef(name=manifest.name, version=manifest.version),
         heatmap=encode_heatmap(outputs.heatmap),
+        bundle=bundle,
+        position=outputs.position,
     )
+
+
+def _reason(finding: Finding | None, novelty: float | None) -> str | None:
+    """Why a person decides although there is a score."""
+    if finding is not None:
+        return finding.reason
+    if is_unknown(novelty):
+        return f"looks unlike anything the model was trained on ({novelty:.2f} times the limit)"
+    return None

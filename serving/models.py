@@ -5,19 +5,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Connection, insert, or_, select
+from sqlalchemy import Connection, insert, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from data.bundle import MANIFEST, Bundle, Manifest, read_manifest
+from data.bundle import CARD, MANIFEST, Bundle, Manifest, read_manifest, sha256_of
 from data.errors import BundleError
 from data.promotion import judge
 from serving.audit import Action, append
 from serving.engine import Engine, RecipeName
+from serving.pairs import last_shadow
 from serving.problem import ProblemError
-from serving.schema import ModelInfo, PromoteRequest, PromotionKind, RecipeRef
+from serving.schema import ModelInfo, PromoteRequest, PromotionKind, RecipeRef, ShadowInfo, ShadowRequest
 from serving.settings import BundleName, Settings
+from serving.shadow import Shadow, Shadowing
 from serving.store import Store
-from serving.tables import promotions
+from serving.tables import promotions, shadows
+from serving.watch import Watch
 
 log = structlog.get_logger()
 
@@ -25,14 +28,20 @@ log = structlog.get_logger()
 class Models:
     """Loads bundles off the request path and lets the engine swap; a refused bundle changes nothing."""
 
-    def __init__(self, settings: Settings, store: Store, engine: Engine) -> None:
+    def __init__(self, settings: Settings, store: Store, engine: Engine, shadow: Shadow, watch: Watch) -> None:
         self._settings = settings
         self._store = store
         self._engine = engine
+        self._shadow = shadow
+        self._watch = watch
         self._promoting = threading.Lock()
 
     def start(self) -> None:
-        """Load the bundle of the settings, else the last promoted, else the newest. Raises BundleError when it is unfit."""
+        """Load the bundle of the settings, else the last promoted, else the newest. Raises BundleError when it is unfit.
+
+        A shadow that was at work goes on; one that can no longer be loaded is no reason to complain to the line.
+        """
+        self._resume_shadow()
         with self._store.reading() as connection:
             path = bundle_to_serve(self._settings, connection)
         self._engine.swap(self._load(path))
@@ -60,7 +69,21 @@ class Models:
     def list(self) -> list[ModelInfo]:
         """The bundles whose manifest can be read, newest first."""
         manifests = sorted(self._manifests().values(), key=lambda manifest: manifest.created_at, reverse=True)
-        return [self._info(manifest) for manifest in manifests]
+        previous = self._previous()
+        return [
+            self._info(manifest).model_copy(update={"previous": (manifest.name, manifest.version) == previous})
+            for manifest in manifests
+        ]
+
+    def card(self, version: str) -> bytes:
+        """The bundle's model card, HTML as the export wrote it. Raises a 404 problem without one, 409 when it was altered."""
+        path = self._path_of(version)
+        listed, file = read_manifest(path).files.get(CARD), path / CARD
+        if listed is None or not file.is_file():
+            raise ProblemError(404, f"the bundle of version {version} has no {CARD}")
+        if sha256_of(file) != listed:
+            raise ProblemError(409, f"{file} was altered after export (its sha256 differs); copy the bundle again")
+        return file.read_bytes()
 
     def promote(self, request: PromoteRequest, person: str) -> ModelInfo:
         """Verify, load and warm a bundle, write down the promotion, then swap.
@@ -70,14 +93,10 @@ class Models:
         404 problem for an unknown version or recipe, 409 for an ambiguous version and for a bundle that is refused.
         """
         with self._promoting:
-            found = [path for path, manifest in self._manifests().items() if manifest.version == request.version]
-            if not found:
-                raise ProblemError(404, f"no bundle of version {request.version} in {self._settings.bundles}")
-            if len(found) > 1:
-                raise ProblemError(409, f"version {request.version} is in {found[0]} and {found[1]}; remove one")
+            path = self._path_of(request.version)
             recipe = self._recipe(request.recipe)
             try:
-                bundle = self._load(found[0])
+                bundle = self._load(path)
             except BundleError as error:
                 raise ProblemError(409, f"refused, the present model keeps deciding: {error}") from error
             present = self._engine.bundle if recipe is None else self._engine.bundle_for(*recipe)
@@ -111,6 +130,8 @@ class Models:
 
             self._store.submit(add).result()
             self._engine.swap(bundle, recipe)
+            self._watch.restart()
+            self._end_shadow_of(bundle.manifest, person)
             log.info(
                 "model promoted",
                 version=request.version,
@@ -121,6 +142,113 @@ class Models:
                 overruled=objections,
             )
             return self._info(bundle.manifest)
+
+    def start_shadow(self, request: ShadowRequest) -> ShadowInfo:
+        """Verify, load and warm a bundle, write it down, then let it score silently; one that did so before ends.
+
+        Raises a 404 problem for an unknown version, 409 for the active one and for a bundle that is refused.
+        """
+        with self._promoting:
+            path = self._path_of(request.version)
+            try:
+                # One thread: it runs on the shadow's own, whose priority is low.
+                bundle = Bundle.load(path, threads=1)
+            except BundleError as error:
+                raise ProblemError(409, f"refused: {error}") from error
+            manifest = bundle.manifest
+            if self._is_active(manifest):
+                raise ProblemError(409, f"{manifest.name} {manifest.version} decides already; choose another as shadow")
+            now = datetime.now(UTC)
+            row = {
+                "name": manifest.name,
+                "version": manifest.version,
+                "reason": request.reason,
+                "person": request.person,
+                "started_at": now,
+            }
+
+            def add(connection: Connection) -> int:
+                connection.execute(update(shadows).where(shadows.c.ended_at.is_(None)).values(ended_at=now))
+                inserting = insert(shadows).values(row).returning(shadows.c.sequence)
+                sequence: int = connection.execute(inserting).scalar_one()
+                append(connection, Action.SHADOW, str(sequence), request.person, new=row, reason=request.reason)
+                return sequence
+
+            self._shadow.change(Shadowing(self._store.submit(add).result(), bundle))
+            log.info("shadow started", version=request.version, person=request.person, reason=request.reason)
+            return ShadowInfo(**row, ended_at=None)
+
+    def stop_shadow(self, person: str, reason: str) -> ShadowInfo:
+        """Let no bundle score silently any more; what it scored is kept. Raises a 404 problem when none does."""
+        with self._promoting:
+            return self._stop_shadow(person, reason)
+
+    def _stop_shadow(self, person: str, reason: str) -> ShadowInfo:
+        def end(connection: Connection) -> ShadowInfo:
+            last = last_shadow(connection)
+            if last is None or last[1].ended_at is not None:
+                raise ProblemError(404, "no bundle is a shadow at present")
+            sequence, info = last
+            ended_at = datetime.now(UTC)
+            connection.execute(update(shadows).where(shadows.c.sequence == sequence).values(ended_at=ended_at))
+            told = {"name": info.name, "version": info.version, "ended_at": ended_at}
+            append(
+                connection, Action.SHADOW, str(sequence), person, old=told | {"ended_at": None}, new=told, reason=reason
+            )
+            return info.model_copy(update={"ended_at": ended_at})
+
+        info = self._store.submit(end).result()
+        self._shadow.change(None)
+        log.info("shadow stopped", version=info.version, person=person, reason=reason)
+        return info
+
+    def _end_shadow_of(self, manifest: Manifest, person: str) -> None:
+        present = self._shadow.present
+        if present is not None and _is(present.bundle.manifest, manifest.name, manifest.version):
+            self._stop_shadow(person, "it was promoted")
+
+    def _resume_shadow(self) -> None:
+        with self._store.reading() as connection:
+            last = last_shadow(connection)
+        if last is None or last[1].ended_at is not None:
+            return
+        sequence, info = last
+        for path, manifest in self._manifests().items():
+            if _is(manifest, info.name, info.version):
+                try:
+                    self._shadow.change(Shadowing(sequence, Bundle.load(path, threads=1)))
+                except BundleError as error:
+                    log.error("shadow not resumed", version=info.version, cause=str(error))
+                return
+        log.error("shadow not resumed", version=info.version, cause=f"no such bundle in {self._settings.bundles}")
+
+    def _path_of(self, version: str) -> Path:
+        found = [path for path, manifest in self._manifests().items() if manifest.version == version]
+        if not found:
+            raise ProblemError(404, f"no bundle of version {version} in {self._settings.bundles}")
+        if len(found) > 1:
+            raise ProblemError(409, f"version {version} is in {found[0]} and {found[1]}; remove one")
+        return found[0]
+
+    def _previous(self) -> tuple[str, str] | None:
+        """Name and version of what decided before the active bundle, when promotions tell."""
+        active = self._engine.bundle
+        if active is None:
+            return None
+        present = active.manifest.name, active.manifest.version
+        table = promotions.c
+        query = select(table.name, table.version, table.previous_name, table.previous_version)
+        with self._store.reading() as connection:
+            for row in connection.execute(query.order_by(table.sequence.desc())):
+                if (row.name, row.version) != present:
+                    return row.name, row.version
+                if row.previous_version is not None and (row.previous_name, row.previous_version) != present:
+                    return row.previous_name, row.previous_version
+        return None
+
+    def _is_active(self, manifest: Manifest) -> bool:
+        active = self._engine.bundle
+        return active is not None and _is(active.manifest, manifest.name, manifest.version)
 
     def _weigh(
         self, bundle: Bundle, present: Bundle | None, recipe: RecipeName | None
@@ -179,14 +307,15 @@ class Models:
         return (asked.product, asked.station)
 
     def _info(self, manifest: Manifest) -> ModelInfo:
-        active = self._engine.bundle
+        shadow = self._shadow.present
         return ModelInfo(
             name=manifest.name,
             version=manifest.version,
             created_at=manifest.created_at,
             precision=manifest.precision,
             defect_classes=[name for name in manifest.classes if name not in manifest.ok_classes],
-            active=active is not None and _is(active.manifest, manifest.name, manifest.version),
+            active=self._is_active(manifest),
+            shadow=shadow is not None and _is(shadow.bundle.manifest, manifest.name, manifest.version),
             decides_for=[
                 RecipeRef(product=product, station=station)
                 for (product, station), own in self._engine.recipes.items()

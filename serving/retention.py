@@ -44,7 +44,7 @@ from serving.periodic import Periodic
 from serving.schema import RetentionClass, RetentionPlan, Rule
 from serving.settings import Retention as Periods
 from serving.store import Store
-from serving.tables import Utc, departing_images, inspections, tombstones
+from serving.tables import Utc, departing_images, inspections, shadow_inspections, tombstones
 
 log = structlog.get_logger()
 
@@ -251,6 +251,8 @@ def _bury(connection: Connection, rows: Sequence[RowMapping], removed_at: dateti
     told["digest"] = digest(kept)
     batch = append(connection, Action.ROWS_REMOVED, Rule.ROWS.value, PERSON, new=told, reason=_why(told))
     connection.execute(insert(tombstones), [{**row, "batch": batch} for row in kept])
+    ids = [row["id"] for row in rows]
+    connection.execute(delete(shadow_inspections).where(shadow_inspections.c.inspection_id.in_(ids)))
     connection.execute(delete(inspections).where(inspections.c.id.in_([row["id"] for row in rows])))
 
 

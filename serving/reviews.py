@@ -47,7 +47,7 @@ def add_review(connection: Connection, client_id: UUID, request: ReviewRequest, 
     )
     waits = request.decision in (None, ReviewDecision.UNSURE)
     verdict, probability = Verdict(inspected.verdict), inspected.defect_probability
-    cost = queue_cost(verdict, probability, inspected.novelty, costs) if waits else None
+    cost = queue_cost(verdict, probability, inspected.novelty, inspected.fault, costs) if waits else None
     connection.execute(
         update(inspections)
         .where(inspections.c.id == request.inspection_id)

@@ -32,6 +32,8 @@ class Permission(StrEnum):
     """which model decides, and at which thresholds"""
     MEASURE = "measure"
     """quality, ROI, and the figures for Prometheus"""
+    ALARMS = "alarms"
+    """say that an alarm is known and what is done about it"""
     AUDIT = "audit"
     """the audit trail, and whether it holds"""
     HOLDS = "holds"
@@ -45,8 +47,8 @@ _READER = _EVERYBODY | {Permission.ANSWER, Permission.READ}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.CAMERA: _EVERYBODY | {Permission.POST, Permission.ANSWER},
-    Role.INSPECTOR: _READER | {Permission.REVIEW},
-    Role.ENGINEER: _READER | {Permission.MODELS, Permission.AUDIT},
-    Role.MANAGER: _READER | {Permission.MEASURE, Permission.AUDIT, Permission.HOLDS},
+    Role.INSPECTOR: _READER | {Permission.REVIEW, Permission.ALARMS},
+    Role.ENGINEER: _READER | {Permission.MODELS, Permission.ALARMS, Permission.AUDIT},
+    Role.MANAGER: _READER | {Permission.MEASURE, Permission.ALARMS, Permission.AUDIT, Permission.HOLDS},
     Role.ADMIN: frozenset(Permission),
 }

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from data.decide import Thresholds
+from data.input_health import Fault
 from data.region import Region
 from data.verdict import ReviewDecision, Verdict
 from serving.audit import Action
@@ -76,6 +77,7 @@ class Cause(StrEnum):
     NO_MODEL = "NO_MODEL"
     TIMEOUT = "TIMEOUT"
     MODEL_FAILED = "MODEL_FAILED"
+    CAMERA = "CAMERA"
 
 
 class ModelRef(Message):
@@ -144,7 +146,12 @@ class Inspection(Message):
     lot: str
     verdict: Verdict
     cause: Cause | None = Field(description="why there is no decision; null when there is one")
-    reason: str | None = Field(description="the cause in particular, or why the frame looks unknown, in English")
+    fault: Fault | None = Field(
+        description="what is wrong with the camera or its frame, so that a person decides; null for healthy ones",
+    )
+    reason: str | None = Field(
+        description="the cause or the fault in particular, or why the frame looks unknown, in English"
+    )
     defect_probability: float | None
     novelty: float | None = Field(
         description="distance from everything seen in training, relative to the limit: above 1 the frame looks unknown "
@@ -362,6 +369,8 @@ class ModelInfo(Message):
     decides_for: list[RecipeRef] = Field(
         description="the recipes that it decides for by a promotion or setting of theirs"
     )
+    shadow: bool = Field(default=False, description="scores the same frames silently")
+    previous: bool = Field(default=False, description="decided before the active one: where a roll-back leads")
     thresholds: Thresholds
     guarantee: list[str] = Field(description="what the thresholds promise, a sentence each")
     metrics: dict[str, float]
@@ -560,6 +569,169 @@ class RetentionPlan(Message):
 
     at: datetime
     classes: list[RetentionClass]
+
+
+class ShadowRequest(Message):
+    """Which bundle is to score the line's frames silently."""
+
+    version: str
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    person: Name
+
+
+class ShadowInfo(Message):
+    """A bundle that scores, or scored, the frames that another decided."""
+
+    name: str
+    version: str
+    reason: str
+    person: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class VerdictPair(Message):
+    """How many frames got these two verdicts."""
+
+    active: Verdict
+    shadow: Verdict
+    frames: int
+
+
+class Difference(Message):
+    """A frame on which the two disagree."""
+
+    inspection: Inspection
+    shadow_verdict: Verdict
+    shadow_defect_probability: float
+
+
+class ReviewedPairs(Message):
+    """The two models on frames that a person has decided; right is to flag a defect, or to pass a good part."""
+
+    n: int
+    both_right: int
+    only_active_right: int
+    only_shadow_right: int
+    neither_right: int
+    mcnemar_p: float | None = Field(
+        description="chance of so uneven a split of the frames that only one decided rightly, were the two equally good "
+        "(exact, two-sided); null when there is no such frame"
+    )
+
+
+class ShadowComparison(Message):
+    """Both models on the same frames. Flagged is whatever is not PASS."""
+
+    shadow: ShadowInfo | None = Field(description="null when no bundle has been a shadow here")
+    frames: int
+    pairs: list[VerdictPair]
+    agreement: Rate
+    active_flags: Rate
+    shadow_flags: Rate
+    flag_change: float | None = Field(description="shadow's share of flags minus the active one's")
+    flag_change_low: float | None = Field(description="95 % interval (Agresti and Min 2005)")
+    flag_change_high: float | None
+    reviewed: ReviewedPairs
+    latency_p50_ms: float | None = Field(description="of the shadow's own run on one frame, at low priority")
+    differences: list[Difference] = Field(description="the newest frames with other verdicts, at most 50")
+    notes: list[Text]
+
+
+class AlarmKind(StrEnum):
+    """What an alarm is about."""
+
+    CAMERA_FAULT = "CAMERA_FAULT"
+    SCORE_DRIFT = "SCORE_DRIFT"
+    EMBEDDING_DRIFT = "EMBEDDING_DRIFT"
+
+
+class Alarm(Message):
+    """Something that persists at one camera. It clears by itself; acknowledging says that a person knows and what is done."""
+
+    id: str
+    kind: AlarmKind
+    line: str
+    station: str
+    camera: str
+    fault: Fault | None = Field(description="of a CAMERA_FAULT, the newest one when it was raised")
+    reason: str = Field(description="in English")
+    inspection_id: str = Field(description="the frame that raised it")
+    raised_at: datetime
+    cleared_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    acknowledgement: str | None
+
+
+class AcknowledgeRequest(Message):
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    person: Name
+
+
+class DriftCheck(Message):
+    """One statistic of a window of frames; above its limit something changed."""
+
+    statistic: Literal["psi", "distance"] = Field(
+        description="psi: population stability index of the scores; distance: of the mean embedding, in standard deviations"
+    )
+    against: Literal["training", "promotion"] = Field(
+        description="held-out images of the training, or the camera's first frames after the last promotion"
+    )
+    span: Literal["window", "recent"] = Field(description="the whole window, or its newest tenth")
+    frames: int
+    value: float
+    limit: float
+
+
+class Histogram(Message):
+    """Shares of frames by defect probability; bin i lies between edges i - 1 and i, the outer bins end at 0 and 1."""
+
+    edges: list[float]
+    reference: list[float]
+    window: list[float]
+    against: Literal["training", "promotion"]
+
+
+class DriftExample(Message):
+    """A frame of the window; the smaller its novelty the more typical it is."""
+
+    inspection_id: str
+    part_id: str
+    defect_probability: float
+    novelty: float | None
+
+
+class DriftPoint(Message):
+    at: datetime
+    frames: int
+    checks: list[DriftCheck]
+
+
+class CameraDrift(Message):
+    """One camera: its newest window, and how the statistics went."""
+
+    line: str
+    station: str
+    camera: str
+    model: ModelRef
+    updated_at: datetime
+    frames: int
+    checks: list[DriftCheck]
+    histogram: Histogram | None
+    typical: list[DriftExample]
+    unusual: list[DriftExample]
+    history: list[DriftPoint] = Field(description="oldest first, the newest 60")
+
+
+class DriftReport(Message):
+    """Every camera that has sent frames for long enough."""
+
+    window: int = Field(description="frames in a full window")
+    step: int = Field(description="frames between two looks")
+    reference: int = Field(description="frames after a promotion that become the camera's own reference")
+    false_alarm: float
+    cameras: list[CameraDrift]
 
 
 class Problem(Message):

@@ -24,10 +24,12 @@ from serving.retention import Retention
 from serving.roi import read_assumptions
 from serving.sessions import Sessions
 from serving.settings import Settings
+from serving.shadow import Shadow
 from serving.space import FreeBytes, Space, free_bytes
 from serving.store import Store
 from serving.tracing import Tracing
 from serving.views import Views
+from serving.watch import Watch
 
 log = structlog.get_logger()
 
@@ -49,6 +51,8 @@ class Service:
         self.space = Space(settings.disk, free_bytes(settings) if free is None else free, self.gauges)
         self.views = Views(settings, self.store, self.events, self.gauges)
         self.repair = Repair(settings, self.store, self.images, self.gauges)
+        self.watch = Watch(settings, self.store, self.engine, self.events, self.gauges)
+        self.shadow = Shadow(self.store, self.gauges, settings.most_pixels, busy=lambda: self.line.busy)
         self.line = Line(
             settings,
             self.engine,
@@ -59,8 +63,10 @@ class Service:
             self.events,
             self.gauges,
             self.tracing.tracer,
+            self.watch,
+            self.shadow,
         )
-        self.models = Models(settings, self.store, self.engine)
+        self.models = Models(settings, self.store, self.engine, self.shadow, self.watch)
         self.people = People(self.store)
         self.keys = Keys(self.store)
         self.sessions = Sessions(self.store, self.people, settings.sessions)
@@ -109,6 +115,8 @@ class Service:
         self.retention.close()
         self.line.close()
         self.engine.close()
+        self.shadow.close()
+        self.watch.close()
         self.images.close()
         self.repair.end()
         self.store.close()

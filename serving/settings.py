@@ -143,6 +143,48 @@ class Tracing(ConfigModel):
     share: float = Field(default=1.0, ge=0, le=1, description="of the requests that no caller traces already")
 
 
+class CameraHealth(ConfigModel):
+    """When a camera's frames are a fault of the camera, and not of the parts."""
+
+    alike: int = Field(
+        default=3,
+        ge=2,
+        description="so many frames in a row of one camera, each of another part, with the same picture: it is frozen, and the "
+        "last of them and all further ones are held",
+    )
+    faults: int = Field(default=3, ge=1, description="an alarm is raised when so many ...")
+    frames: int = Field(
+        default=10,
+        ge=1,
+        description="... of so many frames of one camera have a fault; it clears when as many in a row have none",
+    )
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.faults > self.frames:
+            raise ValueError(f"{self.faults} faults among {self.frames} frames can never be")
+        return self
+
+
+class Drift(ConfigModel):
+    """When the frames of a camera, all together, are no longer what they were."""
+
+    window: int = Field(
+        default=200, ge=50, multiple_of=10, description="frames of one camera that are held against the references"
+    )
+    reference: int = Field(
+        default=400,
+        ge=50,
+        description="the first frames of a camera after a promotion, which become its own reference beside the training's",
+    )
+    false_alarm: float = Field(
+        default=0.001,
+        gt=0,
+        lt=1,
+        description="chance, at most, that an unchanged camera raises a drift alarm within one window of frames",
+    )
+
+
 class Settings(BaseSettings):
     """Everything that one server needs to know; paths are relative to the working directory."""
 
@@ -196,6 +238,8 @@ class Settings(BaseSettings):
     costs: Costs = Costs()
     retention: Retention = Retention()
     tracing: Tracing = Tracing()
+    camera_health: CameraHealth = CameraHealth()
+    drift: Drift = Drift()
     recipes: tuple[Recipe, ...] = ()
     lines: tuple[str, ...] = Field(
         default=(), description="frames of other lines are refused; none: every line is taken"

@@ -1,4 +1,5 @@
-"""The database: inspections, reviews, promotions, the audit trail, holds and what retention left, and who may call.
+"""The database: inspections, reviews, promotions, alarms, drift, shadows, the audit trail, holds and what retention left, and who
+may call.
 
 Of these but the last, rows are only added, and removed by retention alone; the few columns that change say so.
 """
@@ -78,6 +79,7 @@ inspections = Table(
     Column("lot", Name, nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("cause", String(16)),
+    Column("fault", String(16)),
     Column("reason", Text),
     Column("defect_probability", Float),
     Column("novelty", Float),
@@ -280,4 +282,84 @@ api_keys = Table(
     Column("revoked_at", Utc),
     Column("last_used_at", Utc),
     Index(None, "name"),
+)
+
+# cleared_at and the three of the acknowledgement are written later, once each.
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("line", Name, nullable=False),
+    Column("station", Name, nullable=False),
+    Column("camera", Name, nullable=False),
+    Column("fault", String(16)),
+    Column("reason", Text, nullable=False),
+    Column("inspection_id", Id, nullable=False),
+    Column("raised_at", Utc, nullable=False),
+    Column("cleared_at", Utc),
+    Column("acknowledged_at", Utc),
+    Column("acknowledged_by", Name),
+    Column("acknowledgement", Text),
+    Index(None, "cleared_at", "raised_at"),
+)
+
+# The first frames of a camera after a promotion, as data.drift.Sample writes them.
+drift_references = Table(
+    "drift_references",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("line", Name, nullable=False),
+    Column("station", Name, nullable=False),
+    Column("camera", Name, nullable=False),
+    Column("model_name", Name, nullable=False),
+    Column("model_version", Name, nullable=False),
+    # Which promotion it follows; 0 before the first.
+    Column("promotion", Integer, nullable=False),
+    Column("ended_at", Utc, nullable=False),
+    Column("sample", LargeBinary, nullable=False),
+)
+
+drift_windows = Table(
+    "drift_windows",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("line", Name, nullable=False),
+    Column("station", Name, nullable=False),
+    Column("camera", Name, nullable=False),
+    Column("model_name", Name, nullable=False),
+    Column("model_version", Name, nullable=False),
+    Column("ended_at", Utc, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("checks", JSON, nullable=False),
+    Column("histogram", JSON),
+    Column("typical", JSON, nullable=False),
+    Column("unusual", JSON, nullable=False),
+    Index(None, "line", "station", "camera", "sequence"),
+)
+
+# ended_at is written later, once.
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("name", Name, nullable=False),
+    Column("version", Name, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("ended_at", Utc),
+)
+
+shadow_inspections = Table(
+    "shadow_inspections",
+    metadata,
+    Column("shadow", Integer, ForeignKey("shadows.sequence"), primary_key=True, autoincrement=False),
+    Column("inspection_id", Id, ForeignKey("inspections.id"), primary_key=True),
+    Column("model_name", Name, nullable=False),
+    Column("model_version", Name, nullable=False),
+    Column("defect_probability", Float, nullable=False),
+    Column("novelty", Float),
+    Column("verdict", String(16), nullable=False),
+    Column("latency_ms", Float, nullable=False),
 )

@@ -22,7 +22,9 @@ from onnx import TensorProto, helper
 from PIL import Image
 
 from data.bundle import (
+    CARD,
     GOLDEN,
+    HELD_OUT,
     MODEL,
     NOVELTY,
     PREDICTIONS,
@@ -38,7 +40,9 @@ from data.bundle import (
 from data.catalog import CatalogRow
 from data.comparison import write_predictions
 from data.decide import Bound, Guarantee, Thresholds
+from data.drift import Sample
 from data.image import Preprocessing
+from data.input_health import InputHealth
 from data.metric import Metric
 from data.novelty import Novelty, NoveltySummary
 from data.targets import TargetResult
@@ -107,6 +111,9 @@ def write_brightness_bundle(
     novelty: Novelty | None = None,
     skill: float | None = None,
     targets: Sequence[TargetResult] = (),
+    input_health: InputHealth | None = None,
+    held_out: Sample | None = None,
+    card: str | None = None,
 ) -> Path:
     """A whole bundle with golden frames: PASS below `pass_below`, REJECT from 0.7.
 
@@ -128,6 +135,11 @@ def write_brightness_bundle(
         novelty.write(parts / NOVELTY)
     if skill is not None:
         write_skilled_predictions(parts / PREDICTIONS, skill)
+    if held_out is not None:
+        held_out.write(parts / HELD_OUT)
+    if card is not None:
+        (parts / CARD).write_text(card, encoding="utf-8")
+    listed = {NOVELTY: novelty, PREDICTIONS: skill, HELD_OUT: held_out, CARD: card}
     bound = Bound(rate="escape rate", limit=0.02, delta=0.05, n=10, allowed=None, observed=0, needed=149)
     write_bundle(
         parts,
@@ -161,12 +173,13 @@ def write_brightness_bundle(
             parity=Parity(torch_onnxruntime=0, tolerance=1e-4, replay_tolerance=1e-4),
             novelty=novelty
             and NoveltySummary(threshold=1, expected=0.01, n=99, false_alarm=Metric(value=0, low=0, high=0.04, n=99)),
+            input_health=input_health,
             data=DataFingerprint(source="none", sha256="0" * 64, images=0, splits={}, defects={}),
             code_commit=None,
             mlflow_run_id=None,
             files={},
         ),
-        (MODEL, GOLDEN, *([NOVELTY] if novelty else []), *([] if skill is None else [PREDICTIONS])),
+        (MODEL, GOLDEN, *(name for name, content in listed.items() if content is not None)),
     )
     return target
 

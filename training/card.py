@@ -35,6 +35,16 @@ _METRICS = {
 }
 
 
+_HEALTH = {
+    "brightness": "Mean brightness, 0 to 255",
+    "dark": "Share of black pixels",
+    "bright": "Share of saturated pixels",
+    "contrast": "Contrast: standard deviation of the grey levels",
+    "sharpness": "Sharpness: variance of the Laplacian",
+    "colour": "Colour: mean difference between the channels",
+}
+
+
 @dataclass(frozen=True)
 class Shown:
     """A test image to look at, as JPEG data addresses: the image, and with its heat and what people marked."""
@@ -108,6 +118,7 @@ def render_card(
         class_scores=class_scores,
         marked=marked,
         bills=bills,
+        health_words=_HEALTH,
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from data.bundle import (
     CARD,
     GOLDEN,
+    HELD_OUT,
     MODEL,
     NOVELTY,
     OUTPUTS,
@@ -33,6 +34,7 @@ from data.bundle import (
 from data.catalog import Catalog, CatalogRow, write_catalog
 from data.comparison import write_predictions
 from data.decide import Thresholds, choose_thresholds
+from data.drift import Sample
 from data.errors import InputError
 from data.image import Pixels
 from data.novelty import fit_novelty
@@ -61,7 +63,7 @@ from training.quantize import (
     spread,
     verdict_agreement,
 )
-from training.scores import auroc, class_scores, score, summarise_novelty
+from training.scores import auroc, class_scores, input_health, score, summarise_novelty
 from training.synthetic import Synthesis
 from training.tracking import Tracker, track
 
@@ -139,7 +141,7 @@ def train(config: TrainConfig) -> tuple[Path, Manifest]:
             manifest, plots, gallery = _assemble(config, catalog, examples, fitted, held_out, tracker.run_id, parts)
             target = bundles / f"{manifest.name}-{manifest.version}"
             others = [name for name in (MODEL_FLOAT32, MODEL_INT8) if (parts / name).exists()]
-            write_bundle(parts, target, manifest, [MODEL, GOLDEN, CARD, PREDICTIONS, NOVELTY, *others])
+            write_bundle(parts, target, manifest, [MODEL, GOLDEN, CARD, PREDICTIONS, NOVELTY, HELD_OUT, *others])
         Bundle.load(target)
         log.info(tracker.result(target, manifest, plots, gallery))
     discard(checkpoint)
@@ -226,6 +228,8 @@ def _assemble(
         predict(model, train.images, "embed").embedding[:, :fine], quantized.predictions[precision].embedding[:, :fine]
     )
     novelty.write(parts / NOVELTY)
+    unseen = quantized.predictions[precision]
+    Sample(unseen.defect_probability, novelty.position(unseen.embedding)).write(parts / HELD_OUT)
     unknown = novelty.unknown(prediction.embedding)
     write_predictions(parts / PREDICTIONS, test.rows, prediction.defect_probability)
     expected = model(golden)
@@ -253,6 +257,7 @@ def _assemble(
         variants=quantized.variants(thresholds),
         parity=Parity(torch_onnxruntime=difference, tolerance=TOLERANCE, replay_tolerance=_REPLAY_TOLERANCE[precision]),
         novelty=summarise_novelty(novelty, prediction.embedding, len(val.rows)),
+        input_health=input_health([train, val], test),
         data=DataFingerprint(
             source=config.data.source,
             sha256=catalog.fingerprint,

@@ -9,8 +9,10 @@ from statsmodels.stats.proportion import proportion_confint
 
 from data import comparison
 from data.decide import Thresholds
+from data.input_health import InputHealth, fit_input_health, look_at
 from data.metric import Metric
 from data.novelty import Novelty, NoveltySummary, false_alarms_expected
+from training.dataset import Examples
 
 Scores = NDArray[np.floating]
 Truth = NDArray[np.bool_]
@@ -93,6 +95,17 @@ def summarise_novelty(novelty: Novelty, test: NDArray[np.float32], held_out: int
         n=held_out,
         false_alarm=rate(novelty.unknown(test)),
     )
+
+
+def input_health(known: Sequence[Examples], test: Examples) -> InputHealth:
+    """For the manifest: what frames of the training camera look like, from `known` images and measured on the test images."""
+    looks = [look_at(image) for examples in known for image in examples.images]
+    health = fit_input_health(looks, [(row.width, row.height) for examples in known for row in examples.rows])
+    alarms = [
+        health.check(look_at(image).measures, row.width, row.height) is not None
+        for image, row in zip(test.images, test.rows, strict=True)
+    ]
+    return health.model_copy(update={"false_alarm": rate(np.array(alarms))})
 
 
 def auroc(scores: Scores, is_defect: Truth) -> float:

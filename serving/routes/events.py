@@ -13,7 +13,7 @@ routes = APIRouter(tags=["events"])
 
 @routes.get("/events", operation_id="events", response_class=EventSourceResponse)
 async def events(service: Serving, caller: Calling) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `inspection` with an Inspection, `review` with a Review, as they are stored."""
+    """Server-sent events: `inspection` with an Inspection, `review` with a Review, `alarm` with an Alarm, as they are stored."""
     async for event in service.events.subscribe():
         if not await service.credentials.stands(caller):
             return

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from data.bundle import (
     CARD,
     GOLDEN,
+    HELD_OUT,
     MANIFEST,
     MODEL,
     NOVELTY,
@@ -28,7 +29,8 @@ from data.bundle import (
 from data.catalog import read_catalog
 from data.comparison import compare
 from data.errors import BundleError
-from data.image import Pixels
+from data.image import Pixels, decode
+from data.input_health import Fault, look_at
 from data.targets import Outcome
 from tests.training_fixture import Trained, last_json, run_training, tiny_config
 from training.evaluate import app as evaluate
@@ -65,7 +67,7 @@ def test_torch_and_onnxruntime_agreed(trained_bundle: Trained) -> None:
 def test_both_precisions_are_kept_and_the_chosen_one_serves(trained_bundle: Trained) -> None:
     manifest = read_manifest(trained_bundle.bundle)
     other = MODEL_FLOAT32 if manifest.precision == "int8" else MODEL_INT8
-    assert set(manifest.files) == {MODEL, GOLDEN, CARD, NOVELTY, PREDICTIONS, other}
+    assert set(manifest.files) == {MODEL, GOLDEN, CARD, NOVELTY, HELD_OUT, PREDICTIONS, other}
     assert {file.name for file in trained_bundle.bundle.iterdir()} == {*manifest.files, MANIFEST}
     assert [name for name, variant in manifest.variants.items() if variant.chosen] == [manifest.precision]
     assert manifest.variants[manifest.precision].bytes == (trained_bundle.bundle / MODEL).stat().st_size
@@ -160,6 +162,28 @@ def test_targets_of_the_configuration_are_judged_and_shown(trained_bundle: Train
     assert target.value == trained_bundle.metrics["test_auroc"]
     card = (trained_bundle.bundle / CARD).read_text(encoding="utf-8")
     assert re.search(r"<h2>Targets</h2>.*at least 0\.5</td>.*>met</td>", card, re.DOTALL)
+
+
+def test_bundle_knows_healthy_frames_and_what_the_model_said_of_held_out_ones(trained_bundle: Trained) -> None:
+    bundle = Bundle.load(trained_bundle.bundle)
+    health, splits = bundle.manifest.input_health, bundle.manifest.data.splits
+    assert health is not None
+    assert health.false_alarm is not None
+    assert (health.n, health.false_alarm.n) == (splits["train"] + splits["val"], splits["test"])
+    assert health.false_alarm.value <= 0.2
+    assert (health.width.low, health.height.high) == (64, 64)
+    texture = decode(next((trained_bundle.images / "good").iterdir()).read_bytes())
+    assert health.check(look_at(texture).measures, 64, 64) is None
+    black = health.check(look_at(np.zeros_like(texture)).measures, 64, 64)
+    assert black is not None
+    assert black.fault is Fault.DARK
+    card = (trained_bundle.bundle / CARD).read_text(encoding="utf-8")
+    assert health.sentence in card
+    assert "What a healthy frame looks like" in card
+    assert bundle.held_out is not None
+    assert bundle.novelty is not None
+    assert bundle.held_out.scores.shape == (splits["val"],)
+    assert bundle.held_out.positions.shape == (splits["val"], len(bundle.novelty.variance) + 1)
 
 
 @pytest.mark.heavy

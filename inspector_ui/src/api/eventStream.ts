@@ -1,10 +1,11 @@
-import type { Inspection, Review } from "./types";
+import type { Alarm, Inspection, Review } from "./types";
 
 export type StreamState = "connecting" | "connected" | "lost";
 
 interface Payloads {
   inspection: Inspection;
   review: Review;
+  alarm: Alarm;
 }
 
 type Listener<Kind extends keyof Payloads> = (payload: Payloads[Kind]) => void;
@@ -26,6 +27,7 @@ export class EventStream {
   private readonly listeners: { [Kind in keyof Payloads]: Set<Listener<Kind>> } = {
     inspection: new Set(),
     review: new Set(),
+    alarm: new Set(),
   };
 
   get state(): StreamState {
@@ -54,6 +56,7 @@ export class EventStream {
     source.addEventListener("error", () => this.retry());
     source.addEventListener("inspection", (event) => this.publish("inspection", event));
     source.addEventListener("review", (event) => this.publish("review", event));
+    source.addEventListener("alarm", (event) => this.publish("alarm", event));
   }
 
   close(): void {

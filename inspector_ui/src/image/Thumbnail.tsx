@@ -3,7 +3,7 @@ import { imageUrl } from "../api/imageUrl";
 import type { Inspection } from "../api/types";
 
 interface Props {
-  inspection: Inspection;
+  inspection: Pick<Inspection, "id">;
   alt: string;
   className?: string;
 }

@@ -1,5 +1,6 @@
 import { useTranslation } from "react-i18next";
-import type { Inspection } from "../api/types";
+import { AlarmList } from "../alarms/AlarmList";
+import type { Alarm, Inspection } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { Thumbnail } from "../image/Thumbnail";
 import { VerdictShape, verdictColour } from "../verdict/VerdictShape";
@@ -10,7 +11,7 @@ const STRIP = 12;
 const QUIET_AFTER_S = 120;
 
 /** One line: its newest verdict huge, the latest parts below. */
-export function LineTile({ line, now }: { line: LiveLine; now: number }) {
+export function LineTile({ line, now, alarms }: { line: LiveLine; now: number; alarms: readonly Alarm[] }) {
   const { t } = useTranslation();
   const format = useFormat();
   const newest = line.inspections[0];
@@ -26,6 +27,7 @@ export function LineTile({ line, now }: { line: LiveLine; now: number }) {
         </h2>
         <span className={classes.rate}>{t("live.perMinute", { n: format.count(countLastMinute(line, now)) })}</span>
       </header>
+      <AlarmList alarms={alarms} />
       <div
         className={classes.verdict}
         style={{ background: `var(--verdict-${colour})`, color: `var(--verdict-${colour}-on)` }}

@@ -1,6 +1,7 @@
 import { useInterval } from "@mantine/hooks";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { useAlarms } from "../alarms/useAlarms";
 import { Icon } from "../icons/Icon";
 import { Notice } from "../shell/Notice";
 import { QueryView } from "../shell/QueryView";
@@ -12,6 +13,7 @@ import { useLiveLines } from "./useLiveLines";
 export function LivePage() {
   const { t } = useTranslation();
   const { query, state, lines } = useLiveLines();
+  const alarms = useAlarms();
   const [now, setNow] = useState(() => Date.now());
   useInterval(() => setNow(Date.now()), 1000, { autoInvoke: true });
   return (
@@ -26,7 +28,12 @@ export function LivePage() {
       {lines.length > 0 ? (
         <div className={classes.lines} data-stale={state === "lost"}>
           {lines.map((line) => (
-            <LineTile key={line.line} line={line} now={now} />
+            <LineTile
+              key={line.line}
+              line={line}
+              now={now}
+              alarms={alarms.filter((alarm) => alarm.line === line.line)}
+            />
           ))}
         </div>
       ) : (

@@ -64,7 +64,16 @@ export function Evidence({ reviewing, inspection, noteField }: Props) {
             {inspection.defect_probability !== null && inspection.thresholds !== null && (
               <ScoreBar score={inspection.defect_probability} thresholds={inspection.thresholds} />
             )}
-            {looksUnknown(inspection) ? (
+            {inspection.fault !== null ? (
+              <Alert color="yellow" icon={<Icon name="alert" />} role="status" mt="sm" data-testid="fault">
+                {t(`fault.${inspection.fault}`)} {t("fault.person")}
+                {inspection.reason !== null && (
+                  <Text size="sm" c="dimmed" lang="en">
+                    {inspection.reason}
+                  </Text>
+                )}
+              </Alert>
+            ) : looksUnknown(inspection) ? (
               <Alert color="yellow" icon={<Icon name="alert" />} role="status" mt="sm" data-testid="unknown">
                 {why}
               </Alert>

@@ -11,6 +11,8 @@ import { type PagePath, usePages } from "./pages";
 
 // the charts weigh more than everything else together, and reviewers never open them
 const QualityPage = lazy(() => import("../quality/QualityPage"));
+const DriftPage = lazy(() => import("../drift/DriftPage"));
+const ModelsPage = lazy(() => import("../models/ModelsPage"));
 const RoiPage = lazy(() => import("../roi/RoiPage"));
 const PeoplePage = lazy(() => import("../people/PeoplePage"));
 const AuditPage = lazy(() => import("../audit/AuditPage"));
@@ -22,6 +24,8 @@ const routes: Record<PagePath, ComponentType> = {
   "/roi": RoiPage,
   "/people": PeoplePage,
   "/audit": AuditPage,
+  "/drift": DriftPage,
+  "/models": ModelsPage,
 };
 
 const globalActions = [showHelp] as const;

@@ -14,6 +14,8 @@ const pages = [
   { path: "/live", label: "nav.live", needs: "read" },
   { path: "/quality", label: "nav.quality", needs: "measure" },
   { path: "/roi", label: "nav.roi", needs: "measure" },
+  { path: "/drift", label: "nav.drift", needs: "read" },
+  { path: "/models", label: "nav.models", needs: "read" },
   { path: "/audit", label: "nav.audit", needs: "audit" },
   { path: "/people", label: "nav.people", needs: "people" },
 ] as const satisfies readonly PageEntry[];

@@ -1,0 +1,87 @@
+import { Badge, Button, Group, List, Paper, SimpleGrid, Table, Text, Title } from "@mantine/core";
+import { useTranslation } from "react-i18next";
+import type { ModelInfo } from "../api/types";
+import { useFormat } from "../i18n/format";
+import type { Change } from "./ModelsPage";
+
+/** One bundle: what it promises, how it measured, and what can be done with it. */
+export function ModelPanel({ model, onAsk }: { model: ModelInfo; onAsk: (change: Change) => void }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  return (
+    <Paper p="md" mb="md" component="section" data-testid={`model-${model.version}`}>
+      <Group justify="space-between" gap="sm" mb="sm">
+        <div>
+          <Group gap="xs">
+            <Title order={2} size="h4">
+              {model.name} {model.version}
+            </Title>
+            {model.active && <Badge tt="none">{t("models.active")}</Badge>}
+            {model.shadow && (
+              <Badge tt="none" variant="outline">
+                {t("models.shadow")}
+              </Badge>
+            )}
+            {model.previous && (
+              <Badge tt="none" color="gray" variant="light">
+                {t("models.previous")}
+              </Badge>
+            )}
+          </Group>
+          <Text size="sm" c="dimmed">
+            {t("models.made", { time: format.dateTime(model.created_at), precision: model.precision })}
+          </Text>
+        </div>
+        <Group gap="xs">
+          <Button
+            component="a"
+            variant="default"
+            href={`/v1/models/${encodeURIComponent(model.version)}/card`}
+            target="_blank"
+            rel="noreferrer"
+          >
+            {t("models.card")}
+          </Button>
+          {model.shadow && (
+            <Button variant="default" onClick={() => onAsk("stop")}>
+              {t("models.stopShadow")}
+            </Button>
+          )}
+          {!model.active && !model.shadow && (
+            <Button variant="default" onClick={() => onAsk("shadow")}>
+              {t("models.startShadow")}
+            </Button>
+          )}
+          {!model.active && (
+            <Button onClick={() => onAsk(model.previous ? "rollback" : "promote")}>
+              {t(model.previous ? "models.rollback" : "models.promote")}
+            </Button>
+          )}
+        </Group>
+      </Group>
+      <SimpleGrid cols={{ base: 1, md: 2 }}>
+        <div>
+          <Text fw={600}>{t("models.guarantee")}</Text>
+          <List spacing={4} size="sm" lang="en">
+            {model.guarantee.map((sentence) => (
+              <List.Item key={sentence}>{sentence}</List.Item>
+            ))}
+          </List>
+        </div>
+        <div>
+          <Text fw={600}>{t("models.metrics")}</Text>
+          <Table verticalSpacing={2} tabularNums>
+            <Table.Tbody>
+              {Object.entries(model.metrics).map(([name, value]) => (
+                <Table.Tr key={name}>
+                  <Table.Td lang="en">{name.replaceAll("_", " ")}</Table.Td>
+                  <Table.Td ta="right">{format.number(value, 3)}</Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </div>
+      </SimpleGrid>
+    </Paper>
+  );
+}

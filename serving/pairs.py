@@ -1,0 +1,126 @@
+"""The active model and a shadow on the same frames: where they differ, and which of them people agree with."""
+
+from collections import Counter
+
+from scipy.stats import norm
+from sqlalchemy import Connection, func, select
+from statsmodels.stats.contingency_tables import mcnemar
+
+from data.verdict import ReviewDecision, Verdict
+from serving.inspections import find
+from serving.metrics import rate_of
+from serving.schema import Difference, ReviewedPairs, ShadowComparison, ShadowInfo, Text, VerdictPair
+from serving.tables import inspections, shadow_inspections, shadows
+
+_MOST_DIFFERENCES = 50
+_DEFECTIVE = frozenset({ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.DEFECT_ACCEPTED})
+_DECIDED = _DEFECTIVE | {ReviewDecision.FALSE_CALL}
+
+_JOINED = shadow_inspections.join(inspections, inspections.c.id == shadow_inspections.c.inspection_id)
+_NOTE = Text(
+    en="People review what the active model flagged, hardly what it passed: reviewed frames can show that the shadow has fewer "
+    "false calls, but not that it finds more defects. Look at the frames that only the shadow flags.",
+    zh_hant="人員複判的多半是現用模型標示的零件，很少看到它判為合格的零件：複判結果能顯示影子模型是否誤判較少，"
+    "卻無法證明它找到更多缺陷。請查看只有影子模型標示的影像。",
+)
+
+
+def last_shadow(connection: Connection) -> tuple[int, ShadowInfo] | None:
+    """The shadow that scores now, or else the last that did, with its sequence."""
+    row = connection.execute(select(shadows).order_by(shadows.c.sequence.desc()).limit(1)).mappings().first()
+    if row is None:
+        return None
+    return row["sequence"], ShadowInfo(**{name: row[name] for name in ShadowInfo.model_fields})
+
+
+def compare(connection: Connection) -> ShadowComparison:
+    """Both models on every frame that the last shadow scored."""
+    last = last_shadow(connection)
+    own = shadow_inspections.c.shadow == (0 if last is None else last[0])
+    active, shadow, decision = inspections.c.verdict, shadow_inspections.c.verdict, inspections.c.decision
+    rows = connection.execute(
+        select(active, shadow, decision, func.count())
+        .select_from(_JOINED)
+        .where(own)
+        .group_by(active, shadow, decision)
+    )
+    pairs: Counter[tuple[Verdict, Verdict]] = Counter()
+    right: Counter[tuple[bool, bool]] = Counter()
+    for ours, theirs, decided, count in rows:
+        pair = Verdict(ours), Verdict(theirs)
+        pairs[pair] += count
+        if decided is not None and ReviewDecision(decided) in _DECIDED:
+            defective = ReviewDecision(decided) in _DEFECTIVE
+            right[pair[0].flagged == defective, pair[1].flagged == defective] += count
+    n = pairs.total()
+    flags: Counter[tuple[bool, bool]] = Counter()
+    for (one, other), count in pairs.items():
+        flags[one.flagged, other.flagged] += count
+    low, high = _change(flags)
+    nothing = "the shadow has scored no frame yet"
+    return ShadowComparison(
+        shadow=None if last is None else last[1],
+        frames=n,
+        pairs=[VerdictPair(active=one, shadow=other, frames=count) for (one, other), count in sorted(pairs.items())],
+        agreement=rate_of(sum(count for (one, other), count in pairs.items() if one is other), n, nothing),
+        active_flags=rate_of(flags[True, True] + flags[True, False], n, nothing),
+        shadow_flags=rate_of(flags[True, True] + flags[False, True], n, nothing),
+        flag_change=(flags[False, True] - flags[True, False]) / n if n else None,
+        flag_change_low=low,
+        flag_change_high=high,
+        reviewed=_reviewed(right),
+        latency_p50_ms=_median_latency(connection, n, last),
+        differences=_differences(connection, 0 if last is None else last[0]),
+        notes=[_NOTE],
+    )
+
+
+def _change(flags: Counter[tuple[bool, bool]]) -> tuple[float | None, float | None]:
+    """A 95 % interval of the paired difference: Wald's after half a frame is added to each cell (Agresti and Min 2005)."""
+    if not flags.total():
+        return None, None
+    n, more, fewer = flags.total() + 2, flags[False, True] + 0.5, flags[True, False] + 0.5
+    difference = (more - fewer) / n
+    half = float(norm.isf(0.025)) * ((more + fewer - (more - fewer) ** 2 / n) ** 0.5) / n
+    return max(-1.0, difference - half), min(1.0, difference + half)
+
+
+def _reviewed(right: Counter[tuple[bool, bool]]) -> ReviewedPairs:
+    only_active, only_shadow = right[True, False], right[False, True]
+    table = [[right[True, True], only_active], [only_shadow, right[False, False]]]
+    return ReviewedPairs(
+        n=right.total(),
+        both_right=right[True, True],
+        only_active_right=only_active,
+        only_shadow_right=only_shadow,
+        neither_right=right[False, False],
+        mcnemar_p=float(mcnemar(table, exact=True).pvalue) if only_active + only_shadow else None,
+    )
+
+
+def _median_latency(connection: Connection, n: int, last: tuple[int, ShadowInfo] | None) -> float | None:
+    if last is None or n == 0:
+        return None
+    latency = shadow_inspections.c.latency_ms
+    query = select(latency).where(shadow_inspections.c.shadow == last[0]).order_by(latency)
+    return float(connection.execute(query.limit(1).offset((n - 1) // 2)).scalar_one())
+
+
+def _differences(connection: Connection, shadow: int) -> list[Difference]:
+    query = (
+        select(shadow_inspections)
+        .select_from(_JOINED)
+        .where(shadow_inspections.c.shadow == shadow, inspections.c.verdict != shadow_inspections.c.verdict)
+        .order_by(inspections.c.received_at.desc())
+        .limit(_MOST_DIFFERENCES)
+    )
+    rows = {row["inspection_id"]: row for row in connection.execute(query).mappings()}
+    found = find(connection, inspections.c.id.in_(list(rows))) if rows else []
+    return [
+        Difference(
+            inspection=inspection,
+            shadow_verdict=Verdict(rows[inspection.id]["verdict"]),
+            shadow_defect_probability=rows[inspection.id]["defect_probability"],
+        )
+        for inspection in reversed(found)
+    ]
