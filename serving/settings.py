@@ -100,7 +100,7 @@ class Oidc(ConfigModel):
     client_id: str
     name_claim: str = "preferred_username"
     role_claim: str = Field(default="groups", description="a value or a list; who has none of `roles` stays outside")
-    roles: dict[str, Role] = Field(min_length=1, description="claim value -> role; the last role wins among several")
+    roles: dict[str, Role] = Field(min_length=1, description="claim value -> role; of several the last in Role counts")
 
 
 class Retention(ConfigModel):

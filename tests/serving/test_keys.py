@@ -1,5 +1,8 @@
 """API keys: what a camera may do with one, how fast, and how soon a revoked one is worth nothing."""
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,7 +17,7 @@ from serving.rate import Rate
 from serving.role import Role
 from serving.simulate import Simulation, simulate_line
 from tests.accounts import key_client, person_client, wait_for
-from tests.conftest import Served, StartServer, grey_png
+from tests.conftest import ROOT, Served, StartServer, grey_png
 from tests.serving.test_people import command, told
 from tests.serving.test_simulate import catalog_of
 
@@ -132,3 +135,19 @@ def test_the_simulator_with_an_admins_key_reviews_in_the_keys_name(guarded: Serv
     assert summary.roi is not None
     items = key_client(guarded, Role.MANAGER).get("/v1/inspections").json()["items"]
     assert {item["review"]["reviewer"] for item in items if item["review"]} == {"line"}
+
+
+@pytest.mark.parametrize("words", [("report",), ("promote", "1", "--reason", "again")])
+def test_the_command_line_speaks_with_a_key_from_the_environment(guarded: Served, words: tuple[str, ...]) -> None:
+    _, secret = guarded.service.keys.add("office", Role.ADMIN, "test")
+    command = [sys.executable, "-m", "serving", *words, "--url", guarded.url]
+    plain = {name: value for name, value in os.environ.items() if name != "QC_KEY"}
+
+    def run(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    refused = run(plain)
+    assert (refused.returncode, "send a key" in refused.stderr) == (2, True)
+    done = run({**plain, "QC_KEY": secret})
+    assert done.returncode == 0, done.stderr
+    assert "ROI, case study" in done.stdout or "brightness 1 decides now" in done.stdout
