@@ -483,5 +483,13 @@ export const en = {
     HOLD_LIFTED: "Lifted a legal hold",
     IMAGES_REMOVED: "Removed old images",
     ROWS_REMOVED: "Removed old inspections",
+    PERSON_ADDED: "Added a person",
+    PERSON_CHANGED: "Changed a person",
+    PASSWORD_RESET: "Reset a password",
+    PASSWORD_CHANGED: "Changed their password",
+    KEY_ADDED: "Added an API key",
+    KEY_REVOKED: "Revoked an API key",
+    SHADOW: "Started or ended a shadow",
+    ALARM: "Acknowledged an alarm",
   },
 } as const;

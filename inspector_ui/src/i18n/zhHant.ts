@@ -481,5 +481,13 @@ export const zhHant: Words<typeof en> = {
     HOLD_LIFTED: "解除法律保全",
     IMAGES_REMOVED: "刪除過期影像",
     ROWS_REMOVED: "刪除過期檢驗紀錄",
+    PERSON_ADDED: "新增人員",
+    PERSON_CHANGED: "變更人員",
+    PASSWORD_RESET: "重設密碼",
+    PASSWORD_CHANGED: "變更自己的密碼",
+    KEY_ADDED: "新增 API 金鑰",
+    KEY_REVOKED: "撤銷 API 金鑰",
+    SHADOW: "開始或結束影子模型",
+    ALARM: "確認警報",
   },
 };
