@@ -306,7 +306,7 @@ def test_a_frame_that_arrives_while_its_twin_is_removed_keeps_its_image(kept: Ke
         try:
             kept.add(0, content)
         finally:
-            kept.images.settle(digest)
+            kept.images.release(digest)
 
     def needed_now(digests: Collection[str]) -> set[str]:
         with kept.store.reading() as connection:
@@ -336,7 +336,7 @@ def test_removing_waits_for_a_frame_of_the_same_content_to_be_settled(kept: Kept
     assert kept.removed_by() == {id_: Rule.PASSED_IMAGES}
     assert kept.files() == {digest}, "the frame on its way found the file, and will not write it again"
     kept.check()
-    kept.images.settle(digest)
+    kept.images.release(digest)
     kept.run()
     assert kept.files() == set()
 
