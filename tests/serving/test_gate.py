@@ -137,5 +137,13 @@ def test_openapi_names_every_operation() -> None:
         "get_roi",
         "list_models",
         "promote_model",
+        "list_audit_entries",
+        "get_audit_check",
+        "start_audit_check",
+        "list_holds",
+        "set_hold",
+        "lift_hold",
+        "get_retention_plan",
+        "start_retention",
         "events",
     }

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from data.errors import InputError
 from data.targets import TargetResult
 from serving.__main__ import app
-from serving.store import _MIGRATIONS, Store
+from serving.store import MIGRATIONS, Store
 from serving.tables import promotions
 from tests.conftest import Served, StartServer, grey_png, write_brightness_bundle
 
@@ -227,7 +227,7 @@ def test_command_line_promotes_and_says_why_not(start_server: StartServer, bundl
 def test_promotions_written_by_an_earlier_release_stay_and_count(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/qc.db"
     engine, config = create_engine(url), Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
