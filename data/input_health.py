@@ -2,7 +2,7 @@
 
 A black, glaring, blurred or stuck camera gives frames on which a defect probability means nothing. The limits come from the
 training images themselves, for all measures together: every image has an outlyingness, the largest of its measures' distances
-from their medians in units of their own spread to that side, and the r-th largest of these is the limit. As in split conformal
+from their medians in units of their own tail on that side, and the r-th largest of these is the limit. As in split conformal
 prediction (Laxhammar and Falkman 2010), another image of the same camera lies beyond it with a chance of about r / (n + 1).
 """
 
@@ -27,6 +27,8 @@ _DARKEST, _BRIGHTEST = 2, 253
 # A frozen camera repeats its frame up to encoding; half a grey level is far below what two parts differ by.
 _MOST_STILL = 0.5
 _LEAST_IMAGES = 2
+_TELLING = 10
+_WIDEST_TAIL = 0.05
 
 Floats = NDArray[np.float32]
 
@@ -191,7 +193,9 @@ def fit_input_health(looks: list[Look], sizes: list[tuple[int, int]], false_alar
         raise ValueError(f"expected {_LEAST_IMAGES} images or more, got {len(looks)}")
     values = np.array([look.measures for look in looks], np.float64)
     scaled = _scale(values)
-    low, median, high = np.quantile(scaled, [0.05, 0.5, 0.95], axis=0)
+    # As far out as ten images still tell: then each measure's own tails shape its range, and no other measure's.
+    tail = float(np.clip(_TELLING / len(looks), false_alarm, _WIDEST_TAIL))
+    low, median, high = np.quantile(scaled, [tail, 0.5, 1 - tail], axis=0)
     below = np.maximum(median - low, _LEAST_SPREAD)
     above = np.maximum(high - median, _LEAST_SPREAD)
     for index, name in enumerate(Measures._fields):

@@ -81,9 +81,9 @@ class Shadow:
 
     def offer(self, frame: Offered) -> None:
         """Queue a frame; returns at once. When the line has been too busy for those before, it is dropped."""
-        if self._present is None:
-            return
         with self._changed:
+            if self._present is None:
+                return
             if len(self._waiting) >= _MOST_WAITING:
                 self._gauges.shadow_dropped.inc()
                 return
