@@ -7,12 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from alembic import command
+from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, insert, select, text, update
+from sqlalchemy import Connection, create_engine, delete, insert, select, text, update
 
 from serving.audit import GENESIS, Action, append, entries, verify
-from serving.store import Store
+from serving.store import _MIGRATIONS, Store
 from serving.tables import audit, promotions, reviews
 from tests.conftest import Served, grey_png
 
@@ -131,15 +133,18 @@ def test_reviews_and_promotions_of_a_server_are_in_the_trail(server: Served) -> 
 
 def test_a_database_from_before_the_trail_gets_one(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/qc.db"
-    store = Store.open(url)
-    store.submit(promote).result()
-
-    def back(connection: Connection) -> None:
-        connection.execute(text("DROP TABLE audit"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0003'"))
-
-    store.submit(back).result()
-    store.close()
+    engine, config = create_engine(url), Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.execute(
+            text(
+                "INSERT INTO promotions (name, version, reason, person, promoted_at, kind, overruled) "
+                "VALUES ('brightness', '1', 'first', 'ann', 0, 'PROMOTED', '[]')"
+            )
+        )
+    engine.dispose()
     store = Store.open(url)
     assert problems(store) == []
     with store.reading() as connection:
