@@ -1,6 +1,7 @@
 """Where in the camera image the evidence is: boxes in original pixels, found in the heatmap."""
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -58,7 +59,7 @@ def _grown(start: int, length: int, least: int) -> tuple[int, int]:
     return min(max(start + (length - least) // 2, 0), _GRID - least), least
 
 
-def _median(fine: NDArray[np.float32]) -> float:
+def _median(fine: NDArray[Any]) -> float:
     # numpy's own spends as much on asking about axes and NaN as on finding it; the grid has an even number of cells.
     middle = fine.size // 2
     below, above = np.partition(fine, (middle - 1, middle), axis=None)[middle - 1 : middle + 1].tolist()
