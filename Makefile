@@ -88,6 +88,9 @@ test-quick: setup ## the tests that need neither minutes nor a browser
 bench: setup var/demo/model.json ## measure, and write the tables under benchmarks/results
 	$(RUN) benchmarks.precision
 	$(RUN) benchmarks.http_latency
+	$(RUN) benchmarks.decode
+	$(RUN) benchmarks.server_cost
+	$(RUN) benchmarks.crash
 
 chromium:
 	@if [ -z "$${CHROMIUM:-}" ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then \

@@ -127,10 +127,11 @@ class Repair:
                 first_without_image=tuple(missing[:_MOST_NAMED]),
                 done=True,
             )
-            self._images.settle()
             self._store.submit(self._close_earlier).result()
         except (StorageError, DBAPIError, OSError) as error:
             self._tell(failed=f"{error}; it is looked at again at the next start")
+        finally:
+            self._images.settle()
         seconds = round(time.perf_counter() - started, 3)
         report = self._report.model_dump(mode="json")
         (log.warning if self._report.failed or self._report.rows_without_image else log.info)(

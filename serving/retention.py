@@ -62,6 +62,7 @@ _READ = [
     inspections.c.image_sha256,
     inspections.c.image_bytes,
     inspections.c.image_removed_at,
+    inspections.c.image_kept,
 ]
 
 

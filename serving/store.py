@@ -74,6 +74,7 @@ class Store:
         self._reading = reading
         self._queue: queue.SimpleQueue[_Queued | _QueuedRow | None] = queue.SimpleQueue()
         self._looking = threading.local()
+        self._lookers: list[Connection] = []
         self._connection: Connection | None = None
         self._driver_error: type[Exception] = writing.dialect.loaded_dbapi.Error
         self._writer = threading.Thread(target=self._write_on, name="store-writer", daemon=True)
@@ -131,7 +132,9 @@ class Store:
             if connection is None:
                 # Each thread keeps one, outside any transaction: it sees what was committed up to then.
                 connection = self._reading.connect().execution_options(isolation_level="AUTOCOMMIT")
+                connection.detach()  # it never comes back, and must not count as one of the pool's
                 self._looking.connection = connection
+                self._lookers.append(connection)
             cursor = connection.connection.cursor()
             try:
                 cursor.execute(*question.compiled(connection.dialect, values))
@@ -141,8 +144,9 @@ class Store:
         except (DBAPIError, self._driver_error) as error:
             self._looking.connection = None
             if connection is not None:
-                connection.invalidate()
-                connection.close()
+                self._lookers.remove(connection)
+                with suppress(DBAPIError):
+                    connection.close()
             raise StorageError(f"the database does not answer: {getattr(error, 'orig', error)}") from error
         return answer
 
@@ -157,6 +161,8 @@ class Store:
         self._queue.put(None)
         self._writer.join()
         self._reconnect()
+        for connection in self._lookers:
+            connection.close()
         self._writing.dispose()
         self._reading.dispose()
 

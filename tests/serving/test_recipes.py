@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from typer.testing import CliRunner
 
+from serving.__main__ import app
 from serving.settings import Settings
 from tests.conftest import Served, StartServer, grey_png, write_brightness_bundle
 
@@ -61,6 +63,26 @@ def test_promotion_for_a_recipe_leaves_the_others_alone_and_outlasts_a_restart(
     assert promote(again, "1", None).status_code == 200
     assert promote(again, "2", PASTE).status_code == 200
     assert (deciding(again, **FINAL), deciding(again, **PASTE)) == ("1", "2")
+
+
+def test_command_line_promotes_for_a_recipe(start_server: StartServer, bundles: Path) -> None:
+    server = start_server(bundles=bundles, recipes=recipes())
+    told = [
+        "promote",
+        "1",
+        "--reason",
+        "x",
+        "--person",
+        "eve",
+        "--force",
+        "--recipe",
+        "board",
+        "paste",
+        "--url",
+        server.url,
+    ]
+    assert "brightness 1 decides now" in CliRunner().invoke(app, told).stdout
+    assert (deciding(server, **FINAL), deciding(server, **PASTE)) == ("2", "1")
 
 
 def test_promotion_for_an_unknown_recipe_is_refused(start_server: StartServer, bundles: Path) -> None:
