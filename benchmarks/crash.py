@@ -197,6 +197,7 @@ def start(bundle: Path, place: Path, database_url: str) -> tuple[subprocess.Pope
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     settings = {
+        "auth": False,
         "port": port,
         "bundle": str(bundle),
         "database_url": database_url,

@@ -1,6 +1,6 @@
 """What cross-validation says of the ELPV recipe, and whether the escape bound keeps its word on those scores.
 
-After `python -m training cross-validate --config configs/train/elpv.yaml`, which writes the predictions read here.
+After `python -m training cross-validate --config configs/train/elpv.yaml --set folds=5`, which writes the predictions read here.
 """
 
 import csv
@@ -52,7 +52,7 @@ def main() -> None:
             f"escapes: share of {SPLITS} random splits in which the rate is above the bound. For all images, those that "
             "choose are drawn with replacement, as the bound assumes of a line. The remaining images are a small sample "
             "themselves, whose own chance no bound on the line's rate covers",
-            "predictions: `python -m training cross-validate --config configs/train/elpv.yaml`",
+            "predictions: `python -m training cross-validate --config configs/train/elpv.yaml --set folds=5`",
         ],
     )
 

@@ -74,6 +74,7 @@ def server(bundle: Path, place: Path, **changes: str) -> Iterator[httpx.Client]:
     """A server process of its own that keeps everything under `place`; its number is in the file `pid` there."""
     settings = {
         "port": PORT,
+        "auth": False,
         "bundle": str(bundle),
         "database_url": f"sqlite:///{place}/qc.db",
         "images": str(place / "images"),
