@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, String, Table, cast, insert, select, true
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, String, Table, cast, insert, select, true
 
 from serving.tables import audit, holds, microseconds, promotions, reviews, tombstones
 
@@ -145,7 +145,7 @@ def verify(
         _compare_rows(connection, chunk, broken)
         rest()
     for action, covered in _COVERED.items():
-        for key in _untold(connection, action, covered):
+        for key in connection.execute(_untold_query(action)).scalars():
             broken.add(None, f"{covered.table.name} {key} has no entry: it was added past the trail")
             rest()
     for batch in _untold_batches(connection):
@@ -234,10 +234,11 @@ def _keys(kind: type, subjects: list[str]) -> list[Any]:
     return [int(subject) for subject in subjects if subject.isdecimal()] if kind is int else subjects
 
 
-def _untold(connection: Connection, action: Action, covered: _Covered) -> Iterator[Any]:
+def _untold_query(action: Action) -> Select[Any]:
+    covered = _COVERED[action]
     key = covered.table.c[covered.key]
     entry = select(audit.c.sequence).where(audit.c.subject == cast(key, String), audit.c.action == action.value)
-    yield from connection.execute(select(key).where(covered.told, ~entry.exists())).scalars()
+    return select(key).where(covered.told, ~entry.exists())
 
 
 def _untold_batches(connection: Connection) -> Iterator[int]:

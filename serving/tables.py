@@ -188,7 +188,8 @@ audit = Table(
     Column("reason", Text, nullable=False),
     Column("previous", String(64), nullable=False, unique=True),
     Column("hash", String(64), nullable=False),
-    Index(None, "subject", "sequence"),
+    # Both, or `audit verify` would look through every entry of an action for each row that it tells of.
+    Index(None, "subject", "action"),
     Index(None, "action", "sequence"),
     Index(None, "person", "sequence"),
     Index(None, "at", "sequence"),

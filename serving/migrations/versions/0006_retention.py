@@ -20,6 +20,8 @@ def upgrade() -> None:
     op.create_index(op.f("ix_inspections_image_sha256"), "inspections", ["image_sha256"])
     with op.batch_alter_table("reviews") as reviews:
         reviews.drop_constraint("fk_reviews_inspection_id", type_="foreignkey")
+    op.drop_index(op.f("ix_audit_subject_sequence"), "audit")
+    op.create_index(op.f("ix_audit_subject_action"), "audit", ["subject", "action"])
     for column in ("action", "person", "at"):
         op.create_index(op.f(f"ix_audit_{column}_sequence"), "audit", [column, "sequence"])
     op.create_table(
