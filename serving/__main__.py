@@ -16,6 +16,7 @@ from data.errors import InputError
 from serving.accounts import keys, people
 from serving.api import create_app
 from serving.commands import audit, backup, doctor, retention
+from serving.commands.options import Key, authorization
 from serving.demo import run_demo
 from serving.logs import configure_logs
 from serving.people import FIRST_ADMIN
@@ -26,10 +27,6 @@ from serving.simulate import Simulation, print_roi, print_summary, simulate_line
 
 # Loading, warming and comparing a large model on a busy machine.
 _PROMOTE_SECONDS = 120
-
-_Key = Annotated[
-    str | None, typer.Option(envvar="QC_KEY", help="of a server with authentication; better in the environment")
-]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(keys, name="key")
@@ -74,7 +71,7 @@ def simulate_command(
         float, typer.Option(min=0, max=1, help="flagged parts that a simulated inspector reviews")
     ] = 0,
     url: str = "http://127.0.0.1:8000",
-    key: _Key = None,
+    key: Key = None,
 ) -> None:
     """Post held-out images as a production line would, and compare the verdicts with the truth."""
     simulation = Simulation(
@@ -127,7 +124,7 @@ def promote(
         typer.Option(metavar="PRODUCT STATION", help="for this recipe alone; without it, wherever none has its own"),
     ] = None,
     url: str = "http://127.0.0.1:8000",
-    key: _Key = None,
+    key: Key = None,
 ) -> None:
     """Let a bundle of a running server decide from now on; one that decided there before may always come back."""
     request: dict[str, Any] = {"version": version, "reason": reason, "person": person, "force": force}
@@ -141,7 +138,7 @@ def rollback(
     reason: Annotated[str, typer.Option(help="why; it is kept")],
     person: Annotated[str | None, typer.Option(help="who answers for it; who the key is, with authentication")] = None,
     url: str = "http://127.0.0.1:8000",
-    key: _Key = None,
+    key: Key = None,
 ) -> None:
     """Let the bundle that decided before the present one decide again."""
     models = TypeAdapter(list[ModelInfo]).validate_json(_ask("GET", f"{url}/v1/models", key))
@@ -158,7 +155,7 @@ def shadow(
     version: Annotated[str | None, typer.Argument(help="a version among the bundles of the running server")] = None,
     stop: Annotated[bool, typer.Option("--stop", help="end the shadow instead")] = False,
     url: str = "http://127.0.0.1:8000",
-    key: _Key = None,
+    key: Key = None,
 ) -> None:
     """Let a second bundle of a running server score the same frames silently, or end it with --stop."""
     if stop == (version is not None):
@@ -181,17 +178,17 @@ def _promote(url: str, key: str | None, request: dict[str, Any]) -> None:
 def _ask(method: str, address: str, key: str | None, **content: Any) -> bytes:
     """The answer of a running server; raises InputError with its own words when it refuses."""
     try:
-        answer = httpx.request(method, address, headers=_by(key), timeout=_PROMOTE_SECONDS, **content)
+        answer = httpx.request(method, address, headers=authorization(key), timeout=_PROMOTE_SECONDS, **content)
     except httpx.HTTPError as error:
         raise InputError(f"{address} does not answer ({error}); start it with `make serve`") from error
     return _content(answer)
 
 
 @app.command()
-def report(url: str = "http://127.0.0.1:8000", key: _Key = None) -> None:
+def report(url: str = "http://127.0.0.1:8000", key: Key = None) -> None:
     """Print the ROI of a running server: the case study, and with what was measured there."""
     try:
-        answer = httpx.get(f"{url}/v1/roi", headers=_by(key))
+        answer = httpx.get(f"{url}/v1/roi", headers=authorization(key))
     except httpx.HTTPError as error:
         raise InputError(f"{url} does not answer ({error}); start it with `make serve`") from error
     print_roi(RoiReport.model_validate_json(_content(answer)), Console())
@@ -207,10 +204,6 @@ def openapi(
         print(text)
     else:
         out.write_text(text + "\n", encoding="utf-8")
-
-
-def _by(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"Authorization": f"Bearer {key}"}
 
 
 def _content(answer: httpx.Response) -> bytes:

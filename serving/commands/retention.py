@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 from data.errors import InputError
-from serving.commands.options import Config, Overrides
+from serving.commands.options import Config, Key, Overrides, authorization
 from serving.database import reading_beside
 from serving.retention import plan
-from serving.schema import RetentionPlan, Rule
+from serving.schema import Problem, RetentionPlan, Rule
 from serving.settings import DEFAULT_CONFIG, load_settings
 
 _PLAN_SECONDS = 120
@@ -29,6 +29,7 @@ def retention(
     config: Config = DEFAULT_CONFIG,
     overrides: Overrides = None,
     url: str = "http://127.0.0.1:8000",
+    key: Key = None,
 ) -> None:
     """Have the running server remove now what is older than its `retention` settings allow."""
     if dry_run:
@@ -37,9 +38,11 @@ def retention(
             _show(plan(connection, settings.retention, datetime.now(UTC)), "would go")
         return
     try:
-        answer = httpx.post(f"{url}/v1/retention", timeout=_PLAN_SECONDS).raise_for_status()
+        answer = httpx.post(f"{url}/v1/retention", headers=authorization(key), timeout=_PLAN_SECONDS)
     except httpx.HTTPError as error:
         raise InputError(f"{url} does not answer ({error}); --dry-run needs no server") from error
+    if answer.is_error:
+        raise InputError(Problem.model_validate_json(answer.content).detail)
     _show(RetentionPlan.model_validate_json(answer.content), "goes now, in the background")
 
 

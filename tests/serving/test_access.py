@@ -6,8 +6,10 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.routing import Mount
 
+from data.errors import InputError
 from serving.access import permission_for, undeclared
 from serving.api import create_app
+from serving.commands.retention import retention
 from serving.problem import ProblemError
 from serving.role import Role
 from serving.settings import Settings
@@ -159,3 +161,11 @@ def test_a_refusal_says_what_to_do_and_is_counted(start_server: StartServer) -> 
     text = key_client(server, Role.ADMIN).get("/metrics").text
     assert 'qc_refused_total{status="401"} 1.0' in text
     assert 'qc_refused_total{status="403"} 1.0' in text
+
+
+def test_the_retention_command_comes_with_a_key(start_server: StartServer) -> None:
+    server = start_server(auth=True)
+    secret = key_client(server, Role.MANAGER).headers["Authorization"].removeprefix("Bearer ")
+    with pytest.raises(InputError, match="sign in, or send a key"):
+        retention(url=server.url)
+    retention(url=server.url, key=secret)
