@@ -1,7 +1,5 @@
 """A shadow scores the line's frames silently: its verdicts are kept and compared, and whatever it does the line goes on."""
 
-import statistics
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -167,26 +165,6 @@ def test_busy_line_drops_the_shadows_frames_and_counts_them(server: Served, monk
     assert "qc_shadow_scored_total 0.0" in server.client.get("/metrics").text
     monkeypatch.undo()
     assert comparison(server, 64)["frames"] == 64
-
-
-def test_line_latency_under_light_load_is_the_same_with_a_shadow(server: Served) -> None:
-    """Paced so that the line is idle between frames, as cameras are; the median with a shadow against that without."""
-
-    def median_ms(shadow: bool) -> float:
-        if shadow:
-            assert start(server).is_success
-        latencies = []
-        for number in range(40):
-            latencies.append(server.inspect(grey_png(0.1), part_id=f"{shadow}-{number}")["latency_ms"])
-            time.sleep(0.02)
-        if shadow:
-            comparison(server, 40)
-        return statistics.median(latencies)
-
-    median_ms(shadow=False)
-    without = median_ms(shadow=False)
-    # Twice, on a machine that others share; a shadow in the line's way would wait for each of its runs.
-    assert median_ms(shadow=True) < 2 * without + 2
 
 
 def test_command_line_starts_stops_and_rolls_back(server: Served) -> None:

@@ -19,7 +19,8 @@ def test_distorted_log_odds_are_put_right(slope: float, shift: float, seed: int)
     given_scores = (true - shift) / slope
     calibration = calibrate(given_scores, defect)
     assert np.abs(apply(calibration, given_scores) - expit(true)).mean() < 0.04
-    assert calibration.log_loss[calibration.method] <= calibration.log_loss["none"] + 1e-4
+    # Where there is nothing to put right, two fitted numbers cost about 2 / (2 n) nats = 5e-4.
+    assert calibration.log_loss[calibration.method] <= calibration.log_loss["none"] + 1e-3
 
 
 def test_each_method_is_chosen_where_it_is_right() -> None:
