@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 import uuid_utils
 from opentelemetry import context as otel
-from opentelemetry.trace import INVALID_SPAN, Span, Tracer
+from opentelemetry.trace import Span, Tracer
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
@@ -104,7 +104,6 @@ class _Frame:
         "prepared",
         "received_at",
         "sha256",
-        "span",
         "started",
         "traced",
         "waits_for_verdict",
@@ -121,7 +120,6 @@ class _Frame:
         self.mailbox = mailbox
         self.posted_by = posted_by
         self.traced = otel.get_current()
-        self.span: Span = INVALID_SPAN
         self.answer: asyncio.Future[Inspection] = mailbox.loop.create_future()
         self.received_at = datetime.now(UTC)
         self.started = time.perf_counter()
@@ -204,11 +202,6 @@ class Line:
         self._pool = ThreadPoolExecutor(settings.threads, "line")
         self._admission = Admission(settings.queue_limit, settings.latency_target_seconds, settings.rate, gauges)
         self._mailbox: Mailbox | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether a frame waits for its answer."""
-        return self._admission.in_progress > 0
 
     async def inspect(
         self, info: FrameInfo, content: bytes, key: str | None, posted_by: str | None = None

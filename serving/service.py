@@ -52,7 +52,7 @@ class Service:
         self.views = Views(settings, self.store, self.events, self.gauges)
         self.repair = Repair(settings, self.store, self.images, self.gauges)
         self.watch = Watch(settings, self.store, self.engine, self.events, self.gauges)
-        self.shadow = Shadow(self.store, self.gauges, settings.most_pixels, busy=lambda: self.line.busy)
+        self.shadow = Shadow(self.store, self.gauges, settings.most_pixels, busy=lambda: self.line.in_progress > 0)
         self.line = Line(
             settings,
             self.engine,
