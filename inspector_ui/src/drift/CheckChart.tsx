@@ -13,6 +13,7 @@ export function CheckChart({ camera, statistic }: { camera: CameraDrift; statist
   const format = useFormat();
   const course = ratios(camera, statistic);
   const highest = Math.max(1, ...course.flatMap(({ training, promotion }) => [training ?? 0, promotion ?? 0]));
+  const drawn = course.filter(({ training, promotion }) => training != null || promotion != null).length;
   return (
     <div>
       <Title order={3} size="h5">
@@ -26,7 +27,7 @@ export function CheckChart({ camera, statistic }: { camera: CameraDrift; statist
         data={course.map((point) => ({ ...point, label: format.time(point.at) }))}
         dataKey="label"
         curveType="linear"
-        withDots={course.length < 3}
+        withDots={drawn < 3}
         yAxisProps={{ domain: [0, highest * 1.15], tickFormatter: (value: number) => format.percent(value, 0) }}
         valueFormatter={(value) => format.percent(value, 0)}
         referenceLines={[{ y: 1, label: t("drift.limit"), color: "var(--verdict-reject)" }]}

@@ -476,6 +476,17 @@ export const en = {
     empty: "No entries",
     emptyHint: "Reviews, model changes, holds and deletions appear here. A filter may hide them.",
   },
+  metric: {
+    test_auroc: "AUROC",
+    test_accuracy: "Accuracy at 0.5",
+    escape_rate: "Escape rate",
+    overkill_rate: "Overkill rate",
+    reject_good_rate: "Good parts rejected",
+    pass_rate: "Passed",
+    review_rate: "Sent to review",
+    ece: "Calibration error (ECE)",
+    hot_in_box: "Hottest place on a marked defect",
+  },
   auditAction: {
     REVIEW: "Reviewed a part",
     PROMOTION: "Put a model in charge",

@@ -474,6 +474,17 @@ export const zhHant: Words<typeof en> = {
     empty: "沒有紀錄",
     emptyHint: "複判、模型變更、保全與刪除都會記錄在這裡；也可能是篩選條件排除了它們。",
   },
+  metric: {
+    test_auroc: "AUROC",
+    test_accuracy: "準確率（門檻 0.5）",
+    escape_rate: "漏檢率",
+    overkill_rate: "過殺率",
+    reject_good_rate: "良品遭拒收率",
+    pass_rate: "通過率",
+    review_rate: "送複判率",
+    ece: "校準誤差（ECE）",
+    hot_in_box: "最熱點落在標記瑕疵上",
+  },
   auditAction: {
     REVIEW: "複判零件",
     PROMOTION: "啟用模型",

@@ -4,6 +4,20 @@ import type { ModelInfo } from "../api/types";
 import { useFormat } from "../i18n/format";
 import type { Change } from "./ModelsPage";
 
+const METRICS = [
+  "test_auroc",
+  "test_accuracy",
+  "escape_rate",
+  "overkill_rate",
+  "reject_good_rate",
+  "pass_rate",
+  "review_rate",
+  "ece",
+  "hot_in_box",
+] as const;
+
+const isKnown = (name: string): name is (typeof METRICS)[number] => METRICS.some((known) => known === name);
+
 /** One bundle: what it promises, how it measured, and what can be done with it. */
 export function ModelPanel({ model, onAsk }: { model: ModelInfo; onAsk: (change: Change) => void }) {
   const { t } = useTranslation();
@@ -74,7 +88,7 @@ export function ModelPanel({ model, onAsk }: { model: ModelInfo; onAsk: (change:
             <Table.Tbody>
               {Object.entries(model.metrics).map(([name, value]) => (
                 <Table.Tr key={name}>
-                  <Table.Td lang="en">{name.replaceAll("_", " ")}</Table.Td>
+                  <Table.Td>{isKnown(name) ? t(`metric.${name}`) : name}</Table.Td>
                   <Table.Td ta="right">{format.number(value, 3)}</Table.Td>
                 </Table.Tr>
               ))}
