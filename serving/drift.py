@@ -35,7 +35,7 @@ from serving.tables import drift_references, drift_windows, promotions
 
 log = structlog.get_logger()
 
-_STEPS = 10
+STEPS = 10
 _CHECKS = 6
 _LEAST_SCORES = 50
 _EXAMPLES = 4
@@ -91,10 +91,10 @@ class Window:
         self._collected: list[tuple[float, Floats]] | None = [] if own is None else None
         if own is not None:
             self._references["promotion"] = own
-        self._size = settings.window // _STEPS
-        self._steps: deque[_Step] = deque(maxlen=_STEPS)
+        self._size = settings.window // STEPS
+        self._steps: deque[_Step] = deque(maxlen=STEPS)
         self._step = _Step()
-        self._chance = settings.false_alarm / (_STEPS * _CHECKS)
+        self._chance = settings.false_alarm / (STEPS * _CHECKS)
 
     def add(self, inspection: Inspection, position: Floats) -> None:
         """One more frame that the model decided; position float32 [p]."""
@@ -236,7 +236,7 @@ def report(connection: Connection, settings: Drift) -> DriftReport:
     cameras = connection.execute(select(*where).group_by(*where).order_by(*where)).all()
     return DriftReport(
         window=settings.window,
-        step=settings.window // _STEPS,
+        step=settings.window // STEPS,
         reference=settings.reference,
         false_alarm=settings.false_alarm,
         cameras=[_camera_drift(connection, Camera(*camera)) for camera in cameras],

@@ -3,8 +3,8 @@
 import asyncio
 import queue
 import threading
-from collections import OrderedDict, deque
-from dataclasses import dataclass
+from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -14,6 +14,7 @@ from data.input_health import Fault
 from serving.alarms import Alarms
 from serving.cameras import Camera
 from serving.drift import (
+    STEPS,
     Window,
     add_reference,
     find_reference,
@@ -44,6 +45,7 @@ class _Seen:
 class _Watched:
     faults: deque[bool]
     window: Window | None = None
+    calm_looks: Counter[AlarmKind] = field(default_factory=Counter)
 
 
 class Watch:
@@ -133,14 +135,16 @@ class Watch:
             log.error("drift not stored", cause=str(error), **camera._asdict())
         if glance is not None:
             for kind in (AlarmKind.SCORE_DRIFT, AlarmKind.EMBEDDING_DRIFT):
+                watched.calm_looks[kind] += 1
                 if kind in glance.drifted:
+                    watched.calm_looks[kind] = 0
                     self._alarms.raise_(kind, camera, glance.drifted[kind], inspection.id)
-                else:
+                elif watched.calm_looks[kind] >= STEPS:  # a whole window: at the first it would come and go
                     self._alarms.clear(kind, camera)
 
     def _open_window(self, camera: Camera, inspection: Inspection) -> Window | None:
         """None for a frame that the model before the present one decided."""
-        bundle, model = self._engine.bundle, inspection.model
+        bundle, model = self._engine.bundle_for(inspection.product, inspection.station), inspection.model
         assert model is not None
         if bundle is None or (bundle.manifest.name, bundle.manifest.version) != (model.name, model.version):
             return None

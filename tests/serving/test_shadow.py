@@ -158,7 +158,7 @@ def test_failing_shadow_never_hurts_the_line(server: Served) -> None:
 
 def test_busy_line_drops_the_shadows_frames_and_counts_them(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     start(server)
-    monkeypatch.setattr(type(server.service.line), "busy", property(lambda _: True))
+    monkeypatch.setattr(type(server.service.line), "in_progress", property(lambda _: 1))
     for number in range(70):
         server.inspect(grey_png(0.1), part_id=f"{number}")
     assert "qc_shadow_dropped_total 6.0" in server.client.get("/metrics").text
