@@ -217,8 +217,12 @@ def with_frozen(network: Network, examples: Examples, device: Device) -> Example
     network.second.backbone.eval().to(device.name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     starts = range(0, len(examples.images), _INFERENCE_BATCH)
     with torch.inference_mode():
-        maps = bar(_maps(network.second_maps, examples.images, device), len(starts), "second opinion")
-        return replace(examples, frozen=torch.cat([Network.embed(*pair).cpu() for pair in maps]).numpy())
+        parts = []
+        for start in bar(starts, len(starts), "second opinion"):
+            batch = torch.from_numpy(examples.images[start : start + _INFERENCE_BATCH]).to(device.name)
+            with device.context():
+                parts.append(network.second_embedding(batch).cpu())
+    return replace(examples, frozen=torch.cat(parts).numpy())
 
 
 def _own_logits(network: Network, images: Pixels, device: Device) -> Tensor:
@@ -296,7 +300,8 @@ def _fit_head(
         network.head.bias.copy_(bias)
     if network.second is not None:
         assert train.frozen is not None
-        network.second.fit(torch.from_numpy(train.frozen), train.is_defect, targets.max(axis=1))
+        certainty = np.abs(2 * targets[:, network.ok :].sum(axis=1) - 1)
+        network.second.fit(torch.from_numpy(train.frozen), train.is_defect, certainty)
         network.second.to(device.name)
     return loss
 

@@ -91,22 +91,19 @@ class Network(nn.Module):
         if self.side is not None:
             size = (self.side, self.side)
             pixels = functional.interpolate(pixels, size=size, mode="bilinear", antialias=True)
-        return self._run(self.backbone, pixels)
-
-    def second_maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """As `maps`, of the second opinion's backbone, which sees the images at their full size."""
-        assert self.second is not None
-        return self._run(self.second.backbone, self._normalised(images))
-
-    def _normalised(self, images: Tensor) -> Tensor:
-        return (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
-
-    def _run(self, backbone: nn.Module, pixels: Tensor) -> tuple[Tensor, Tensor]:
         # Where every stage has the same stride, as in a plain vision transformer, both are the last, and timm gives it once.
-        maps: list[Tensor] = backbone.forward_intermediates(  # type: ignore[operator]
+        maps: list[Tensor] = self.backbone.forward_intermediates(  # type: ignore[operator]
             pixels, indices=[self._fine, self._coarse], intermediates_only=True
         )
         return maps[0], maps[-1]
+
+    def second_embedding(self, images: Tensor) -> Tensor:
+        """uint8 [n, H, W, 3] RGB -> what the second opinion decides on, [n, e]; its backbone sees the images at full size."""
+        assert self.second is not None
+        return self.second.embed(self._normalised(images))
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        return (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
 
     @staticmethod
     def embed(*maps: Tensor) -> Tensor:
@@ -171,13 +168,15 @@ class DeployedNetwork(nn.Module):
     def forward(self, images: Tensor) -> Outputs:
         """uint8 [n, H, W, 3] RGB -> Outputs, float32, shapes as in DESIGN section 4."""
         fine, coarse = self.network.maps(images)
-        embedding = self.network.embed(fine, coarse)
-        logits, places, _ = self.network.judge(embedding, self.network.locate(fine, coarse))
+        embedding = own = self.network.embed(fine, coarse)
         second = self.network.second
         if second is not None:
-            frozen = self.network.second_maps(images)
-            logits = self.network.combine(logits, second(self.network.embed(*frozen)))
-            embedding = self.network.embed(fine, coarse, *frozen)
+            # Both judge what the graph puts out as its embedding, since that is what int8 corrects (quantize._centre).
+            embedding = torch.cat([own, self.network.second_embedding(images)], dim=1)
+            own, other = embedding.tensor_split([own.shape[1]], dim=1)
+        logits, places, _ = self.network.judge(own, self.network.locate(fine, coarse))
+        if second is not None:
+            logits = self.network.combine(logits, second(other))
         class_probability, defect_probability = self._probabilities(logits)
         heatmap = torch.sigmoid(torch.logsumexp(places, dim=1))
         return Outputs(class_probability, defect_probability, heatmap, embedding)

@@ -170,9 +170,8 @@ class _Layers:
         for node in graph.node:
             for name in node.input:
                 self._readers.setdefault(name, []).append(node)
-        # Heads read the pooled maps, and the place heads read the maps themselves: neither is on the way to them.
-        maps = [self._producer[pooled].input[0] for pooled in self._producer["embedding"].input]
-        self.on_the_way = self._before(maps)
+        # Heads read the embedding, and the place heads read the maps: neither is on the way to it.
+        self.on_the_way = self._before(list(self._producer["embedding"].input))
         convolutions = [node for node in graph.node if node.op_type == "Conv" and node.name in self.on_the_way]
         self.first, self.others = convolutions[:1], convolutions[1:]
 
