@@ -175,7 +175,7 @@ def _layer_groups(network: Network, config: FitConfig) -> list[dict[str, Any]]:
         }
         for group in groups
     ]
-    places = [*network.fine_places.parameters(), *network.coarse_places.parameters()]
+    places = list(network.place_heads.parameters())
     return [
         *groups,
         {"params": list(network.head.parameters()), "weight_decay": config.weight_decay, "lr": config.learning_rate},
@@ -229,8 +229,8 @@ def _own_logits(network: Network, images: Pixels, device: Device) -> Tensor:
     network.eval()
     parts = []
     with torch.inference_mode():
-        for fine, coarse in _maps(network.maps, images, device):
-            answers = network.judge(network.embed(fine, coarse), network.locate(fine, coarse))
+        for maps in _maps(network.maps, images, device):
+            answers = network.judge(network.embed(maps), network.locate(maps))
             parts.append(answers.logits.cpu())
     return torch.cat(parts)
 
@@ -243,10 +243,10 @@ def _decisions(second: SecondOpinion, examples: Examples) -> Tensor:
         return decisions.cpu()
 
 
-def embed(compute: Callable[[Tensor], tuple[Tensor, Tensor]], images: Pixels, device: Device) -> Tensor:
+def embed(compute: Callable[[Tensor], list[Tensor]], images: Pixels, device: Device) -> Tensor:
     """Embeddings float32 [n, d] of prepared images by a network's `maps`, on the CPU."""
     with torch.inference_mode():
-        return torch.cat([Network.embed(*pair).cpu() for pair in _maps(compute, images, device)])
+        return torch.cat([Network.embed(maps).cpu() for maps in _maps(compute, images, device)])
 
 
 def solve_head(features: Tensor, targets: Tensor, weights: Tensor, l2: float) -> tuple[Tensor, Tensor, float]:
@@ -270,14 +270,12 @@ def solve_head(features: Tensor, targets: Tensor, weights: Tensor, l2: float) ->
         return weight / std, bias - (weight / std) @ mean, loss
 
 
-def _maps(
-    compute: Callable[[Tensor], tuple[Tensor, Tensor]], images: Pixels, device: Device
-) -> Iterator[tuple[Tensor, Tensor]]:
+def _maps(compute: Callable[[Tensor], list[Tensor]], images: Pixels, device: Device) -> Iterator[list[Tensor]]:
     for start in range(0, len(images), _INFERENCE_BATCH):
         batch = torch.from_numpy(images[start : start + _INFERENCE_BATCH]).to(device.name)
         with device.context():
-            fine, coarse = compute(batch)
-        yield fine.float(), coarse.float()
+            maps = compute(batch)
+        yield [one.float() for one in maps]
 
 
 def _fit_head(

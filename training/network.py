@@ -12,9 +12,9 @@ from data.bundle import Calibration
 from data.errors import InputError
 from training.config import ModelConfig
 from training.second_opinion import SecondOpinion
-from training.weights import load_backbone
+from training.weights import load_backbone, stage_at
 
-_FINE_STRIDE = 16
+_HEAT_STRIDE = 16
 # Between the mean over all places (0) and the maximum (infinity).
 _SHARPNESS = 4.0
 
@@ -34,7 +34,7 @@ class Answers(NamedTuple):
     logits: Tensor
     """[n, C] of the whole image, uncalibrated"""
     places: Tensor
-    """[n, D, h, w] log-odds of each defect class against OK at each place, at stride 16"""
+    """[n, D, h, w] log-odds of each defect class against OK at each place, at stride 16 or finer"""
     strongest: Tensor
     """[n, D] a soft maximum of `places` over the image"""
 
@@ -43,8 +43,10 @@ class Network(nn.Module):
     """Prepared images to class logits, with the first `ok` of `classes` classes being the OK ones.
 
     Two heads share the backbone's maps at strides 16 and 32, since many defects are a few pixels wide. The image head is linear
-    on mean and maximum of both maps. The place head is linear at every place of both, and its soft maximum (log-mean-exp,
+    on mean and maximum of every map. The place head is linear at every place of each, and its soft maximum (log-mean-exp,
     as in Pinheiro and Collobert, arXiv 1411.6228) is added to the image's defect logits: one strong place is enough.
+    A backbone that sees the image shrunk to `side` gives its finer maps too, until the heat is no coarser than
+    `heat_stride` pixels of the image that it sees.
     """
 
     mean: Tensor
@@ -57,6 +59,7 @@ class Network(nn.Module):
         ok: int,
         dropout: float,
         side: int | None = None,
+        heat_stride: int = _HEAT_STRIDE,
         second: SecondOpinion | None = None,
     ) -> None:
         super().__init__()
@@ -69,33 +72,34 @@ class Network(nn.Module):
         self.side = side
         self.second = second
         stages: list[dict[str, Any]] = list(backbone.feature_info)  # type: ignore[arg-type]
-        self._fine = max(index for index, stage in enumerate(stages) if stage["reduction"] <= _FINE_STRIDE)
-        self._coarse = len(stages) - 1
-        channels = [int(stages[index]["num_chs"]) for index in (self._fine, self._coarse)]
+        fine = stage_at(backbone, _HEAT_STRIDE)
+        finer = range(stage_at(backbone, heat_stride), fine)
+        self._stages = list(dict.fromkeys([fine, len(stages) - 1, *finer]))
+        channels = [int(stages[index]["num_chs"]) for index in self._stages]
         self.head = nn.Linear(2 * sum(channels), classes)
-        self.fine_places = nn.Conv2d(channels[0], classes - ok, 1)
-        self.coarse_places = nn.Conv2d(channels[1], classes - ok, 1, bias=False)
+        self.place_heads = nn.ModuleList(
+            nn.Conv2d(number, classes - ok, 1, bias=index == 0) for index, number in enumerate(channels)
+        )
         # Silent at first: the image head is solved on frozen features, and the answer starts from there.
-        for layer in (self.fine_places, self.coarse_places):
-            for parameter in layer.parameters():
-                nn.init.zeros_(parameter)
+        for parameter in self.place_heads.parameters():
+            nn.init.zeros_(parameter)
         self.dropout = dropout
         self.ok = ok
         for module in backbone.modules():
             if isinstance(module, nn.Conv2d) and module.groups > 1:
                 _keep_float32(module)
 
-    def maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """uint8 [n, H, W, 3] RGB -> the learning backbone's maps at stride 16 and at its last stage, [n, d, h, w] each."""
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """uint8 [n, H, W, 3] RGB -> the learning backbone's maps at stride 16, of its last stage and finer, [n, d, h, w]."""
         pixels = self._normalised(images)
         if self.side is not None:
             size = (self.side, self.side)
             pixels = functional.interpolate(pixels, size=size, mode="bilinear", antialias=True)
-        # Where every stage has the same stride, as in a plain vision transformer, both are the last, and timm gives it once.
+        indices = sorted(self._stages)
         maps: list[Tensor] = self.backbone.forward_intermediates(  # type: ignore[operator]
-            pixels, indices=[self._fine, self._coarse], intermediates_only=True
+            pixels, indices=indices, intermediates_only=True
         )
-        return maps[0], maps[-1]
+        return [maps[indices.index(stage)] for stage in self._stages]
 
     def second_embedding(self, images: Tensor) -> Tensor:
         """uint8 [n, H, W, 3] RGB -> what the second opinion decides on, [n, e]; its backbone sees the images at full size."""
@@ -106,15 +110,20 @@ class Network(nn.Module):
         return (images.permute(0, 3, 1, 2).float() - self.mean) / self.std
 
     @staticmethod
-    def embed(*maps: Tensor) -> Tensor:
+    def embed(maps: Sequence[Tensor]) -> Tensor:
         """Maps [n, d, h, w] -> float [n, sum of 2 d]: the mean and the maximum of every channel, map by map."""
         return torch.cat([pooled for one in maps for pooled in (one.mean((2, 3)), one.amax((2, 3)))], dim=1)
 
-    def locate(self, fine: Tensor, coarse: Tensor) -> Tensor:
-        """Both maps -> `Answers.places`."""
-        from_coarse = functional.interpolate(self.coarse_places(coarse), size=fine.shape[2:], mode="bilinear")
-        places: Tensor = self.fine_places(fine) + from_coarse
-        return places
+    def locate(self, maps: Sequence[Tensor]) -> Tensor:
+        """All maps -> `Answers.places`, as fine as the finest."""
+        size = max((one.shape[2:] for one in maps), key=lambda shape: shape[0])
+        answers = [head(one) for head, one in zip(self.place_heads, maps, strict=True)]
+        return torch.stack(
+            [
+                one if one.shape[2:] == size else functional.interpolate(one, size=size, mode="bilinear")
+                for one in answers
+            ]
+        ).sum(dim=0)
 
     def judge(self, embedding: Tensor, places: Tensor) -> Answers:
         """Embedding and places of the same images -> Answers."""
@@ -126,8 +135,8 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> Answers:
         """uint8 [n, H, W, 3] RGB -> Answers."""
-        fine, coarse = self.maps(images)
-        return self.judge(self.embed(fine, coarse), self.locate(fine, coarse))
+        maps = self.maps(images)
+        return self.judge(self.embed(maps), self.locate(maps))
 
     def combine(self, logits: Tensor, decision: Tensor) -> Tensor:
         """Class logits [n, C] whose log-odds of a defect are the mean of their own and of the second opinion's [n]."""
@@ -167,14 +176,14 @@ class DeployedNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Outputs:
         """uint8 [n, H, W, 3] RGB -> Outputs, float32, shapes as in DESIGN section 4."""
-        fine, coarse = self.network.maps(images)
-        embedding = own = self.network.embed(fine, coarse)
+        maps = self.network.maps(images)
+        embedding = own = self.network.embed(maps)
         second = self.network.second
         if second is not None:
             # Both judge what the graph puts out as its embedding, since that is what int8 corrects (quantize._centre).
             embedding = torch.cat([own, self.network.second_embedding(images)], dim=1)
             own, other = embedding.tensor_split([own.shape[1]], dim=1)
-        logits, places, _ = self.network.judge(own, self.network.locate(fine, coarse))
+        logits, places, _ = self.network.judge(own, self.network.locate(maps))
         if second is not None:
             logits = self.network.combine(logits, second(other))
         class_probability, defect_probability = self._probabilities(logits)
@@ -211,7 +220,9 @@ def build_network(
     backbone = load_backbone(model.backbone, model.weights)
     _check_size(backbone, model)
     second = SecondOpinion(load_backbone(model.backbone, model.weights)) if model.second_opinion else None
-    network = Network(backbone, len(classes), ok, model.dropout, model.tuned_side, second)
+    largest = max(model.image.width, model.image.height)
+    heat_stride = _HEAT_STRIDE * min(model.tuned_side or largest, largest) // largest
+    network = Network(backbone, len(classes), ok, model.dropout, model.tuned_side, heat_stride, second)
     network.freeze(frozen)
     return network
 

@@ -223,7 +223,7 @@ def _assemble(
         scores, held_out.is_defect, config.aims, [row.label for row in held_out.rows]
     )
     prediction = predict(model, test.images, "test")
-    fine = network.fine_places.in_channels  # the embedding begins with the channel means at stride 16
+    fine = network.place_heads[0].in_channels  # the embedding begins with the channel means at stride 16
     novelty = fit_novelty(
         predict(model, train.images, "embed").embedding[:, :fine], quantized.predictions[precision].embedding[:, :fine]
     )

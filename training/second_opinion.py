@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from sklearn.svm import SVC
 from torch import Tensor, nn
 
+from training.weights import stage_at
+
 _C = 4.0
 _STRIDES = (8, 16, 32)
 
@@ -38,12 +40,7 @@ class SecondOpinion(nn.Module):
 
     def embed(self, pixels: Tensor) -> Tensor:
         """Normalised images [n, 3, H, W] -> every channel's mean, maximum and deviation at strides 8, 16 and 32, [n, d]."""
-        reductions = [int(stage["reduction"]) for stage in self.backbone.feature_info]  # type: ignore[union-attr]
-        # Where every stage has the same stride, as in a plain vision transformer, there is only the last.
-        stages = {
-            max(index for index, reduction in enumerate(reductions) if reduction <= max(stride, reductions[0]))
-            for stride in _STRIDES
-        }
+        stages = {stage_at(self.backbone, stride) for stride in _STRIDES}
         maps: list[Tensor] = self.backbone.forward_intermediates(  # type: ignore[operator]
             pixels, indices=sorted(stages), intermediates_only=True
         )

@@ -104,3 +104,9 @@ def _from_hub(name: str) -> nn.Module:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def stage_at(backbone: nn.Module, stride: int) -> int:
+    """Index of the backbone's last stage that is as fine as `stride` pixels, or as fine as its first where none is."""
+    reductions = [int(stage["reduction"]) for stage in backbone.feature_info]  # type: ignore[union-attr, index]
+    return max(index for index, reduction in enumerate(reductions) if reduction <= max(stride, reductions[0]))

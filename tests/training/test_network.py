@@ -42,8 +42,8 @@ def calibration(slope: float = 1.0, intercept: float = 0.0) -> Calibration:
 
 def network(classes: int = 2, ok: int = 1) -> Network:
     made = Network(TinyBackbone(), classes, ok, dropout=0.0)
-    for layer in (made.fine_places, made.coarse_places):
-        nn.init.normal_(layer.weight)
+    for layer in made.place_heads:
+        nn.init.normal_(layer.weight)  # type: ignore[arg-type]
     return made.eval()
 
 
@@ -103,7 +103,7 @@ def test_an_untrained_place_head_leaves_the_answer_to_the_image_head() -> None:
     one = Network(TinyBackbone(), 2, 1, dropout=0.0).eval()
     images = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8)
     with torch.inference_mode():
-        torch.testing.assert_close(one(images).logits, one.head(one.embed(*one.maps(images))))
+        torch.testing.assert_close(one(images).logits, one.head(one.embed(one.maps(images))))
 
 
 def test_normalisation_lies_inside_the_network() -> None:
@@ -166,3 +166,12 @@ def test_a_vision_transformer_answers_alike_in_torch_and_onnxruntime(tmp_path: P
     made = build_network(ModelConfig(backbone=name, weights=file), [], ["good", "bad"], ["good"])
     images = np.random.default_rng(0).integers(0, 256, (3, 224, 224, 3), np.uint8)
     assert export_onnx(DeployedNetwork(made, calibration()), images, tmp_path / "model.onnx") < TOLERANCE
+
+
+@pytest.mark.parametrize(("tuned_side", "side"), [(None, 6), (64, 8), (48, 6)])
+def test_heat_is_no_coarser_than_16_pixels_of_the_image_that_is_given(tuned_side: int | None, side: int) -> None:
+    model = ModelConfig(tuned_side=tuned_side, image=Preprocessing(width=96, height=96))
+    one = build_network(model, [], ["good", "defect"], ["good"]).eval()
+    with torch.inference_mode():
+        answers = one(torch.zeros(1, 96, 96, 3, dtype=torch.uint8))
+    assert answers.places.shape == (1, 1, side, side)

@@ -34,7 +34,7 @@ def export(file: Path, backbone: nn.Module) -> Pixels:
     """Write the float32 graph of a random network with this backbone; returns the images to calibrate and compare on."""
     torch.manual_seed(0)
     network = Network(backbone, 2, 1, dropout=0.0).eval()
-    for layer in (network.fine_places, network.coarse_places):
+    for layer in network.place_heads:
         nn.init.normal_(layer.weight, std=0.01)
     calibration = Calibration(method="platt", given=[-1, 1], calibrated=[-1, 1], n=1, log_loss={"none": 1.0})
     images = np.random.default_rng(0).integers(0, 256, (24, SIZE, SIZE, 3), dtype=np.uint8)
@@ -79,8 +79,8 @@ def check_quantized(float32: Path, int8: Path, images: Pixels, stem: str) -> Non
     untouched = [name for name, is_int8 in quantized_weights(int8).items() if not is_int8]
     assert sorted(untouched) == [
         f"network.backbone.{stem}.weight",
-        "network.coarse_places.weight",
-        "network.fine_places.weight",
+        "network.place_heads.0.weight",
+        "network.place_heads.1.weight",
     ]
     assert np.corrcoef(embeddings(float32, images).ravel(), embeddings(int8, images).ravel())[0, 1] > 0.99
 
