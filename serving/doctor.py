@@ -6,6 +6,7 @@ Works before the first start and beside a running server; it writes nothing but 
 import os
 import shutil
 import socket
+import ssl
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import httpx
+from cryptography import x509
 from obstore.exceptions import BaseError
 from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -34,6 +36,7 @@ _LARGE_WAL = 512 * 1024 * 1024
 # Checking every index of a database takes minutes when it is larger; then only its pages are checked.
 _WHOLE_CHECK = 1024 * 1024 * 1024
 _SKEW = timedelta(seconds=5)
+_RENEW_WITHIN = timedelta(days=21)
 _WATCH_SECONDS = 0.3
 _LARGEST_STEP = 0.05
 
@@ -73,6 +76,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
             if any(finding.level is not Level.OK and finding.subject != "WAL" for finding in found):
                 connection = None
         yield _images(settings)
+        if settings.tls.certificate is not None:
+            yield _certificate(settings.tls.certificate)
         yield from _permissions(settings)
         yield _model(settings, connection)
         yield from _clock(connection)
@@ -91,15 +96,38 @@ def _port(settings: Settings) -> Finding:
                 )
         else:
             return Finding(Level.OK, "port", f"{where} is free")
+    scheme = "http" if settings.tls.certificate is None else "https"
     try:
-        answer = httpx.get(f"http://{where}/healthz", timeout=2)
-    except httpx.HTTPError:
+        answer = httpx.get(f"{scheme}://{where}/healthz", timeout=2, verify=_trust(settings.tls.certificate))
+    except (httpx.HTTPError, OSError):
         answer = None
     if answer is not None and answer.text == "ok\n":
         return Finding(Level.OK, "port", f"the server runs on {where}")
     return Finding(
         Level.FAIL, "port", f"{where} is taken by another program; stop it, or set another port (QC_PORT=8001)"
     )
+
+
+def _trust(certificate: Path | None) -> ssl.SSLContext:
+    """Belief in this one certificate, for whatever name: here it only tells whether the server is ours."""
+    context = ssl.create_default_context(cafile=certificate)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+def _certificate(file: Path) -> Finding:
+    try:
+        expires = x509.load_pem_x509_certificates(file.read_bytes())[0].not_valid_after_utc
+    except (OSError, ValueError) as error:
+        return Finding(Level.FAIL, "certificate", f"{file} cannot be read ({error}); it must be PEM, with the chain")
+    left = expires - datetime.now(UTC)
+    what = f"{file} is valid until {expires:%Y-%m-%d}"
+    if left < timedelta(0):
+        return Finding(Level.FAIL, "certificate", f"{what}, which is past; renew it and restart the server")
+    if left < _RENEW_WITHIN:
+        return Finding(Level.WARN, "certificate", f"{what}, in {left.days} days; renew it and restart the server")
+    return Finding(Level.OK, "certificate", what)
 
 
 def _disks(settings: Settings) -> Iterator[Finding]:

@@ -44,7 +44,7 @@ from serving.periodic import Periodic
 from serving.schema import RetentionClass, RetentionPlan, Rule
 from serving.settings import Retention as Periods
 from serving.store import Store
-from serving.tables import Utc, departing_images, inspections, shadow_inspections, tombstones
+from serving.tables import Utc, departing_images, drift_windows, inspections, shadow_inspections, tombstones
 
 log = structlog.get_logger()
 
@@ -104,6 +104,10 @@ class Retention:
                 stop.wait(max(_SHORTEST_PAUSE, _IDLE_SHARE * (time.monotonic() - started)))
             if removed:
                 log.info("retention removed", rule=rule.value, inspections=removed)
+        if self._periods.rows is not None:
+            before = now - timedelta(days=self._periods.rows)
+            while not stop.is_set() and self._store.submit(partial(forget_windows, before=before)).result() == _BATCH:
+                stop.wait(_SHORTEST_PAUSE)
 
     def _candidates(self, rule: Rule, now: datetime, last: tuple[datetime, str] | None) -> Sequence[Any]:
         expired = is_expired(inspections, rule, self._periods, now)
@@ -226,6 +230,16 @@ def _plan_of(connection: Connection, rule: Rule, periods: Periods, now: datetime
         held=_count(connection, old, held),
         waiting=_count(connection, old, waiting, ~held),
     )
+
+
+def forget_windows(connection: Connection, before: datetime) -> int:
+    """Remove up to a batch of looks at drift that ended earlier, the oldest first; how many there were is returned."""
+    oldest = (
+        select(drift_windows.c.sequence).where(drift_windows.c.ended_at < before).order_by(drift_windows.c.sequence)
+    )
+    sequences = connection.execute(oldest.limit(_BATCH)).scalars().all()
+    connection.execute(delete(drift_windows).where(drift_windows.c.sequence.in_(sequences)))
+    return len(sequences)
 
 
 def _count(connection: Connection, *clauses: ColumnElement[bool]) -> int:

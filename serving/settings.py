@@ -116,7 +116,7 @@ class Retention(ConfigModel):
     rows: float | None = Field(
         default=None,
         gt=0,
-        description="whole inspections; a tombstone remains, with the verdict and what people decided",
+        description="whole inspections; a tombstone remains, with the verdict and what people decided. Looks at drift go too",
     )
     every_minutes: float = Field(default=60, gt=0, description="how often it is looked for what has become too old")
 

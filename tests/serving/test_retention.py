@@ -30,7 +30,7 @@ from serving.schema import HoldRequest, Rule
 from serving.settings import Retention as Periods
 from serving.settings import Settings
 from serving.store import Store
-from serving.tables import departing_images, inspections, tombstones
+from serving.tables import departing_images, drift_windows, inspections, tombstones
 from tests.conftest import Served, StartServer, grey_png
 from tests.serving.test_durability import Process
 
@@ -339,6 +339,26 @@ def test_removing_waits_for_a_frame_of_the_same_content_to_be_settled(kept: Kept
     kept.images.release(digest)
     kept.run()
     assert kept.files() == set()
+
+
+def test_looks_at_drift_go_with_the_rows(kept: Kept) -> None:
+    looks = [
+        {
+            "line": "l", "station": "s", "camera": "c", "model_name": "m", "model_version": "1", "frames": 20,
+            "ended_at": NOW - timedelta(days=age), "checks": [], "typical": [], "unusual": [],
+        }
+        for age in [*range(31, 151), 29, 1]
+    ]  # fmt: skip
+    kept.store.submit(lambda connection: connection.execute(insert(drift_windows), looks) and None).result()
+
+    def ages() -> list[int]:
+        with kept.store.reading() as connection:
+            return [(NOW - end).days for end in connection.execute(select(drift_windows.c.ended_at)).scalars()]
+
+    kept.run(Periods(passed_images=10))
+    assert len(ages()) == 122
+    kept.run()
+    assert ages() == [29, 1]
 
 
 def test_over_http_what_was_removed_says_so(start_server: StartServer) -> None:

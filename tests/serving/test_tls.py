@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from data.errors import InputError
+from serving.doctor import Level, examine
 from serving.role import Role
 from serving.server import Server
 from serving.settings import load_settings
@@ -23,8 +24,8 @@ from tests.conftest import ROOT, StartServer, settings_arguments
 CONFIG = ROOT / "configs/serving/default.yaml"
 
 
-def self_signed(directory: Path) -> dict[str, str]:
-    """A certificate for 127.0.0.1 and its key, as files."""
+def self_signed(directory: Path, days: float = 90) -> dict[str, str]:
+    """A certificate for 127.0.0.1 that is valid for so many days yet, and its key, as files."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "qc.plant.example")])
     now = datetime.datetime.now(datetime.UTC)
@@ -34,8 +35,8 @@ def self_signed(directory: Path) -> dict[str, str]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - datetime.timedelta(days=30))
+        .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -108,6 +109,24 @@ def test_https_is_served_with_secure_cookies_and_hsts(
     assert server.client.get("/healthz", headers={"Host": "evil.example"}).status_code == 400
     with pytest.raises(httpx.TransportError):
         httpx.get(server.url.replace("https", "http"))
+
+
+@pytest.mark.parametrize(("days", "level"), [(90, Level.OK), (10, Level.WARN), (-2, Level.FAIL)])
+def test_the_doctor_looks_at_the_certificate(tmp_path: Path, days: float, level: Level) -> None:
+    tls = self_signed(tmp_path, days)
+    settings = load_settings(CONFIG, settings_arguments(tmp_path, tmp_path, auth=True, tls=tls))
+    assert {finding.subject: finding.level for finding in examine(settings)}["certificate"] is level
+
+
+def test_the_doctor_knows_its_server_by_https_too(
+    start_server: StartServer, certificate: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", certificate["certificate"])
+    server = start_server(auth=True, tls=certificate, scheme="https")
+    monkeypatch.delenv("SSL_CERT_FILE")
+    settings = server.service.settings.model_copy(update={"port": int(server.url.rsplit(":", 1)[1])})
+    port = next(finding for finding in examine(settings) if finding.subject == "port")
+    assert (port.level, "the server runs" in port.what) == (Level.OK, True)
 
 
 def test_an_old_protocol_is_refused(

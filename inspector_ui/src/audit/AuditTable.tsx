@@ -12,7 +12,7 @@ export function AuditTable({ entries }: { entries: AuditEntry[] }) {
   const [opened, setOpened] = useState<number | null>(null);
   return (
     <Paper p="md">
-      <Table.ScrollContainer minWidth={760}>
+      <Table.ScrollContainer minWidth={660}>
         <Table verticalSpacing={6} tabularNums>
           <Table.Thead>
             <Table.Tr>
