@@ -322,7 +322,7 @@ class Models:
                 if own is not None and _is(own.manifest, manifest.name, manifest.version)
             ],
             thresholds=manifest.thresholds,
-            guarantee=manifest.guarantee.sentences,
+            guarantee=manifest.guarantee,
             metrics={name: metric.value for name, metric in manifest.metrics.items()},
         )
 

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from data.decide import Thresholds
+from data.decide import Guarantee, Thresholds
 from data.input_health import Fault
 from data.region import Region
 from data.verdict import ReviewDecision, Verdict
@@ -372,7 +372,7 @@ class ModelInfo(Message):
     shadow: bool = Field(default=False, description="scores the same frames silently")
     previous: bool = Field(default=False, description="decided before the active one: where a roll-back leads")
     thresholds: Thresholds
-    guarantee: list[str] = Field(description="what the thresholds promise, a sentence each")
+    guarantee: Guarantee
     metrics: dict[str, float]
 
 

@@ -99,6 +99,21 @@ export const en = {
     unfit: "Choose another: at least {{n}} characters, without your name, and not the present one.",
     save: "Change password",
   },
+  promise: {
+    escape: "Defective parts passed",
+    rejectGood: "Good parts rejected with no person looking",
+    ofClass: "Parts of class {{name}} passed",
+    holds:
+      "{{what}}: at most {{limit}} at {{confidence}} confidence, from {{n}} held-out images ({{observed}} erred, {{allowed}} allowed).",
+    impossible:
+      "{{what}}: at most {{limit}} at {{confidence}} confidence cannot be promised with {{n}} held-out images; {{needed}} are needed. The most cautious threshold is used.",
+    broken:
+      "{{what}}: at most {{limit}} at {{confidence}} confidence is not promised at these thresholds: {{observed}} of {{n}} held-out images erred, {{allowed}} are allowed.",
+    bill: "Expected of 1,000 parts, {{rate}} of them defective: {{escapes}} escapes, {{overkill}} good parts not passed ({{unseen}} of them rejected with no person looking), {{reviews}} reviews",
+    billOfHeldOut:
+      "Expected of 1,000 parts, if {{rate}} of them are defective as among the held-out images: {{escapes}} escapes, {{overkill}} good parts not passed ({{unseen}} of them rejected with no person looking), {{reviews}} reviews",
+    money: "; {{money}} in all",
+  },
   people: {
     title: "People and keys",
     people: "People",

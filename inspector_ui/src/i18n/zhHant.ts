@@ -102,6 +102,21 @@ export const zhHant: Words<typeof en> = {
     unfit: "請另選密碼：至少 {{n}} 個字元，不可包含您的姓名，也不可與目前密碼相同。",
     save: "變更密碼",
   },
+  promise: {
+    escape: "不良品被放行",
+    rejectGood: "良品未經人員查看即被剔除",
+    ofClass: "缺陷類別 {{name}} 被放行",
+    holds:
+      "{{what}}：信心水準 {{confidence}} 下至多 {{limit}}，依據 {{n}} 張未用於訓練的影像（誤判 {{observed}} 張，容許 {{allowed}} 張）。",
+    impossible:
+      "{{what}}：僅有 {{n}} 張未用於訓練的影像，無法在信心水準 {{confidence}} 下保證至多 {{limit}}；需要 {{needed}} 張。目前採用最謹慎的門檻。",
+    broken:
+      "{{what}}：此門檻不保證在信心水準 {{confidence}} 下至多 {{limit}}：{{n}} 張未用於訓練的影像中誤判 {{observed}} 張，僅容許 {{allowed}} 張。",
+    bill: "每 1,000 個零件（其中 {{rate}} 不良）預期：漏檢 {{escapes}} 個，良品未放行 {{overkill}} 個（其中 {{unseen}} 個未經人員查看即剔除），複判 {{reviews}} 個",
+    billOfHeldOut:
+      "若不良率如未用於訓練的影像為 {{rate}}，每 1,000 個零件預期：漏檢 {{escapes}} 個，良品未放行 {{overkill}} 個（其中 {{unseen}} 個未經人員查看即剔除），複判 {{reviews}} 個",
+    money: "；合計 {{money}}",
+  },
   people: {
     title: "人員與金鑰",
     people: "人員",

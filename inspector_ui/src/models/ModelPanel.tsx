@@ -1,8 +1,9 @@
-import { Badge, Button, Group, List, Paper, SimpleGrid, Table, Text, Title } from "@mantine/core";
+import { Badge, Button, Group, Paper, SimpleGrid, Table, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { ModelInfo } from "../api/types";
 import { useFormat } from "../i18n/format";
 import type { Change } from "./ModelsPage";
+import { Promises } from "./Promises";
 
 const METRICS = [
   "test_auroc",
@@ -76,11 +77,7 @@ export function ModelPanel({ model, onAsk }: { model: ModelInfo; onAsk: (change:
       <SimpleGrid cols={{ base: 1, md: 2 }}>
         <div>
           <Text fw={600}>{t("models.guarantee")}</Text>
-          <List spacing={4} size="sm" lang="en">
-            {model.guarantee.map((sentence) => (
-              <List.Item key={sentence}>{sentence}</List.Item>
-            ))}
-          </List>
+          <Promises guarantee={model.guarantee} />
         </div>
         <div>
           <Text fw={600}>{t("models.metrics")}</Text>
