@@ -28,6 +28,7 @@ MOST_SAMPLE = 500
 
 _BINS = 10
 _DRAWS = 4000
+_BLOCK = 1_000_000
 _LEAST_SPREAD = 1e-3
 _SMOOTHING = 0.5
 
@@ -112,7 +113,7 @@ class Reference:
     def limits(self, frames: int, false_alarm: float) -> Limits:
         """The limits for windows of `frames` frames, each exceeded with a chance of `false_alarm` when nothing changed.
 
-        The first call for a size draws the samples (tens of milliseconds to a second); later ones remember.
+        The first call for a size draws the samples (tens of milliseconds); later ones remember.
         """
         key = (frames, false_alarm)
         if key not in self._limits:
@@ -127,15 +128,28 @@ class Reference:
         if not self.mean.size:
             return Limits(_tail(psi, false_alarm), None)
         standard = (self.sample.positions - self.mean) / self.spread
-        equal = np.full(m, 1 / m)
-        drawn = random.multinomial(m, equal, _DRAWS) / m
+        drawn = _resampled(random, m, m) / m
         mean = drawn @ standard
         # Each drawn reference has a spread of its own, as this one has: without that, small ones would promise too much. A
         # sample's variance is short by (m - 1) / m, and that of a sample from a sample twice.
         variance = (drawn @ np.square(standard) - np.square(mean)) * (m / (m - 1)) ** 2
-        window = random.multinomial(frames, equal, _DRAWS) / frames @ standard
+        window = _resampled(random, frames, m) / frames @ standard
         squared = (np.square(window - mean) / np.maximum(variance, _LEAST_SPREAD)).mean(axis=1) * m / (m - 1)
         return Limits(_tail(psi, false_alarm), float(np.sqrt(_tail(squared, false_alarm))))
+
+
+def _resampled(random: np.random.Generator, frames: int, m: int) -> NDArray[np.int64]:
+    """How often each of `m` comes when `frames` are drawn with replacement: [_DRAWS, m].
+
+    What Generator.multinomial gives for equal chances, in a tenth of its time.
+    """
+    rows = max(1, _BLOCK // frames)
+    blocks = []
+    for first in range(0, _DRAWS, rows):
+        count = min(rows, _DRAWS - first)
+        cells = random.integers(m, size=(count, frames)) + np.arange(0, count * m, m)[:, None]
+        blocks.append(np.bincount(cells.ravel(), minlength=count * m).reshape(count, m))
+    return np.concatenate(blocks)
 
 
 def _binned(scores: NDArray[np.floating], edges: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -1,0 +1,20 @@
+"""BentoML with adaptive batching."""
+
+from pathlib import Path
+
+import bentoml
+
+from benchmarks.peer_servers.model import LARGEST_BATCH, WORKERS, Model
+
+
+@bentoml.service(workers=WORKERS)
+class Inspect:
+    """The batch comes as files, which is how BentoML takes images that it is not to decode itself."""
+
+    def __init__(self) -> None:
+        self.model = Model()
+
+    @bentoml.api(batchable=True, max_batch_size=LARGEST_BATCH, max_latency_ms=2000)
+    def predict(self, images: list[Path]) -> list[float]:
+        """The defect probability of each image."""
+        return self.model.predict([self.model.prepare(image.read_bytes()) for image in images])
