@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -162,18 +162,18 @@ def running(contender: Contender, bundle: Path, place: Path) -> Iterator[int]:
         "PYTHONPATH": str(Path.cwd()),
     }
     with (place / "log").open("wb") as log:
-        # In a session of its own: some peers leave workers behind when only their first process is told to stop.
+        # In a session of its own: a peer leaves workers behind when its first process is told to stop.
         process = subprocess.Popen(contender.command, stdout=log, stderr=log, env=environment, start_new_session=True)
     try:
         wait_for_answer(process, contender, place / "log")
         yield process.pid
     finally:
         process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(20)
+        process.wait(20)
 
 
 def wait_for_answer(process: subprocess.Popen[bytes], contender: Contender, log: Path) -> None:

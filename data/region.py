@@ -38,12 +38,11 @@ def find_regions(heatmap: NDArray[np.float32], width: int, height: int, at_least
         return []
     middle = (_log_odds(peak) + _log_odds(_median(fine))) / 2
     hot = (fine >= min(peak, max(at_least, _RELATIVE_HEAT * peak, 1 / (1 + math.exp(-middle))))).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(hot, connectivity=8)
+    contours, _ = cv2.findContours(hot, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     regions = []
-    for label in range(1, count):
-        left, top, across, down = (int(value) for value in stats[label, :4])
-        own = np.s_[top : top + down, left : left + across]
-        heat = float(fine[own][labels[own] == label].max())
+    for contour in contours:
+        left, top, across, down = cv2.boundingRect(contour)
+        heat = float(fine[top : top + down, left : left + across].max())
         left, across = _grown(left, across, -(-_GRID // heatmap.shape[1]))
         top, down = _grown(top, down, -(-_GRID // heatmap.shape[0]))
         x, y = left * width // _GRID, top * height // _GRID
@@ -62,8 +61,8 @@ def _grown(start: int, length: int, least: int) -> tuple[int, int]:
 def _median(fine: NDArray[Any]) -> float:
     # numpy's own spends as much on asking about axes and NaN as on finding it; the grid has an even number of cells.
     middle = fine.size // 2
-    below, above = np.partition(fine, (middle - 1, middle), axis=None)[middle - 1 : middle + 1].tolist()
-    return float(below + above) / 2
+    halves = np.partition(fine, middle, axis=None)
+    return float(halves[:middle].max() + halves[middle]) / 2
 
 
 def _log_odds(probability: float) -> float:

@@ -1,7 +1,5 @@
 """A second bundle that scores the line's frames silently: after the answer, at low priority, and never at the line's cost."""
 
-import os
-import sys
 import threading
 import time
 from collections import deque
@@ -18,6 +16,7 @@ from data.image import Pixels, Preprocessing, decode, prepare
 from data.novelty import is_unknown
 from data.verdict import Verdict
 from serving.gauges import Gauges
+from serving.priority import step_back
 from serving.store import StorageError, Store
 from serving.tables import shadow_inspections
 
@@ -27,7 +26,6 @@ _MOST_WAITING = 64
 _ROWS = 32
 _FLUSH_SECONDS = 0.5
 _IDLE_CHECK_SECONDS = 0.005
-_NICENESS = 10
 
 
 @dataclass(frozen=True)
@@ -98,9 +96,7 @@ class Shadow:
         self._thread.join()
 
     def _run(self) -> None:
-        if sys.platform == "linux":
-            # There, a thread has a priority of its own.
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        step_back()
         last_flush = time.monotonic()
         while not self._closed:
             taken = self._take()

@@ -24,6 +24,7 @@ from serving.drift import (
 from serving.engine import Engine
 from serving.events import Events
 from serving.gauges import Gauges
+from serving.priority import step_back
 from serving.schema import Alarm, AlarmKind, Inspection
 from serving.settings import Settings
 from serving.store import StorageError, Store
@@ -84,6 +85,7 @@ class Watch:
         self._thread.join()
 
     def _run(self) -> None:
+        step_back()
         while (item := self._queue.get()) is not None:
             if isinstance(item, bool):
                 for watched in self._watched.values():
