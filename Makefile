@@ -90,6 +90,7 @@ bench: setup var/demo/model.json ## measure, and write the tables under benchmar
 	$(RUN) benchmarks.http_latency
 	$(RUN) benchmarks.decode
 	$(RUN) benchmarks.server_cost
+	$(RUN) benchmarks.peers
 	$(RUN) benchmarks.crash
 
 chromium:
