@@ -7,7 +7,8 @@ import bentoml
 from benchmarks.peer_servers.model import LARGEST_BATCH, WORKERS, Model
 
 
-@bentoml.service(workers=WORKERS)
+# Its access log would cost it a line a frame.
+@bentoml.service(workers=WORKERS, logging={"access": {"enabled": False}})
 class Inspect:
     """The batch comes as files, which is how BentoML takes images that it is not to decode itself."""
 
