@@ -16,8 +16,6 @@ from serving.gauges import Gauges
 _SMOOTHING = 0.2
 # After so many batches a size that was found too slow is tried again.
 _FORGET_AFTER = 200
-# A batch waits for frames that are being decoded: they keep the processor busy meanwhile. Not longer, for one may be huge.
-_PATIENCE_SECONDS = 0.005
 
 
 class OverloadedError(Exception):
@@ -137,7 +135,7 @@ class FairQueue:
 
 
 class Engine:
-    """Takes prepared frames from any thread. An idle engine starts at once, unless more frames are being decoded right now.
+    """Takes prepared frames from any thread. Nothing is awaited for a batch to fill: an idle engine starts at once.
 
     `batch_seconds` bounds how long a batch may take by the model's own measured times, so that no frame waits long for
     the others of its batch.
@@ -151,7 +149,6 @@ class Engine:
         self._by_recipe: dict[RecipeName, Bundle | None] = {}
         self._times: dict[Bundle, BatchTimes] = {}
         self._queue = FairQueue()
-        self._expected = 0
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
@@ -197,18 +194,6 @@ class Engine:
         with self._changed:
             self._times[bundle] = times
 
-    def expect(self) -> None:
-        """A frame is about to be decoded; `release` must follow, after `submit` or when nothing comes of it."""
-        with self._changed:
-            self._expected += 1
-
-    def release(self) -> None:
-        """A frame that was expected is queued, or does not come."""
-        with self._changed:
-            self._expected -= 1
-            if not self._expected:
-                self._changed.notify()
-
     def submit(
         self, bundle: Bundle, prepared: Pixels, camera: str = "", deadline: float = float("inf")
     ) -> Future[Outputs]:
@@ -220,9 +205,7 @@ class Engine:
         future: Future[Outputs] = Future()
         with self._changed:
             self._queue.put(camera, _Waiting(bundle, prepared, deadline, future))
-            # Those that are expected wake the engine when they have come.
-            if not self._expected or len(self._queue) in (1, self._largest_batch):
-                self._changed.notify()
+            self._changed.notify()
         return future
 
     def close(self) -> None:
@@ -251,7 +234,6 @@ class Engine:
             bundle = self._queue.next_bundle
             times = None if bundle is None else self._times.get(bundle)
             most = self._largest_batch if times is None else times.largest
-            self._changed.wait_for(lambda: not self._expected or len(self._queue) >= most, _PATIENCE_SECONDS)
             return self._queue.take(most, time.perf_counter())
 
     def _predict(self, batch: list[_Waiting]) -> None:

@@ -227,9 +227,8 @@ class Line:
         frame.deadline = frame.started + self._settings.deadline_seconds
         too_late = loop.call_later(self._settings.deadline_seconds, self._hold, frame, TimeoutError())
         self._gauges.in_progress.set(self._admission.in_progress)
-        self._engine.expect()
         try:
-            self._pool.submit(self._work, frame)
+            self._pool.submit(self._begin, frame)
             inspection = await frame.answer
         except StorageError as error:
             self._gauges.not_stored.inc()
@@ -258,15 +257,8 @@ class Line:
         if known and line not in known:
             raise ProblemError(422, f"line: {line!r} is not a line of this plant; expected one of {', '.join(known)}")
 
-    def _work(self, frame: _Frame) -> None:
-        """On a worker: all that comes before the model."""
-        try:
-            self._begin(frame)
-        finally:
-            self._engine.release()
-
     def _begin(self, frame: _Frame) -> None:
-        """The image on its way to the disk, then decoded and on its way to the model."""
+        """On a worker: the image on its way to the disk, then decoded and on its way to the model."""
         try:
             frame.sha256 = hashlib.sha256(frame.content).hexdigest()
             if frame.key is not None:

@@ -66,33 +66,6 @@ def test_flooding_camera_waits_for_itself_alone(engine: Engine, bundle: Bundle) 
     gated.go.release()
 
 
-def test_frames_that_are_being_decoded_together_become_one_batch(
-    engine: Engine, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("serving.engine._PATIENCE_SECONDS", 60.0)
-    gated = Gated(bundle)
-    gated.go.release()
-    engine.expect()
-    engine.expect()
-    first = engine.submit(gated, frame(1), "one")
-    engine.release()
-    assert not gated.entered.acquire(timeout=0.05), "the second is still being decoded"
-    second = engine.submit(gated, frame(2), "two")
-    engine.release()
-    first.result(30)
-    second.result(30)
-    assert gated.batches == [[1, 2]]
-
-
-def test_a_frame_that_takes_long_to_decode_holds_no_other_up(engine: Engine, bundle: Bundle) -> None:
-    gated = Gated(bundle)
-    gated.go.release()
-    engine.expect()
-    engine.submit(gated, frame(1), "one").result(30)
-    assert gated.batches == [[1]]
-    engine.release()
-
-
 def test_late_frame_is_not_computed(engine: Engine, bundle: Bundle) -> None:
     gated = Gated(bundle)
     first = engine.submit(gated, frame(1), "one")
