@@ -4,7 +4,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -32,6 +32,11 @@ def closed_loop(port: int, frames: Sequence[bytes], cameras: int, duration: floa
     return _in_a_process(_closed, port, frames, cameras, duration)
 
 
+def closed_loop_of(port: int, frames: Sequence[bytes], cameras: int, each: int, first: int) -> Load:
+    """As `closed_loop`, but until each camera has had `each` frames answered 201; they are numbered from `first` on."""
+    return _in_a_process(_closed_of, port, frames, cameras, each, first)
+
+
 def open_loop(port: int, frames: Sequence[bytes], rate: float, duration: float, cameras: int = 32) -> Load:
     """`rate` frames a second at even distances, whether or not those before are answered."""
     return _in_a_process(_open, port, frames, cameras, duration, rate)
@@ -47,17 +52,27 @@ def _run(task: object, *arguments: object) -> Load:
 
 
 async def _closed(port: int, frames: Sequence[bytes], cameras: int, duration: float) -> Load:
-    load = Load()
     end = time.perf_counter() + duration
+    return await _cameras(port, frames, cameras, lambda _answered: time.perf_counter() < end, 0)
+
+
+async def _closed_of(port: int, frames: Sequence[bytes], cameras: int, each: int, first: int) -> Load:
+    return await _cameras(port, frames, cameras, lambda answered: answered < each, first)
+
+
+async def _cameras(port: int, frames: Sequence[bytes], cameras: int, going: Callable[[int], bool], first: int) -> Load:
+    load = Load()
 
     async def camera(name: str, offset: int) -> None:
         stream = await asyncio.open_connection("127.0.0.1", port)
-        number = offset
-        while (started := time.perf_counter()) < end:
-            status = await post(stream, name, number, frames[number % len(frames)])
+        number, answered = first, 0
+        while going(answered):
+            started = time.perf_counter()
+            status = await post(stream, name, number, frames[(offset + number) % len(frames)])
             load.statuses[status] += 1
             if status == 201:
                 load.seconds.append(time.perf_counter() - started)
+                answered += 1
             else:
                 await asyncio.sleep(0.05)
             number += 1

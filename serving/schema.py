@@ -285,9 +285,9 @@ class QualityMetrics(Message):
 class LineThroughput(Message):
     line: str
     inspected: int
-    parts: int
+    parts: int = Field(description="whose first frame on this line came within the period")
     parts_per_hour: float
-    latency_p50_ms: float | None
+    latency_p50_ms: float | None = Field(description="from counts in steps of a tenth, so at most that much off")
     latency_p95_ms: float | None
     last_received_at: datetime | None
 
