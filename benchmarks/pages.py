@@ -21,7 +21,7 @@ import httpx
 import numpy as np
 from sqlalchemy import create_engine, insert, select
 
-from benchmarks.http_latency import server
+from benchmarks import crash
 from benchmarks.table import write_table
 from data.decide import Thresholds
 from data.verdict import Verdict
@@ -66,9 +66,13 @@ def main() -> None:
         parts, ids = fill(database, count)
         took = time.perf_counter() - started
         print(f"filled in {took:.0f} s, {database.stat().st_size / 1e9:.2f} GB", flush=True)
-        with server(bundle, Path(place), database_url=f"sqlite:///{database}") as client:
+        process, client = crash.start(bundle, Path(place), f"sqlite:///{database}")
+        try:
             wait_until_calm(client)
             rows = [[name, *measure(client, page)] for name, page in pages(client, parts, ids).items()]
+        finally:
+            process.terminate()
+            process.wait(60)
     slowest = max(rows, key=lambda row: float(row[3]))
     write_table(
         "pages",

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.http_latency import PORT, server
+from benchmarks.crash import start
 from benchmarks.load import Load, closed_loop_of
 from benchmarks.server_cost import elpv_frames
 from benchmarks.table import write_table
@@ -29,17 +29,22 @@ def main() -> None:
     each = count // TENTHS // CAMERAS
     loads: list[Load] = []
     memory: list[int] = []
-    with tempfile.TemporaryDirectory(dir="var") as place, server(path, Path(place)) as client:
-        pid = int((Path(place) / "pid").read_text(encoding="utf-8"))
-        closed_loop_of(PORT, frames, CAMERAS, WARM_UP // CAMERAS, 0)
-        for tenth in range(TENTHS):
-            loads.append(closed_loop_of(PORT, frames, CAMERAS, each, WARM_UP + tenth * each))
-            memory.append(resident(pid))
-            print(
-                f"{tenth + 1} of {TENTHS}: {loads[-1].per_second:.0f} a second, {memory[-1] / 1e6:.0f} MB", flush=True
-            )
-        stored = client.get("/v1/metrics/throughput", timeout=60).json()["lines"][0]["inspected"]
+    with tempfile.TemporaryDirectory(dir="var") as place:
+        process, client = start(path, Path(place), f"sqlite:///{place}/qc.db")
+        port = client.base_url.port
+        assert port is not None
+        try:
+            closed_loop_of(port, frames, CAMERAS, WARM_UP // CAMERAS, 0)
+            for tenth in range(TENTHS):
+                loads.append(closed_loop_of(port, frames, CAMERAS, each, WARM_UP + tenth * each))
+                memory.append(resident(process.pid))
+                print(f"{tenth + 1} of {TENTHS}: {loads[-1].per_second:.0f}/s, {memory[-1] / 1e6:.0f} MB", flush=True)
+            (line,) = client.get("/v1/metrics/throughput", timeout=60).json()["lines"]
+        finally:
+            process.terminate()
+            process.wait(60)
     posted = sum(load.statuses[201] for load in loads)
+    stored = line["inspected"]
     if stored != posted + WARM_UP // CAMERAS * CAMERAS:
         raise SystemExit(f"{posted} inspections were acknowledged after the warm-up, but {stored} are stored in all")
     p99s = [statistics.quantiles(load.seconds, n=100)[98] * 1e3 for load in loads]
