@@ -210,6 +210,9 @@ def fill(file: Path, count: int) -> tuple[list[str], list[str]]:
         database.execute("COMMIT")
         kept += place.sample(rows, 20)
     _drift_windows(database, count, now)
+    (counted,) = database.execute("SELECT sum(frames) FROM hourly_counts").fetchone()
+    if counted != count:
+        raise SystemExit(f"the hourly figures count {counted} of {count} inspections")
     database.close()
     with engine.begin() as connection:
         for row in connection.execute(select(reviews).order_by(reviews.c.sequence)).mappings().all():
