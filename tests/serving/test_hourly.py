@@ -34,7 +34,16 @@ from serving.schema import ReviewRequest
 from serving.settings import Costs
 from serving.settings import Retention as Periods
 from serving.store import Store, migrate
-from serving.tables import hourly_counts, hourly_latencies, hourly_parts, inspections, reviews, tombstones
+from serving.tables import (
+    hourly_counts,
+    hourly_latencies,
+    hourly_parts,
+    inspections,
+    reviews,
+    shadow_inspections,
+    shadows,
+    tombstones,
+)
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -247,11 +256,19 @@ def test_a_database_from_before_is_counted_when_it_is_brought_up_to_date(databas
     engine = create_engine(database)
     with engine.begin() as connection:
         migrate(connection, "0008")
-        connection.execute(insert(inspections), rows(200))
+        old = rows(200)
+        connection.execute(insert(inspections), old)
+        started = {"sequence": 1, "name": "m", "version": "2", "reason": "r", "person": "Chen", "started_at": NOW}
+        connection.execute(insert(shadows), started)
+        scored = {"shadow": 1, "inspection_id": old[0]["id"], "model_name": "m", "model_version": "2"}
+        connection.execute(
+            insert(shadow_inspections), scored | {"defect_probability": 0.5, "verdict": "REVIEW", "latency_ms": 1.0}
+        )
     engine.dispose()
     store = Store.open(database)
     with store.reading() as connection:
         check(connection)
         check_latencies(connection)
         assert frames_by_line(connection, LONG_AGO, LATER).total() == 200
+        assert connection.execute(select(shadow_inspections.c.active_verdict)).scalar_one() == old[0]["verdict"]
     store.close()
