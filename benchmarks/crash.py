@@ -211,6 +211,7 @@ def start(bundle: Path, place: Path, database_url: str) -> tuple[subprocess.Pope
     end = time.monotonic() + START_SECONDS
     while True:
         if process.poll() is not None or time.monotonic() > end:
+            process.kill()
             raise SystemExit(f"the server did not start; the end of its log:\n{(place / 'log').read_text()[-2000:]}")
         try:
             if client.get("/readyz").is_success:

@@ -58,6 +58,11 @@ def closed_loop(
     return _in_a_process(_closed, port, frames, cameras, duration, make)
 
 
+def closed_loop_of(port: int, frames: Sequence[bytes], cameras: int, each: int, first: int) -> Load:
+    """As `closed_loop`, but until each camera has had `each` frames answered 201; they are numbered from `first` on."""
+    return _in_a_process(_closed_of, port, frames, cameras, each, first)
+
+
 def open_loop(port: int, frames: Sequence[bytes], rate: float, duration: float, cameras: int = 32) -> Load:
     """`rate` frames a second at even distances, whether or not those before are answered."""
     return _in_a_process(_open, port, frames, cameras, duration, rate)
@@ -73,17 +78,29 @@ def _run(task: object, *arguments: object) -> Load:
 
 
 async def _closed(port: int, frames: Sequence[bytes], cameras: int, duration: float, make: MakeRequest) -> Load:
-    load = Load()
     end = time.perf_counter() + duration
+    return await _cameras(port, frames, cameras, lambda _answered: time.perf_counter() < end, 0, make)
+
+
+async def _closed_of(port: int, frames: Sequence[bytes], cameras: int, each: int, first: int) -> Load:
+    return await _cameras(port, frames, cameras, lambda answered: answered < each, first, inspection)
+
+
+async def _cameras(
+    port: int, frames: Sequence[bytes], cameras: int, going: Callable[[int], bool], first: int, make: MakeRequest
+) -> Load:
+    load = Load()
 
     async def camera(name: str, offset: int) -> None:
         stream = await asyncio.open_connection("127.0.0.1", port)
-        number = offset
-        while (started := time.perf_counter()) < end:
-            status = await post(stream, make(name, number, unlike(frames[number % len(frames)])))
+        number, answered = first, 0
+        while going(answered):
+            started = time.perf_counter()
+            status = await post(stream, make(name, number, unlike(frames[(offset + number) % len(frames)])))
             load.statuses[status] += 1
             if status in (200, 201):
                 load.seconds.append(time.perf_counter() - started)
+                answered += 1
             else:
                 await asyncio.sleep(0.05)
             number += 1

@@ -1,6 +1,7 @@
 """The one way from image bytes to the model's input: decode, then prepare. Training, evaluation and serving all call it."""
 
 import io
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -64,6 +65,15 @@ class Preprocessing(BaseModel):
     width: int = Field(ge=32, le=2048)
     height: int = Field(ge=32, le=2048)
     resize: Literal["stretch"] = "stretch"
+
+
+# OpenCV takes what it could decode of these for the whole image.
+_DECODED_IN_PART = frozenset({"image/tiff", "image/webp"})
+
+_MARKER = re.compile(rb"\xff+[\x01-\xfe]")
+_END_OF_SCAN = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]")
+_START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_START_OF_IMAGE, _END_OF_IMAGE, _START_OF_SCAN = 0xD8, 0xD9, 0xDA
 
 
 @dataclass(frozen=True)
@@ -160,8 +170,10 @@ def reduction(header: Header, spec: Preprocessing) -> int:
 
 def decode_pixels(data: bytes, header: Header, by: int = 1) -> Pixels:
     """`decode` for bytes whose header was read already; `by` is a `reduction`, and then h x w is that much smaller."""
-    if header.media_type == "image/jpeg" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
-        raise UnreadableImageError("the JPEG is cut off: its end marker is missing")
+    if header.media_type == "image/jpeg":
+        _check_jpeg(data)
+    elif header.media_type in _DECODED_IN_PART:
+        _check_whole(data)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), _REDUCED.get(by, cv2.IMREAD_UNCHANGED))
     except cv2.error as error:
@@ -173,6 +185,41 @@ def decode_pixels(data: bytes, header: Header, by: int = 1) -> Pixels:
     if pixels.dtype != np.uint8:
         raise UnreadableImageError(f"{pixels.dtype} pixels; only 8- and 16-bit images are decided")
     return _turn(_to_rgb(pixels.astype(np.uint8, copy=False)), header)
+
+
+def _check_jpeg(data: bytes) -> None:
+    """Walk the markers to the end of the image: OpenCV decodes a JPEG that breaks off, or goes on as another, in part.
+
+    ITU-T T.81, B.1.1. Raises UnreadableImageError. Damage within a scan that leaves its markers in
+    order is not found: libjpeg decodes it into false pixels, and OpenCV does not pass its warning on.
+    """
+    place, frames = 2, 0
+    while True:
+        marker = _MARKER.match(data, place)
+        if marker is None:
+            why = "cut off: its end marker is missing" if place >= len(data) else f"damaged: no marker at byte {place}"
+            raise UnreadableImageError(f"the JPEG is {why}")
+        code, place = data[marker.end() - 1], marker.end()
+        if code == _END_OF_IMAGE:
+            return
+        frames += code in _START_OF_FRAME
+        if code == _START_OF_IMAGE or frames > 1:
+            raise UnreadableImageError("the JPEG is damaged: another image begins within it")
+        place += max(2, int.from_bytes(data[place : place + 2], "big"))
+        if code == _START_OF_SCAN:
+            end = _END_OF_SCAN.search(data, place)
+            place = len(data) if end is None else end.start()
+
+
+def _check_whole(data: bytes) -> None:
+    """Raises UnreadableImageError where Pillow finds damage that OpenCV passes over, with black pixels in its place."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+                image.load()
+    except (OSError, SyntaxError, ValueError, EOFError, KeyError, TypeError, IndexError, OverflowError) as error:
+        raise UnreadableImageError(f"the pixels cannot be decoded ({error})") from error
 
 
 def prepare(frames: Sequence[Pixels], spec: Preprocessing) -> Pixels:

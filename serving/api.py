@@ -38,7 +38,19 @@ from serving.settings import Settings
 from serving.store import StorageError
 from serving.tracing import UNTRACED
 
-v1 = APIRouter(prefix="/v1", responses=problems(_422="A field is missing or wrong; `detail` names it."))
+# What any route may be answered by what stands before it; a route that says more of a status says it itself.
+v1 = APIRouter(
+    prefix="/v1",
+    responses=problems(
+        _400="The request cannot be read, or calls the server by another name.",
+        _401="Nobody is signed in, or the key is not known.",
+        _403="The caller may not do this.",
+        _413="The body is larger than the server takes.",
+        _422="A field is missing or wrong; `detail` names it.",
+        _429="Too many requests: again after Retry-After seconds.",
+        _503="The database does not answer: again after Retry-After seconds.",
+    ),
+)
 _NOUNS = (
     inspections,
     reviews,

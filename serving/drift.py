@@ -245,11 +245,12 @@ def report(connection: Connection, settings: Drift) -> DriftReport:
 
 def _camera_drift(connection: Connection, camera: Camera) -> CameraDrift:
     table = drift_windows.c
-    query = select(drift_windows).where(
-        table.line == camera.line, table.station == camera.station, table.camera == camera.camera
-    )
-    rows = connection.execute(query.order_by(table.sequence.desc()).limit(_HISTORY)).mappings().all()
-    newest = rows[0]
+    own = (table.line == camera.line, table.station == camera.station, table.camera == camera.camera)
+    newest_first = table.sequence.desc()
+    newest = connection.execute(select(drift_windows).where(*own).order_by(newest_first).limit(1)).mappings().one()
+    points = connection.execute(
+        select(table.ended_at, table.frames, table.checks).where(*own).order_by(newest_first).limit(_HISTORY)
+    ).all()
     return CameraDrift(
         **camera._asdict(),
         model=ModelRef(name=newest["model_name"], version=newest["model_version"]),
@@ -259,7 +260,7 @@ def _camera_drift(connection: Connection, camera: Camera) -> CameraDrift:
         histogram=newest["histogram"],
         typical=newest["typical"],
         unusual=newest["unusual"],
-        history=[DriftPoint(at=row["ended_at"], frames=row["frames"], checks=row["checks"]) for row in reversed(rows)],
+        history=[DriftPoint(at=row.ended_at, frames=row.frames, checks=row.checks) for row in reversed(points)],
     )
 
 

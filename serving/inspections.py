@@ -363,6 +363,8 @@ def _write_cursor(last: Inspection) -> str:
 def _read_cursor(cursor: str) -> Sequence[Any]:
     try:
         time, _, id_ = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
+        if "\0" in id_:
+            raise ValueError("no id has a zero character")
         return (literal(datetime.fromisoformat(time).astimezone(UTC), Utc()), id_)
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError, OverflowError) as error:
         raise ProblemError(422, "cursor: not one that this server gave; leave it out for the first page") from error

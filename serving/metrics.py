@@ -1,14 +1,24 @@
-"""Quality and throughput of a period, summed by the database. Formulas: verdict counts over stored inspections and
-the reviews that stand; intervals are Wilson's at 95 % (statsmodels `proportion_confint`)."""
+"""Quality and throughput of a period. Formulas: verdict counts over stored inspections and the reviews that stand; intervals
+are Wilson's at 95 % (statsmodels `proportion_confint`)."""
 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Table, func, select, type_coerce
+from sqlalchemy import Connection, Select, func, select
 from statsmodels.stats.proportion import proportion_confint
 
 from data.verdict import ReviewDecision, Verdict
+from serving.hourly import (
+    Outcomes,
+    confirmed_by_class,
+    frames_by_line,
+    latencies_by_line,
+    outcomes_by_bucket,
+    outcomes_ever,
+    parts_by_line,
+    quantile,
+)
 from serving.problem import ProblemError
 from serving.schema import LineThroughput, QualityBucket, QualityMetrics, Rate, ThroughputMetrics
 from serving.tables import inspections, reviews, tombstones
@@ -24,11 +34,6 @@ NO_AUDITS = (
     "no audits of passed parts yet: a defect that the model passed is seen by nobody, so escapes cannot be counted. "
     "Send a random sample of passed parts to review to measure them"
 )
-
-# What retention removed still counts, so that figures over the past stay what they were.
-_RECORDED = (inspections, tombstones)
-
-_Counts = Counter[tuple[Verdict, ReviewDecision | None]]
 
 
 def period(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
@@ -62,15 +67,8 @@ def quality(
     seconds = bucket_seconds or next((size for size in _BUCKETS if span / size <= _FEW_BUCKETS), _BUCKETS[-1])
     if span / seconds > _MOST_BUCKETS:
         raise ProblemError(422, f"bucket_seconds: {span / seconds:,.0f} buckets; at most {_MOST_BUCKETS:,} are given")
-    by_bucket: dict[int, _Counts] = {}
-    for table in _RECORDED:
-        bucket = type_coerce(table.c.received_at, BigInteger) // (seconds * 1_000_000)
-        grouped = (bucket, table.c.verdict, table.c.decision)
-        query = select(*grouped, func.count()).where(*_within(since, until, line, table)).group_by(*grouped)
-        for number, verdict, decision, count in connection.execute(query):
-            counts = by_bucket.setdefault(int(number), Counter())
-            counts[Verdict(verdict), None if decision is None else ReviewDecision(decision)] += count
-    total: _Counts = sum(by_bucket.values(), Counter())
+    by_bucket = outcomes_by_bucket(connection, since, until, line, seconds)
+    total: Outcomes = sum(by_bucket.values(), Counter())
     inspected = total.total()
     flagged = _sum(total, [verdict for verdict in Verdict if verdict.flagged])
     decided = [ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.FALSE_CALL, ReviewDecision.DEFECT_ACCEPTED]
@@ -98,7 +96,7 @@ def quality(
         ),
         false_call_rate=rate_of(_of_flagged(total, ReviewDecision.FALSE_CALL), inspected, nothing),
         escape_rate=rate_of(0, 0, NO_AUDITS),
-        by_class=_by_class(connection, since, until, line),
+        by_class=confirmed_by_class(connection, since, until, line),
         bucket_seconds=seconds,
         series=_series(by_bucket, seconds),
     )
@@ -106,11 +104,7 @@ def quality(
 
 def flag_reviews(connection: Connection) -> tuple[int, int, int, int]:
     """Over all time: frames inspected, flagged, flagged and confirmed defective, flagged and called false."""
-    counts: _Counts = Counter()
-    for table in _RECORDED:
-        grouped = (table.c.verdict, table.c.decision)
-        for verdict, decision, count in connection.execute(select(*grouped, func.count()).group_by(*grouped)):
-            counts[Verdict(verdict), None if decision is None else ReviewDecision(decision)] += count
+    counts = outcomes_ever(connection)
     return (
         counts.total(),
         _sum(counts, [verdict for verdict in Verdict if verdict.flagged]),
@@ -127,32 +121,20 @@ def review_seconds(connection: Connection) -> tuple[float | None, int]:
 
 def throughput(connection: Connection, since: datetime, until: datetime) -> ThroughputMetrics:
     """Lines by name. Parts per hour counts from the line's first frame of the period (one minute at least) to its end."""
-    table = inspections.c
-    within = _within(since, until, None)
-    rows = connection.execute(
-        select(
-            table.line,
-            func.count(),
-            func.count(table.part_id.distinct()),
-            func.min(table.received_at),
-            func.max(table.received_at),
-        )
-        .where(*within)
-        .group_by(table.line)
-        .order_by(table.line)
-    ).all()
+    frames, parts = frames_by_line(connection, since, until), parts_by_line(connection, since, until)
+    latencies = latencies_by_line(connection, since, until)
     lines = []
-    for line, frames, parts, first, last in rows:
-        latencies = select(table.latency_ms).where(*within, table.line == line).order_by(table.latency_ms)
+    for line in sorted(frames):
+        first, last = _first_and_last(connection, since, until, line)
         hours = max(until - first, _SHORTEST_SPAN) / timedelta(hours=1)
         lines.append(
             LineThroughput(
                 line=line,
-                inspected=frames,
-                parts=parts,
-                parts_per_hour=parts / hours,
-                latency_p50_ms=_quantile(connection, latencies, frames, 0.5),
-                latency_p95_ms=_quantile(connection, latencies, frames, 0.95),
+                inspected=frames[line],
+                parts=parts[line],
+                parts_per_hour=parts[line] / hours,
+                latency_p50_ms=quantile(latencies.get(line, {}), 0.5),
+                latency_p95_ms=quantile(latencies.get(line, {}), 0.95),
                 last_received_at=last,
             )
         )
@@ -166,32 +148,25 @@ def throughput(connection: Connection, since: datetime, until: datetime) -> Thro
         since=since,
         until=until,
         lines=lines,
-        review_seconds_median=_quantile(connection, seconds, timed, 0.5),
+        review_seconds_median=_median(connection, seconds, timed),
         review_seconds_n=timed,
         reviews_per_hour=count / hours,
     )
 
 
-def _within(
-    since: datetime, until: datetime, line: str | None, table: Table = inspections
-) -> list[ColumnElement[bool]]:
-    clauses: list[ColumnElement[bool]] = [table.c.received_at >= since, table.c.received_at < until]
-    return clauses if line is None else [*clauses, table.c.line == line]
+def _first_and_last(connection: Connection, since: datetime, until: datetime, line: str) -> tuple[datetime, datetime]:
+    """When the line's frames of the period came; it must have some."""
+    times: list[datetime] = []
+    for table in (inspections, tombstones):
+        at = table.c.received_at
+        within = (table.c.line == line, at >= since, at < until)
+        # Two questions: asked for both at once, SQLite looks at every row.
+        for query in (select(func.min(at)).where(*within), select(func.max(at)).where(*within)):
+            times += [time for time in connection.execute(query).scalars() if time is not None]
+    return min(times), max(times)
 
 
-def _by_class(connection: Connection, since: datetime, until: datetime, line: str | None) -> dict[str, int]:
-    counts: Counter[str] = Counter()
-    for table in _RECORDED:
-        joined = table.join(reviews, reviews.c.client_id == table.c.review_id)
-        name = func.coalesce(reviews.c.defect_class, table.c.class_name, "unnamed")
-        confirmed = table.c.decision == ReviewDecision.DEFECT_CONFIRMED.value
-        query = select(name, func.count()).select_from(joined).where(*_within(since, until, line, table), confirmed)
-        for each, count in connection.execute(query.group_by(name)):
-            counts[str(each)] += count
-    return dict(counts.most_common())
-
-
-def _series(by_bucket: dict[int, _Counts], seconds: int) -> list[QualityBucket]:
+def _series(by_bucket: dict[int, Outcomes], seconds: int) -> list[QualityBucket]:
     if not by_bucket:
         return []
     buckets = []
@@ -212,21 +187,20 @@ def _series(by_bucket: dict[int, _Counts], seconds: int) -> list[QualityBucket]:
     return buckets
 
 
-def _sum(counts: _Counts, verdicts: Sequence[Verdict]) -> int:
+def _sum(counts: Outcomes, verdicts: Sequence[Verdict]) -> int:
     return sum(count for (verdict, _), count in counts.items() if verdict in verdicts)
 
 
-def _decided(counts: _Counts, decision: ReviewDecision) -> int:
+def _decided(counts: Outcomes, decision: ReviewDecision) -> int:
     return sum(count for (_, made), count in counts.items() if made is decision)
 
 
-def _of_flagged(counts: _Counts, *decisions: ReviewDecision) -> int:
+def _of_flagged(counts: Outcomes, *decisions: ReviewDecision) -> int:
     return sum(count for (verdict, made), count in counts.items() if verdict.flagged and made in decisions)
 
 
-def _quantile(connection: Connection, ordered: Select[float], n: int, share: float) -> float | None:
-    """The value that `share` of the n ordered values do not exceed (nearest rank)."""
+def _median(connection: Connection, ordered: Select[float], n: int) -> float | None:
+    """The middle of n ordered values (nearest rank)."""
     if n == 0:
         return None
-    rank = max(0, -(-int(share * 100) * n // 100) - 1)
-    return float(connection.execute(ordered.limit(1).offset(rank)).scalar_one())
+    return float(connection.execute(ordered.limit(1).offset((n - 1) // 2)).scalar_one())

@@ -1,6 +1,7 @@
 """The active model and a shadow on the same frames: where they differ, and which of them people agree with."""
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 from scipy.stats import norm
 from sqlalchemy import Connection, func, select
@@ -36,22 +37,16 @@ def last_shadow(connection: Connection) -> tuple[int, ShadowInfo] | None:
 def compare(connection: Connection) -> ShadowComparison:
     """Both models on every frame that the last shadow scored."""
     last = last_shadow(connection)
-    own = shadow_inspections.c.shadow == (0 if last is None else last[0])
-    active, shadow, decision = inspections.c.verdict, shadow_inspections.c.verdict, inspections.c.decision
+    # A frame may have been received before the shadow that scored it began.
+    sequence, since = (0, datetime.now(UTC)) if last is None else (last[0], last[1].started_at - timedelta(hours=1))
+    table = shadow_inspections.c
+    active, shadow = table.active_verdict, table.verdict
     rows = connection.execute(
-        select(active, shadow, decision, func.count())
-        .select_from(_JOINED)
-        .where(own)
-        .group_by(active, shadow, decision)
+        select(active, shadow, func.count()).where(table.shadow == sequence).group_by(active, shadow)
     )
     pairs: Counter[tuple[Verdict, Verdict]] = Counter()
-    right: Counter[tuple[bool, bool]] = Counter()
-    for ours, theirs, decided, count in rows:
-        pair = Verdict(ours), Verdict(theirs)
-        pairs[pair] += count
-        if decided is not None and ReviewDecision(decided) in _DECIDED:
-            defective = ReviewDecision(decided) in _DEFECTIVE
-            right[pair[0].flagged == defective, pair[1].flagged == defective] += count
+    for ours, theirs, count in rows:
+        pairs[Verdict(ours), Verdict(theirs)] += count
     n = pairs.total()
     flags: Counter[tuple[bool, bool]] = Counter()
     for (one, other), count in pairs.items():
@@ -68,9 +63,9 @@ def compare(connection: Connection) -> ShadowComparison:
         flag_change=(flags[False, True] - flags[True, False]) / n if n else None,
         flag_change_low=low,
         flag_change_high=high,
-        reviewed=_reviewed(right),
+        reviewed=_reviewed(connection, sequence, since),
         latency_p50_ms=_median_latency(connection, n, last),
-        differences=_differences(connection, 0 if last is None else last[0]),
+        differences=_differences(connection, sequence),
         notes=[_NOTE],
     )
 
@@ -85,7 +80,21 @@ def _change(flags: Counter[tuple[bool, bool]]) -> tuple[float | None, float | No
     return max(-1.0, difference - half), min(1.0, difference + half)
 
 
-def _reviewed(right: Counter[tuple[bool, bool]]) -> ReviewedPairs:
+def _reviewed(connection: Connection, sequence: int, since: datetime) -> ReviewedPairs:
+    active, shadow, decision = shadow_inspections.c.active_verdict, shadow_inspections.c.verdict, inspections.c.decision
+    grouped = (active, shadow, decision)
+    right: Counter[tuple[bool, bool]] = Counter()
+    # From the reviewed side, which is the smaller one.
+    query = (
+        select(*grouped, func.count())
+        .select_from(_JOINED)
+        .where(decision.is_not(None), inspections.c.received_at >= since, shadow_inspections.c.shadow == sequence)
+        .where(decision.in_([each.value for each in _DECIDED]))
+        .group_by(*grouped)
+    )
+    for ours, theirs, decided, count in connection.execute(query):
+        defective = ReviewDecision(decided) in _DEFECTIVE
+        right[Verdict(ours).flagged == defective, Verdict(theirs).flagged == defective] += count
     only_active, only_shadow = right[True, False], right[False, True]
     table = [[right[True, True], only_active], [only_shadow, right[False, False]]]
     return ReviewedPairs(
@@ -107,13 +116,10 @@ def _median_latency(connection: Connection, n: int, last: tuple[int, ShadowInfo]
 
 
 def _differences(connection: Connection, shadow: int) -> list[Difference]:
-    query = (
-        select(shadow_inspections)
-        .select_from(_JOINED)
-        .where(shadow_inspections.c.shadow == shadow, inspections.c.verdict != shadow_inspections.c.verdict)
-        .order_by(inspections.c.received_at.desc())
-        .limit(_MOST_DIFFERENCES)
-    )
+    table = shadow_inspections.c
+    differing = (table.shadow == shadow, table.verdict != table.active_verdict)
+    # Ids are in order of time.
+    query = select(shadow_inspections).where(*differing).order_by(table.inspection_id.desc()).limit(_MOST_DIFFERENCES)
     rows = {row["inspection_id"]: row for row in connection.execute(query).mappings()}
     found = find(connection, inspections.c.id.in_(list(rows))) if rows else []
     return [

@@ -34,7 +34,12 @@ def _in_utc(time: datetime) -> datetime:
 UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """Given with any offset, kept and answered in UTC."""
 
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+# PostgreSQL keeps no text with a zero character in it.
+TEXT = r"^[^\x00]*$"
+
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=TEXT)]
+
+Id = Annotated[str, Field(max_length=64, pattern=TEXT)]
 
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
 
@@ -123,10 +128,10 @@ class Review(Message):
 class ReviewRequest(Message):
     """PUT body; the client chooses the UUID in the path, so a repeat is harmless."""
 
-    inspection_id: str
+    inspection_id: Id
     decision: ReviewDecision | None
     defect_class: Name | None = None
-    note: str = Field(default="", max_length=2000)
+    note: str = Field(default="", max_length=2000, pattern=TEXT)
     reviewer: Name
     seconds: float | None = Field(default=None, ge=0, le=86_400)
     decided_at: UtcTime
@@ -285,9 +290,9 @@ class QualityMetrics(Message):
 class LineThroughput(Message):
     line: str
     inspected: int
-    parts: int
+    parts: int = Field(description="whose first frame on this line came within the period")
     parts_per_hour: float
-    latency_p50_ms: float | None
+    latency_p50_ms: float | None = Field(description="from counts in steps of a tenth, so at most that much off")
     latency_p95_ms: float | None
     last_received_at: datetime | None
 
@@ -575,7 +580,7 @@ class ShadowRequest(Message):
     """Which bundle is to score the line's frames silently."""
 
     version: str
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    reason: Reason
     person: Name
 
 
@@ -665,7 +670,7 @@ class Alarm(Message):
 
 
 class AcknowledgeRequest(Message):
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+    reason: Reason
     person: Name
 
 

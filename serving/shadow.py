@@ -3,12 +3,13 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert, select
 
 from data.bundle import Bundle
 from data.decide import decide
@@ -18,7 +19,7 @@ from data.verdict import Verdict
 from serving.gauges import Gauges
 from serving.priority import step_back
 from serving.store import StorageError, Store
-from serving.tables import shadow_inspections
+from serving.tables import inspections, shadow_inspections
 
 log = structlog.get_logger()
 
@@ -156,6 +157,18 @@ class Shadow:
         if not rows:
             return
         try:
-            self._store.submit(lambda connection: connection.execute(insert(shadow_inspections), rows)).result()
+            self._store.submit(partial(_add, rows=rows)).result()
         except StorageError as error:
             log.error("shadow inspections not stored", rows=len(rows), cause=str(error))
+
+
+def _add(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Each with the verdict that was answered; those whose inspection is gone by now are let go."""
+    table = inspections.c
+    query = select(table.id, table.verdict).where(table.id.in_([row["inspection_id"] for row in rows]))
+    answered = dict(iter(connection.execute(query)))
+    there = [
+        {**row, "active_verdict": answered[row["inspection_id"]]} for row in rows if row["inspection_id"] in answered
+    ]
+    if there:
+        connection.execute(insert(shadow_inspections), there)

@@ -1,7 +1,7 @@
-"""The database: inspections, reviews, promotions, alarms, drift, shadows, the audit trail, holds and what retention left, and who
-may call.
+"""The database: inspections, reviews, promotions, alarms, drift, shadows, the audit trail, holds and what retention left, who
+may call, and figures by the hour that follow the inspections.
 
-Of these but the last, rows are only added, and removed by retention alone; the few columns that change say so.
+Of the former but who may call, rows are only added, and removed by retention alone; the few columns that change say so.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -117,9 +117,55 @@ inspections = Table(
     Index(None, "lot", "received_at"),
     Index(None, "queue_cost", "id"),
     Index(None, "line", "queue_cost", "id"),
+    Index(None, "verdict", "received_at", "id"),
     # What retention asks: which old frames still have their image, and which frames share one.
     Index(None, "image_removed_at", "received_at"),
     Index(None, "image_sha256"),
+)
+Index(
+    "ix_inspections_decided",
+    inspections.c.received_at,
+    sqlite_where=inspections.c.decision.is_not(None),
+    postgresql_where=inspections.c.decision.is_not(None),
+)
+
+# What inspections and tombstones come to, by the hour: counting millions of rows takes seconds. Triggers, which migration 0009
+# made, keep these in the transaction of the row itself; no other code writes them. serving.hourly reads them.
+hourly_counts = Table(
+    "hourly_counts",
+    metadata,
+    Column("hour", Utc, primary_key=True),
+    Column("line", Name, primary_key=True),
+    Column("verdict", String(16), primary_key=True),
+    # Of the review that stands; empty where none does.
+    Column("decision", String(24), primary_key=True),
+    # Of confirmed defects; empty of all others.
+    Column("defect_class", Name, primary_key=True),
+    # 0 where a review moved the last one elsewhere.
+    Column("frames", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Parts by the hour of their first frame on the line.
+hourly_parts = Table(
+    "hourly_parts",
+    metadata,
+    Column("hour", Utc, primary_key=True),
+    Column("line", Name, primary_key=True),
+    Column("parts", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Frames by how long their answer took: more than the next lower edge of serving.hourly.LATENCIES, and at most this. They
+# stay when retention removes the inspection.
+hourly_latencies = Table(
+    "hourly_latencies",
+    metadata,
+    Column("hour", Utc, primary_key=True),
+    Column("line", Name, primary_key=True),
+    Column("up_to_ms", Float, primary_key=True),
+    Column("frames", Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 reviews = Table(
@@ -138,7 +184,7 @@ reviews = Table(
     Column("received_at", Utc, nullable=False),
     Column("supersedes", Id),
     Index(None, "inspection_id", "sequence"),
-    Index(None, "received_at"),
+    Index(None, "received_at", "decision", "seconds"),
 )
 
 promotions = Table(
@@ -361,6 +407,19 @@ shadow_inspections = Table(
     Column("model_version", Name, nullable=False),
     Column("defect_probability", Float, nullable=False),
     Column("novelty", Float),
+    # The deciding model's, which no one changes: comparing the two needs no look at millions of inspections.
+    Column("active_verdict", String(16), nullable=False),
     Column("verdict", String(16), nullable=False),
     Column("latency_ms", Float, nullable=False),
+    Index(None, "shadow", "active_verdict", "verdict"),
+    Index(None, "shadow", "latency_ms"),
+    # Else removing one inspection would look through all of these.
+    Index(None, "inspection_id"),
+)
+Index(
+    "ix_shadow_inspections_differing",
+    shadow_inspections.c.shadow,
+    shadow_inspections.c.inspection_id,
+    sqlite_where=shadow_inspections.c.verdict != shadow_inspections.c.active_verdict,
+    postgresql_where=shadow_inspections.c.verdict != shadow_inspections.c.active_verdict,
 )

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from serving import audit_trail
 from serving.audit import Action
 from serving.routes.parameters import Serving, Since, Until
-from serving.schema import AuditCheck, AuditPage, Name
+from serving.schema import TEXT, AuditCheck, AuditPage, Name
 
 routes = APIRouter(tags=["audit trail"])
 
@@ -17,7 +17,7 @@ def list_audit_entries(
     service: Serving,
     action: Annotated[list[Action] | None, Query()] = None,
     person: Name | None = None,
-    subject: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    subject: Annotated[str | None, Query(min_length=1, max_length=200, pattern=TEXT)] = None,
     since: Since = None,
     until: Until = None,
     cursor: Annotated[str | None, Query(max_length=200)] = None,

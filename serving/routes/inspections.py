@@ -12,7 +12,7 @@ from serving import inspections, problem
 from serving.caller import Calling, caller_of
 from serving.role import Permission
 from serving.routes.parameters import Id, Serving, Since, Until, problems
-from serving.schema import FrameInfo, Inspection, InspectionPage, Name, Part
+from serving.schema import TEXT, FrameInfo, Inspection, InspectionPage, Name, Part
 from serving.service import service_of
 
 _IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
@@ -55,6 +55,7 @@ routes = APIRouter(tags=["inspections"])
     status_code=201,
     response_model=Inspection,
     responses=problems(
+        _400="The form cannot be read, or the server is called by another name.",
         _409="The Idempotency-Key was used for another frame.",
         _413="The image is larger than the server takes.",
         _429="The camera sends more frames a second than it may: post again after Retry-After seconds.",
@@ -158,7 +159,7 @@ def get_inspection_heatmap(service: Serving, id: Id) -> Response:  # noqa: A002
 
 
 @routes.get("/parts/{part_id}", operation_id="get_part", responses=problems(_404="No such part."))
-def get_part(service: Serving, part_id: Annotated[str, Path(max_length=128)]) -> Part:
+def get_part(service: Serving, part_id: Annotated[str, Path(max_length=128, pattern=TEXT)]) -> Part:
     """The whole story of a part."""
     with service.store.reading() as connection:
         return inspections.get_part(connection, part_id, service.settings)

@@ -9,7 +9,7 @@ from serving import pairs
 from serving.caller import Calling
 from serving.problem import ProblemError
 from serving.routes.parameters import Serving, problems
-from serving.schema import ModelInfo, Name, PromoteRequest, ShadowComparison, ShadowInfo, ShadowRequest
+from serving.schema import ModelInfo, Name, PromoteRequest, Reason, ShadowComparison, ShadowInfo, ShadowRequest
 
 routes = APIRouter(tags=["models"])
 
@@ -77,8 +77,6 @@ def start_shadow(service: Serving, caller: Calling, shadow: ShadowRequest) -> Sh
 
 
 @routes.delete("/models/shadow", operation_id="stop_shadow", responses=problems(_404="No bundle is a shadow."))
-def stop_shadow(
-    service: Serving, caller: Calling, person: Name, reason: Annotated[str, Query(min_length=1, max_length=500)]
-) -> ShadowInfo:
+def stop_shadow(service: Serving, caller: Calling, person: Name, reason: Annotated[Reason, Query()]) -> ShadowInfo:
     """End the shadow; what it scored is kept and can still be compared."""
     return service.models.stop_shadow(caller.answers_to(person), reason)

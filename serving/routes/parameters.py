@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query
 
-from serving.schema import Problem, UtcTime
+from serving.schema import TEXT, Problem, UtcTime
 from serving.service import Service, service_of
 
 Serving = Annotated[Service, Depends(service_of)]
 Since = Annotated[UtcTime | None, Query(description="from this time on, included")]
 Until = Annotated[UtcTime | None, Query(description="up to this time, not included")]
-Id = Annotated[str, Path(max_length=64)]
+Id = Annotated[str, Path(max_length=64, pattern=TEXT)]
 
 
 def problems(**meaning: str) -> dict[int | str, dict[str, Any]]:

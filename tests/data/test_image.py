@@ -220,3 +220,39 @@ def test_cut_off_large_jpeg_is_unreadable() -> None:
     data = encoded(scene(1200, 1100), "JPEG")
     with pytest.raises(UnreadableImageError, match="cut off"):
         decode_for(Preprocessing(width=64, height=64), data[:-3000])
+
+
+def _dark_jpeg() -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 60, (48, 40), dtype=np.uint8)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+def test_a_jpeg_into_which_another_runs_is_refused(kept: float) -> None:
+    jpeg = _dark_jpeg()
+    with pytest.raises(UnreadableImageError, match="damaged: another image begins"):
+        decode(jpeg[: int(len(jpeg) * kept)] + jpeg)
+
+
+def test_a_jpeg_whose_scan_breaks_off_before_its_end_marker_is_refused() -> None:
+    jpeg = _dark_jpeg()
+    with pytest.raises(UnreadableImageError, match="damaged: no marker"):
+        decode(jpeg[:-40] + b"\xff\x01\x00" + bytes(40) + b"\xff\xd9")
+
+
+def test_what_follows_the_end_of_a_jpeg_does_no_harm() -> None:
+    jpeg = _dark_jpeg()
+    assert (decode(jpeg + b"padding" * 9) == decode(jpeg)).all()
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate"])
+def test_a_tiff_of_which_a_part_cannot_be_decoded_is_refused(compression: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 60, (48, 40, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "TIFF", compression=compression)
+    content = buffer.getvalue()
+    assert (decode(content) == pixels).all()
+    middle = len(content) // 2
+    with pytest.raises(UnreadableImageError, match="cannot be decoded"):
+        decode(content[:middle] + b"\xff" * 200 + content[middle + 200 :])

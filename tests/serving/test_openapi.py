@@ -1,0 +1,110 @@
+"""Every operation answers as the OpenAPI document says, whatever is asked of it and whoever asks."""
+
+import json
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from serving.role import Role
+from tests.accounts import key_client
+from tests.conftest import Served, StartServer, grey_png
+from tests.serving.test_reviews import review
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+# The first never ends; the others end the caller's own session or change its password.
+LEFT_OUT = {"events", "sign_out", "change_password"}
+
+
+def check_every_operation(server: Served, role: Role, examples: int) -> None:
+    client = key_client(server, role)
+    document = client.get("/openapi.json").json()
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=server.url)
+    headers = {"Authorization": client.headers["Authorization"]}
+    wrong: list[str] = []
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        if operation.definition.raw["operationId"] in LEFT_OUT:
+            continue
+
+        @hypothesis.settings(
+            max_examples=examples,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+        @hypothesis.given(case=operation.as_strategy())
+        def ask(case: Any) -> None:
+            answer = case.call(headers=headers, timeout=30)
+            case.validate_response(answer, checks=CHECKS)
+
+        try:
+            ask()
+        except Exception as error:  # noqa: BLE001 - every operation is looked at, whatever is wrong with one
+            wrong.append(f"{role} {operation.label}: {error}")
+    assert not wrong, "\n\n".join(wrong)
+
+
+def fill(server: Served) -> None:
+    """Something to answer with."""
+    inspections = [
+        server.client.post(
+            "/v1/inspections",
+            params=server.frame(part_id=f"P-{number}"),
+            content=grey_png(number / 10),
+            headers=key_client(server, Role.CAMERA, f"camera {number}").headers,
+        ).json()
+        for number in (1, 5, 9)
+    ]
+    server.client.headers["Authorization"] = key_client(server, Role.ADMIN, "filler").headers["Authorization"]
+    review(server, inspections[1]["id"], "FALSE_CALL", reviewer="filler")
+
+
+@pytest.fixture
+def filled(start_server: StartServer) -> Served:
+    server = start_server(auth=True)
+    fill(server)
+    return server
+
+
+def test_every_operation_answers_an_admin_as_the_document_says(filled: Served) -> None:
+    check_every_operation(filled, Role.ADMIN, examples=2)
+
+
+@pytest.mark.parametrize("role", [Role.CAMERA, Role.INSPECTOR])
+def test_what_a_role_may_not_do_is_refused_as_the_document_says(filled: Served, role: Role) -> None:
+    check_every_operation(filled, role, examples=1)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("role", list(Role))
+def test_every_operation_answers_every_role_as_the_document_says(filled: Served, role: Role) -> None:
+    check_every_operation(filled, role, examples=60)
+
+
+def test_every_error_of_the_document_is_a_problem(filled: Served) -> None:
+    document = filled.client.get("/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for status, answer in operation["responses"].items():
+                if status[0] in "45" and path.startswith("/v1/"):
+                    assert list(answer["content"]) == ["application/problem+json"], f"{method} {path} {status}"
+    assert "Problem" in json.dumps(document["components"])
