@@ -32,9 +32,14 @@ GET    /v1/inspections                . . i e m a
 GET    /v1/inspections/{id}           . c i e m a
 GET    /v1/inspections/{id}/image     . . i e m a
 GET    /v1/inspections/{id}/heatmap   . . i e m a
+GET    /v1/inspections/{id}/similar   . . i e m a
+GET    /v1/inspections/{id}/past      . . i e m a
 GET    /v1/parts/{part_id}            . . i e m a
 GET    /v1/events                     . . i e m a
 GET    /v1/reviews/queue              . . i . . a
+GET    /v1/reviews/choices            . . i . . a
+POST   /v1/reviews/claims             . . i . . a
+DELETE /v1/reviews/claims             . . i . . a
 PUT    /v1/reviews/{client_id}        . . i . . a
 GET    /v1/metrics/quality            . . . . m a
 GET    /v1/metrics/throughput         . . i e m a
