@@ -72,7 +72,7 @@ def test_the_part_on_the_screen_stays_first_until_somebody_else_has_it(server: S
 
 
 def test_a_claim_ends_by_itself(start_server: StartServer) -> None:
-    server = start_server(reviewing={"claim_seconds": 0.2})
+    server = start_server(reviewing={"claim_seconds": 0.2, "blind_share": 0})
     parts = flagged(server, 2)
     until = datetime.fromisoformat(claim(server, "ann")["until"])
     assert until - datetime.now(UTC) < timedelta(seconds=0.2)
