@@ -191,6 +191,7 @@ def test_the_queue_is_filtered_by_line(page: Page, server: Served) -> None:
     expect_counts(page, waiting=1)
     decide(page, "f")
     expect(page.get_by_text("Nothing waits for review")).to_be_visible()
+    expect_counts(page, unsent=0)
     assert [item["part_id"] for item in server.client.get("/v1/reviews/queue").json()["items"]] == ["F-1"]
 
 
