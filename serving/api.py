@@ -23,6 +23,7 @@ from serving.routes import (
     audit,
     drift,
     events,
+    history,
     holds,
     inspections,
     keys,
@@ -41,6 +42,7 @@ from serving.tracing import UNTRACED
 v1 = APIRouter(prefix="/v1", responses=problems(_422="A field is missing or wrong; `detail` names it."))
 _NOUNS = (
     inspections,
+    history,
     reviews,
     metrics,
     models,

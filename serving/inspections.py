@@ -247,12 +247,15 @@ def list_page(connection: Connection, filters: Filters, cursor: str | None, limi
     clauses = filters.clauses()
     order = (inspections.c.received_at, inspections.c.id)
     if cursor is not None:
-        clauses.append(tuple_(*order) < tuple_(*_read_cursor(cursor)))
+        clauses.append(tuple_(*order) < tuple_(*read_cursor(cursor)))
     query = INSPECTED.where(*clauses)
     query = query.order_by(*(column.desc() for column in order)).limit(limit + 1)
     items = [inspection_of(row) for row in connection.execute(query).mappings()]
     more = len(items) > limit
-    return InspectionPage(items=items[:limit], next_cursor=_write_cursor(items[limit - 1]) if more else None)
+    return InspectionPage(
+        items=items[:limit],
+        next_cursor=write_cursor(items[limit - 1].received_at, items[limit - 1].id) if more else None,
+    )
 
 
 def get_part(connection: Connection, part_id: str, settings: Settings) -> Part:
@@ -327,11 +330,13 @@ def missing(connection: Connection, id: str) -> ProblemError:  # noqa: A002
     )
 
 
-def _write_cursor(last: Inspection) -> str:
-    return base64.urlsafe_b64encode(f"{last.received_at.isoformat()} {last.id}".encode()).decode()
+def write_cursor(received_at: datetime, id: str) -> str:  # noqa: A002 - the API's name
+    """Where a page ended, for the next one."""
+    return base64.urlsafe_b64encode(f"{received_at.isoformat()} {id}".encode()).decode()
 
 
-def _read_cursor(cursor: str) -> Sequence[Any]:
+def read_cursor(cursor: str) -> Sequence[Any]:
+    """What `write_cursor` was given. Raises a 422 problem for a cursor that no page gave."""
     try:
         time, _, id_ = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
         return (literal(datetime.fromisoformat(time).astimezone(UTC), Utc()), id_)

@@ -12,6 +12,14 @@ from tests.conftest import Served, StartServer, grey_png
 from tests.e2e.conftest import Watch
 from tests.e2e.test_review import decide, expect_counts, open_review
 
+# long enough that no claim ends while a busy machine starts the server again
+REVIEWING = {"claim_seconds": 900, "blind_share": 0}
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> Served:
+    return start_server(reviewing=REVIEWING)
+
 
 @pytest.fixture
 def context(browser: Browser, server: Served, watch: Watch) -> Iterator[BrowserContext]:
@@ -70,7 +78,7 @@ def test_decisions_outlive_server_reload_and_tab(
     order.append(decide(page, "f"))
     expect_counts(page, unsent=3)
 
-    again = start_server(port=urlsplit(server.url).port)
+    again = start_server(port=urlsplit(server.url).port, reviewing=REVIEWING)
     expect_counts(page, unsent=0)
     reviewed = [item for item in again.client.get("/v1/inspections").json()["items"] if item["review"]]
     by_time = sorted(reviewed, key=lambda item: item["review"]["received_at"])

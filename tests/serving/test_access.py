@@ -32,9 +32,13 @@ GET    /v1/inspections                . . i e m a
 GET    /v1/inspections/{id}           . c i e m a
 GET    /v1/inspections/{id}/image     . . i e m a
 GET    /v1/inspections/{id}/heatmap   . . i e m a
+GET    /v1/inspections/{id}/thumbnail . . i e m a
+GET    /v1/inspections/{id}/reviews   . . i e m a
 GET    /v1/inspections/{id}/similar   . . i e m a
 GET    /v1/inspections/{id}/past      . . i e m a
 GET    /v1/parts/{part_id}            . . i e m a
+GET    /v1/history                    . . i e m a
+GET    /v1/history/export.csv         . . i e m a
 GET    /v1/events                     . . i e m a
 GET    /v1/reviews/queue              . . i . . a
 GET    /v1/reviews/choices            . . i . . a

@@ -1,4 +1,4 @@
-import type { components } from "./generated/schema";
+import type { components, operations } from "./generated/schema";
 
 type Schemas = components["schemas"];
 
@@ -42,6 +42,9 @@ export type RoiReport = Schemas["RoiReport"];
 export type RoiScenario = Schemas["RoiScenario"];
 export type RoiInput = Schemas["RoiInput"];
 export type RoiLine = Schemas["RoiLine"];
+export type HistoryItem = Schemas["HistoryItem"];
+export type Decided = Schemas["Decided"];
+export type HistoryFilters = Omit<NonNullable<operations["list_history"]["parameters"]["query"]>, "cursor" | "limit">;
 export type AuditEntry = Schemas["AuditEntry"];
 export type AuditAction = AuditEntry["action"];
 export type AuditCheck = Schemas["AuditCheck"];
