@@ -23,6 +23,7 @@ from serving.routes import (
     audit,
     drift,
     events,
+    history,
     holds,
     inspections,
     keys,
@@ -53,6 +54,7 @@ v1 = APIRouter(
 )
 _NOUNS = (
     inspections,
+    history,
     reviews,
     metrics,
     models,

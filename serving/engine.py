@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from data.bundle import Bundle
 from data.image import Pixels
+from data.sketch import sketch, write
 from serving.gauges import Gauges
 
 _SMOOTHING = 0.2
@@ -39,6 +40,8 @@ class Outputs:
     """distance of the embedding from everything seen in training, as data.novelty gives it; None when the bundle has none"""
     position: NDArray[np.float32]
     """[p], where the embedding lies, as data.novelty gives it; p is 0 when the bundle has no novelty"""
+    sketch: bytes | None
+    """as data.sketch writes it"""
 
 
 RecipeName = tuple[str, str]
@@ -249,13 +252,14 @@ class Engine:
             )
             distances = [None] * len(batch) if novelty is None else novelty.relative(positions).tolist()
             outputs = [
-                Outputs(classes, probability, heatmap, distance, position)
-                for classes, probability, heatmap, distance, position in zip(
+                Outputs(classes, probability, heatmap, distance, position, write(short))
+                for classes, probability, heatmap, distance, position, short in zip(
                     prediction.class_probability,
                     prediction.defect_probability.tolist(),
                     prediction.heatmap,
                     distances,
                     positions,
+                    sketch(prediction.embedding),
                     strict=True,
                 )
             ]

@@ -157,9 +157,9 @@ def latencies_by_line(connection: Connection, since: datetime, until: datetime) 
             found.setdefault(line, Counter())[step_of(latency)] += 1
     if whole:
         hourly = hourly_latencies.c
-        query = select(hourly.line, hourly.up_to_ms, func.sum(hourly.frames))
-        query = query.where(*_within(hourly_latencies, hourly.hour, whole)).group_by(hourly.line, hourly.up_to_ms)
-        for line, up_to, count in connection.execute(query):
+        steps = select(hourly.line, hourly.up_to_ms, func.sum(hourly.frames))
+        steps = steps.where(*_within(hourly_latencies, hourly.hour, whole)).group_by(hourly.line, hourly.up_to_ms)
+        for line, up_to, count in connection.execute(steps):
             found.setdefault(line, Counter())[up_to] += int(count)
     return found
 

@@ -11,7 +11,7 @@ from uuid import UUID
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, RowMapping, func, literal, select, tuple_
+from sqlalchemy import Connection, RowMapping, literal, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from data.decide import Thresholds
@@ -27,7 +27,6 @@ from serving.schema import (
     ModelRef,
     Part,
     Review,
-    ReviewQueue,
     StoredImage,
     Tombstone,
     View,
@@ -36,10 +35,12 @@ from serving.schema import (
 from serving.settings import Costs, Settings
 from serving.tables import Utc, inspections, reviews, tombstones
 
-_HIDDEN = ("heatmap", "idempotency_key", "fingerprint", "posted_by")
+_HIDDEN = ("heatmap", "idempotency_key", "fingerprint", "posted_by", "sketch")
 _SHOWN = [column for column in inspections.c if column.name not in _HIDDEN]
 _REVIEW = [column.label(f"review_{column.name}") for column in reviews.c if column.name != "sequence"]
 _JOINED = inspections.outerjoin(reviews, reviews.c.client_id == inspections.c.review_id)
+INSPECTED = select(*_SHOWN, *_REVIEW).select_from(_JOINED)
+"""Rows for `inspection_of`; add what to look for."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def row_of(
     fingerprint: str | None,
     costs: Costs,
     posted_by: str | None = None,
+    sketch: bytes | None = None,
 ) -> dict[str, Any]:
     """The row that keeps a new inspection; spelled out, since dumping the model takes several times as long."""
     thresholds, model, image = inspection.thresholds, inspection.model, inspection.image
@@ -110,6 +112,7 @@ def row_of(
         "idempotency_key": key,
         "fingerprint": fingerprint,
         "posted_by": posted_by,
+        "sketch": sketch,
         "queue_cost": queue_cost(
             inspection.verdict, inspection.defect_probability, inspection.novelty, inspection.fault, costs
         ),
@@ -134,7 +137,7 @@ def queue_cost(
 
 
 def inspection_of(row: RowMapping) -> Inspection:
-    """The message for a row of `_SHOWN` and `_REVIEW`."""
+    """The message for a row of `INSPECTED`."""
     standing = row["review_id"] is not None and row["review_decision"] is not None
     return Inspection(
         **{name: row[name] for name in FrameInfo.model_fields},
@@ -182,6 +185,7 @@ def review_of(row: Any) -> Review:
         note=row["note"],
         reviewer=row["reviewer"],
         seconds=row["seconds"],
+        blind=row["blind"],
         decided_at=row["decided_at"],
         received_at=row["received_at"],
         supersedes=None if row["supersedes"] is None else UUID(row["supersedes"]),
@@ -190,7 +194,7 @@ def review_of(row: Any) -> Review:
 
 def find(connection: Connection, *clauses: ColumnElement[bool]) -> list[Inspection]:
     """Every inspection that matches, oldest first."""
-    query = select(*_SHOWN, *_REVIEW).select_from(_JOINED).where(*clauses)
+    query = INSPECTED.where(*clauses)
     query = query.order_by(inspections.c.received_at, inspections.c.id)
     return [inspection_of(row) for row in connection.execute(query).mappings()]
 
@@ -243,12 +247,15 @@ def list_page(connection: Connection, filters: Filters, cursor: str | None, limi
     clauses = filters.clauses()
     order = (inspections.c.received_at, inspections.c.id)
     if cursor is not None:
-        clauses.append(tuple_(*order) < tuple_(*_read_cursor(cursor)))
-    query = select(*_SHOWN, *_REVIEW).select_from(_JOINED).where(*clauses)
+        clauses.append(tuple_(*order) < tuple_(*read_cursor(cursor)))
+    query = INSPECTED.where(*clauses)
     query = query.order_by(*(column.desc() for column in order)).limit(limit + 1)
     items = [inspection_of(row) for row in connection.execute(query).mappings()]
     more = len(items) > limit
-    return InspectionPage(items=items[:limit], next_cursor=_write_cursor(items[limit - 1]) if more else None)
+    return InspectionPage(
+        items=items[:limit],
+        next_cursor=write_cursor(items[limit - 1].received_at, items[limit - 1].id) if more else None,
+    )
 
 
 def get_part(connection: Connection, part_id: str, settings: Settings) -> Part:
@@ -288,39 +295,6 @@ def get_part(connection: Connection, part_id: str, settings: Settings) -> Part:
     )
 
 
-def get_queue(connection: Connection, reviewer: str | None, line: str | None, limit: int) -> ReviewQueue:
-    """What waits for a person, most expensive first, older first among equals."""
-    waiting: list[ColumnElement[bool]] = [inspections.c.queue_cost.is_not(None)]
-    if line is not None:
-        waiting.append(inspections.c.line == line)
-    if reviewer is not None:
-        later = reviews.alias()
-        waiting.append(
-            ~select(reviews.c.sequence)
-            .where(
-                reviews.c.inspection_id == inspections.c.id,
-                reviews.c.reviewer == reviewer,
-                reviews.c.decision == ReviewDecision.UNSURE.value,
-                ~select(later.c.sequence)
-                .where(
-                    later.c.inspection_id == reviews.c.inspection_id,
-                    later.c.reviewer == reviewer,
-                    later.c.sequence > reviews.c.sequence,
-                )
-                .exists(),
-            )
-            .correlate(inspections)
-            .exists()
-        )
-    query = select(*_SHOWN, *_REVIEW).select_from(_JOINED).where(*waiting)
-    query = query.order_by(inspections.c.queue_cost.desc(), inspections.c.id).limit(limit)
-    count = select(func.count()).select_from(inspections).where(*waiting)
-    return ReviewQueue(
-        items=[inspection_of(row) for row in connection.execute(query).mappings()],
-        waiting=connection.execute(count).scalar_one(),
-    )
-
-
 def encode_heatmap(heatmap: NDArray[np.float32]) -> bytes:
     """Heat float32 [h, w] in 0..1 as a small 8-bit grey PNG."""
     ok, png = cv2.imencode(".png", np.round(np.clip(heatmap, 0, 1) * 255).astype(np.uint8))
@@ -356,11 +330,13 @@ def missing(connection: Connection, id: str) -> ProblemError:  # noqa: A002
     )
 
 
-def _write_cursor(last: Inspection) -> str:
-    return base64.urlsafe_b64encode(f"{last.received_at.isoformat()} {last.id}".encode()).decode()
+def write_cursor(received_at: datetime, id: str) -> str:  # noqa: A002 - the API's name
+    """Where a page ended, for the next one."""
+    return base64.urlsafe_b64encode(f"{received_at.isoformat()} {id}".encode()).decode()
 
 
-def _read_cursor(cursor: str) -> Sequence[Any]:
+def read_cursor(cursor: str) -> Sequence[Any]:
+    """What `write_cursor` was given. Raises a 422 problem for a cursor that no page gave."""
     try:
         time, _, id_ = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
         if "\0" in id_:

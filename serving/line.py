@@ -76,6 +76,7 @@ class _Decision:
     heatmap: bytes | None = None
     bundle: Bundle | None = None
     position: Floats | None = None
+    sketch: bytes | None = None
     error: Exception | None = None
 
 
@@ -365,7 +366,13 @@ class Line:
         def make_row() -> dict[str, Any]:
             inspection.latency_ms = round((time.perf_counter() - frame.started) * 1000, 3)
             return row_of(
-                inspection, decision.heatmap, frame.key, frame.fingerprint, self._settings.costs, frame.posted_by
+                inspection,
+                decision.heatmap,
+                frame.key,
+                frame.fingerprint,
+                self._settings.costs,
+                frame.posted_by,
+                decision.sketch,
             )
 
         span = self._tracer.start_span("store", frame.traced)
@@ -521,6 +528,7 @@ def _judge(bundle: Bundle, outputs: Outputs, frame: _Frame) -> _Decision:
         heatmap=encode_heatmap(outputs.heatmap),
         bundle=bundle,
         position=outputs.position,
+        sketch=outputs.sketch,
     )
 
 

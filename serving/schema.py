@@ -120,6 +120,7 @@ class Review(Message):
     note: str
     reviewer: str
     seconds: float | None = Field(description="how long the person looked")
+    blind: bool | None = Field(description="decided before seeing what the model said; null for old reviews")
     decided_at: datetime
     received_at: datetime
     supersedes: UUID | None = Field(description="client_id of the review before it on the same inspection")
@@ -134,6 +135,12 @@ class ReviewRequest(Message):
     note: str = Field(default="", max_length=2000, pattern=TEXT)
     reviewer: Name
     seconds: float | None = Field(default=None, ge=0, le=86_400)
+    blind: bool = Field(default=False, description="the model's verdict was hidden until this was decided")
+    seen_review: UUID | None = Field(
+        default=None,
+        description="client_id of the review that the person saw standing, null for none. When it is given and somebody else's "
+        "stands by now, this one is refused with 412; left out, it supersedes whatever stands",
+    )
     decided_at: UtcTime
 
 
@@ -175,13 +182,6 @@ class Inspection(Message):
 class InspectionPage(Message):
     items: list[Inspection]
     next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
-
-
-class ReviewQueue(Message):
-    """The parts to look at next, most expensive first, and how many wait in all."""
-
-    items: list[Inspection]
-    waiting: int
 
 
 class ViewState(StrEnum):

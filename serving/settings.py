@@ -185,6 +185,20 @@ class Drift(ConfigModel):
     )
 
 
+class Reviewing(ConfigModel):
+    """How parts are given to people."""
+
+    claim_seconds: float = Field(
+        default=120.0, gt=0, description="how long a part on a screen is kept from others after that page last asked"
+    )
+    blind_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="of the flagged parts, how many are decided before the model's verdict shows",
+    )
+
+
 class Settings(BaseSettings):
     """Everything that one server needs to know; paths are relative to the working directory."""
 
@@ -236,6 +250,7 @@ class Settings(BaseSettings):
     sessions: Sessions = Sessions()
     oidc: Oidc | None = None
     costs: Costs = Costs()
+    reviewing: Reviewing = Reviewing()
     retention: Retention = Retention()
     tracing: Tracing = Tracing()
     camera_health: CameraHealth = CameraHealth()

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
     true,
 )
 
@@ -104,6 +105,8 @@ inspections = Table(
     Column("fingerprint", String(64)),
     # Name of the API key; null without authentication.
     Column("posted_by", Name),
+    # As data.sketch writes it, to find cases that look alike; null where no model decided.
+    Column("sketch", LargeBinary),
     # These three change: they follow the reviews, so that queue and metrics need not search for the last one.
     Column("queue_cost", Float),
     Column("review_id", Id),
@@ -121,12 +124,31 @@ inspections = Table(
     # What retention asks: which old frames still have their image, and which frames share one.
     Index(None, "image_removed_at", "received_at"),
     Index(None, "image_sha256"),
+    Index(
+        "ix_inspections_decided",
+        "received_at",
+        sqlite_where=text("decision IS NOT NULL"),
+        postgresql_where=text("decision IS NOT NULL"),
+    ),
+    # What people decided, by product: the past cases that a new one is held against.
+    Index(
+        "ix_inspections_product_decided",
+        "product",
+        "received_at",
+        sqlite_where=text("decision IS NOT NULL"),
+        postgresql_where=text("decision IS NOT NULL"),
+    ),
 )
-Index(
-    "ix_inspections_decided",
-    inspections.c.received_at,
-    sqlite_where=inspections.c.decision.is_not(None),
-    postgresql_where=inspections.c.decision.is_not(None),
+
+# Who has a part of the review queue on the screen, and until when. Rows change, and go when they are over: nothing is
+# decided here.
+claims = Table(
+    "claims",
+    metadata,
+    Column("inspection_id", Id, primary_key=True),
+    Column("reviewer", Name, nullable=False),
+    Column("until", Utc, nullable=False),
+    Index(None, "reviewer"),
 )
 
 # What inspections and tombstones come to, by the hour: counting millions of rows takes seconds. Triggers, which migration 0009
@@ -180,6 +202,7 @@ reviews = Table(
     Column("note", Text, nullable=False),
     Column("reviewer", Name, nullable=False),
     Column("seconds", Float),
+    Column("blind", Boolean),
     Column("decided_at", Utc, nullable=False),
     Column("received_at", Utc, nullable=False),
     Column("supersedes", Id),

@@ -6,6 +6,7 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { EventStreamProvider } from "./api/EventStreamProvider";
 import { startI18n } from "./i18n/i18n";
+import { startServiceWorker } from "./offline/startServiceWorker";
 import { OutboxProvider } from "./outbox/OutboxProvider";
 import { SessionProvider } from "./review/SessionProvider";
 import { App } from "./shell/App";
@@ -49,4 +50,5 @@ async function start(): Promise<void> {
   );
 }
 
+startServiceWorker();
 void start();

@@ -8,12 +8,14 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from data.verdict import Verdict
-from serving import inspections, problem
+from serving import history, inspections, problem, similar
 from serving.caller import Calling, caller_of
+from serving.review_schema import Past, SimilarCases
 from serving.role import Permission
 from serving.routes.parameters import Id, Serving, Since, Until, problems
-from serving.schema import TEXT, FrameInfo, Inspection, InspectionPage, Name, Part
+from serving.schema import TEXT, FrameInfo, Inspection, InspectionPage, Name, Part, Review
 from serving.service import service_of
+from serving.thumbnail import thumbnail
 
 _IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/bmp", "image/tiff", "image/webp")
@@ -156,6 +158,59 @@ def get_inspection_heatmap(service: Serving, id: Id) -> Response:  # noqa: A002
     assert image.width is not None and image.height is not None
     png = inspections.render_heatmap(stored, image.width, image.height)
     return Response(png, media_type="image/png", headers=_IMMUTABLE)
+
+
+@routes.get(
+    "/inspections/{id}/thumbnail",
+    operation_id="get_inspection_thumbnail",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
+        **problems(_404="No such inspection, or no image that can be decoded.", _410="Retention removed it."),
+    },
+)
+def get_inspection_thumbnail(service: Serving, id: Id) -> Response:  # noqa: A002
+    """A small copy of the frame, 256 pixels at most."""
+    with service.store.reading() as connection:
+        image = inspections.get_image(connection, id)
+    return Response(thumbnail(service.images.get(image.sha256)), media_type="image/jpeg", headers=_IMMUTABLE)
+
+
+@routes.get(
+    "/inspections/{id}/reviews",
+    operation_id="list_reviews",
+    responses=problems(_404="No such inspection.", _410="Retention removed it."),
+)
+def list_reviews(service: Serving, id: Id) -> list[Review]:  # noqa: A002 - the API's name
+    """Every review of it, oldest first, also those superseded and withdrawn."""
+    with service.store.reading() as connection:
+        return history.list_reviews(connection, id)
+
+
+@routes.get(
+    "/inspections/{id}/similar",
+    operation_id="get_similar",
+    responses=problems(_404="No such inspection.", _410="Retention removed it."),
+)
+def get_similar(
+    service: Serving,
+    id: Id,  # noqa: A002 - the API's name
+    limit: Annotated[int, Query(ge=1, le=50)] = 6,
+) -> SimilarCases:
+    """Past cases that look alike, with what people decided, and a good part to compare with."""
+    with service.store.reading() as connection:
+        return similar.find_similar(connection, id, limit)
+
+
+@routes.get(
+    "/inspections/{id}/past",
+    operation_id="get_past",
+    responses=problems(_404="No such inspection.", _410="Retention removed it."),
+)
+def get_past(service: Serving, id: Id) -> Past:  # noqa: A002 - the API's name
+    """The part's other frames, its lot so far, and its line in the hour before."""
+    with service.store.reading() as connection:
+        return similar.get_past(connection, id)
 
 
 @routes.get("/parts/{part_id}", operation_id="get_part", responses=problems(_404="No such part."))

@@ -59,7 +59,7 @@ def waiting(server: Served) -> int:
 def test_three_parts_are_decided_by_keyboard(page: Page, server: Served, inspections: dict[str, Any]) -> None:
     open_review(page)
     expect_counts(page, waiting=5, decided=0, unsent=0)
-    expect(page.get_by_test_id("viewer").locator("img").first).to_be_visible()
+    expect(page.get_by_test_id("viewer")).to_have_attribute("data-drawn", re.compile("."))
     chosen = {"d": "DEFECT_CONFIRMED", "f": "FALSE_CALL", "3": "DEFECT_ACCEPTED"}
     decided = {decide(page, key): decision for key, decision in chosen.items()}
     expect_counts(page, waiting=2, decided=3, unsent=0)

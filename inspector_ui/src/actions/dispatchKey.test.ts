@@ -35,6 +35,7 @@ function decided(event: KeyPress, changes: Partial<ReviewContext> = {}): ReviewD
     zoomIn: nothing,
     zoomOut: nothing,
     fit: nothing,
+    actualSize: nothing,
     ...changes,
   });
   return decisions;

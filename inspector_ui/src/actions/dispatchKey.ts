@@ -38,7 +38,8 @@ function shiftFits(action: Pick<Action<never>, "shift">, event: KeyPress): boole
   return action.shift === "any" || event.shiftKey === (action.shift ?? false);
 }
 
-function isTyping(target: EventTarget | null): boolean {
+/** Whether a key pressed there is meant for a text field. */
+export function isTyping(target: EventTarget | null): boolean {
   const element = target as Partial<HTMLElement> | null;
   if (element?.isContentEditable) {
     return true;

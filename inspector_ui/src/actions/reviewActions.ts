@@ -1,4 +1,5 @@
 import { acceptAsIs } from "./acceptAsIs";
+import { actualSize } from "./actualSize";
 import { confirmDefect } from "./confirmDefect";
 import { falseCall } from "./falseCall";
 import { fit } from "./fit";
@@ -11,5 +12,5 @@ import { zoomIn } from "./zoomIn";
 import { zoomOut } from "./zoomOut";
 
 export const decideActions = [confirmDefect, falseCall, acceptAsIs, unsure, undo, note] as const;
-export const lookActions = [toggleHeat, toggleRegions, zoomIn, zoomOut, fit] as const;
+export const lookActions = [toggleHeat, toggleRegions, zoomIn, zoomOut, fit, actualSize] as const;
 export const reviewActions = [...decideActions, ...lookActions];

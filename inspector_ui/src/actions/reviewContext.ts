@@ -14,4 +14,5 @@ export interface ReviewContext {
   zoomIn(): void;
   zoomOut(): void;
   fit(): void;
+  actualSize(): void;
 }

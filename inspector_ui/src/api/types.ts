@@ -1,4 +1,4 @@
-import type { components } from "./generated/schema";
+import type { components, operations } from "./generated/schema";
 
 type Schemas = components["schemas"];
 
@@ -18,6 +18,13 @@ export type Review = Schemas["Review"];
 export type ReviewRequest = Schemas["ReviewRequest"];
 export type ReviewDecision = NonNullable<ReviewRequest["decision"]>;
 export type ReviewQueue = Schemas["ReviewQueue"];
+export type QueueItem = Schemas["QueueItem"];
+export type QueueFilters = Omit<Schemas["ClaimRequest"], "reviewer" | "keep" | "limit">;
+export type QueueChoices = Schemas["QueueChoices"];
+export type ClaimedQueue = Schemas["ClaimedQueue"];
+export type SimilarCase = Schemas["SimilarCase"];
+export type SimilarCases = Schemas["SimilarCases"];
+export type Tally = Schemas["Tally"];
 export type QualityMetrics = Schemas["QualityMetrics"];
 export type Rate = Schemas["Rate"];
 export type ThroughputMetrics = Schemas["ThroughputMetrics"];
@@ -35,6 +42,9 @@ export type RoiReport = Schemas["RoiReport"];
 export type RoiScenario = Schemas["RoiScenario"];
 export type RoiInput = Schemas["RoiInput"];
 export type RoiLine = Schemas["RoiLine"];
+export type HistoryItem = Schemas["HistoryItem"];
+export type Decided = Schemas["Decided"];
+export type HistoryFilters = Omit<NonNullable<operations["list_history"]["parameters"]["query"]>, "cursor" | "limit">;
 export type AuditEntry = Schemas["AuditEntry"];
 export type AuditAction = AuditEntry["action"];
 export type AuditCheck = Schemas["AuditCheck"];

@@ -1,117 +1,155 @@
-import { type CSSProperties, type ReactNode, type Ref, useImperativeHandle, useState } from "react";
+import { type ReactNode, type Ref, useEffect, useImperativeHandle, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { heatmapUrl, imageUrl } from "../api/imageUrl";
+import { heatmapUrl } from "../api/imageUrl";
 import type { Inspection, Region } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { Icon } from "../icons/Icon";
 import { Notice } from "../shell/Notice";
 import classes from "./ImageViewer.module.css";
-import { useView } from "./useView";
-import type { Size } from "./view";
+import { pictureOf } from "./picture";
+import { Stage } from "./stage";
 
 export interface ViewerHandle {
   zoomIn(): void;
   zoomOut(): void;
   fit(): void;
+  actualSize(): void;
 }
 
 interface Props {
   inspection: Inspection;
+  /** Whose images are kept ready, so that the next one is there at once. */
+  next?: readonly Inspection[];
   heat: boolean;
   heatOpacity: number;
   regions: boolean;
+  /** Another inspection's image to show in the place of this one, at the same zoom, while it is set. */
+  instead?: Inspection | null;
   handle: Ref<ViewerHandle>;
   children?: ReactNode;
 }
 
-/** From this many screen pixels per image pixel on, pixels are drawn as the squares that they are. */
-const PIXELATED_FROM = 4;
-
-/** One camera image with its evidence laid over it; mount it anew (by key) for each inspection. */
-export function ImageViewer({ inspection, heat, heatOpacity, regions, handle, children }: Props) {
+/** One camera image with its evidence laid over it: wheel, pinch, drag, arrow keys and buttons. */
+export function ImageViewer({ inspection, next, heat, heatOpacity, regions, instead, handle, children }: Props) {
   const { t } = useTranslation();
-  const format = useFormat();
-  const [size, setSize] = useState<Size | null>(null);
-  const [failed, setFailed] = useState(false);
-  const { view, ref, handlers, zoomIn, zoomOut, fit } = useView(size);
-  useImperativeHandle(handle, () => ({ zoomIn, zoomOut, fit }));
+  const root = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLDivElement>(null);
+  const overlay = useRef<HTMLDivElement>(null);
+  const stage = useRef<Stage | null>(null);
+  const [failed, setFailed] = useState<ReadonlySet<string>>(new Set());
+  useImperativeHandle(handle, () => ({
+    zoomIn: () => stage.current?.zoomIn(),
+    zoomOut: () => stage.current?.zoomOut(),
+    fit: () => stage.current?.fit(),
+    actualSize: () => stage.current?.actualSize(),
+  }));
 
-  const place = view === null ? { visibility: "hidden" as const } : layer(size, view);
+  useEffect(() => {
+    if (canvas.current === null) {
+      return;
+    }
+    const made = new Stage(canvas.current, {
+      // past React: this runs with every frame of a zoom
+      onPlace: ({ scale, x, y }, picture) => {
+        if (overlay.current !== null) {
+          overlay.current.style.width = `${picture.width}px`;
+          overlay.current.style.height = `${picture.height}px`;
+          overlay.current.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
+        }
+        if (root.current !== null) {
+          root.current.dataset.scale = scale.toFixed(4);
+        }
+      },
+      onDrawn: (id) => {
+        if (root.current !== null) {
+          root.current.dataset.drawn = id;
+        }
+      },
+      onFailed: (id) => setFailed((before) => new Set([...before, id])),
+    });
+    stage.current = made;
+    return () => {
+      stage.current = null;
+      made.destroy();
+    };
+  }, []);
+
+  const picture = pictureOf(inspection);
+  // the id alone tells one part from another: a refreshed copy of the same part must not reset the zoom
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
+  useEffect(() => {
+    if (picture !== null) {
+      stage.current?.show(picture);
+    }
+  }, [picture?.id]);
+  useEffect(() => {
+    const pictures = [...(next ?? []), ...(instead ? [instead] : [])].map(pictureOf);
+    stage.current?.keepReady(pictures.filter((each) => each !== null));
+  }, [next, instead]);
+  useEffect(() => {
+    stage.current?.showInstead(instead ? pictureOf(instead) : null);
+  }, [instead]);
+
+  const missing = picture === null || failed.has(inspection.id);
+  const evidence = !missing && !instead;
   return (
-    <div ref={ref} className={classes.viewer} {...handlers} data-testid="viewer">
-      {!failed && (
-        <img
-          className={classes.layer}
-          src={imageUrl(inspection.id)}
-          alt={t("review.imageOf", { part: inspection.part_id, camera: inspection.camera })}
-          draggable={false}
-          style={{ ...place, imageRendering: (view?.scale ?? 0) >= PIXELATED_FROM ? "pixelated" : "auto" }}
-          onLoad={({ currentTarget }) =>
-            setSize({ width: currentTarget.naturalWidth, height: currentTarget.naturalHeight })
-          }
-          onError={() => setFailed(true)}
-        />
-      )}
-      {heat && size !== null && (
-        <img
-          className={classes.layer}
-          src={heatmapUrl(inspection.id)}
-          alt=""
-          draggable={false}
-          data-testid="heat"
-          style={{ ...place, opacity: heatOpacity }}
-        />
-      )}
-      {regions && size !== null && view !== null && (
-        <Regions regions={inspection.regions} size={size} style={layer(size, view)} scale={view.scale} />
-      )}
-      {failed && (
-        <div className={classes.missing}>
-          <Notice
-            art={<Icon name="alert" size={56} />}
-            title={t("review.noImage")}
-            hint={
-              inspection.image.removed_at
-                ? t("review.imageRemoved", { date: format.date(inspection.image.removed_at) })
-                : t("review.noImageHint", {
-                    type: inspection.image.media_type,
-                    bytes: format.count(inspection.image.bytes),
-                  })
-            }
+    <div ref={root} className={classes.viewer} data-testid="viewer" data-part={inspection.part_id}>
+      <div
+        ref={canvas}
+        className={classes.canvas}
+        role="img"
+        aria-label={t("review.imageOf", { part: inspection.part_id, camera: inspection.camera })}
+      />
+      <div ref={overlay} className={classes.overlay} aria-hidden="true">
+        {heat && evidence && (
+          <img
+            className={classes.layer}
+            src={heatmapUrl(inspection.id)}
+            alt=""
+            draggable={false}
+            data-testid="heat"
+            style={{ opacity: heatOpacity }}
           />
-        </div>
-      )}
+        )}
+        {regions && evidence && <Regions inspection={inspection} />}
+      </div>
+      {missing && <Missing inspection={inspection} />}
       {children}
     </div>
   );
 }
 
-function layer(size: Size | null, { scale, x, y }: { scale: number; x: number; y: number }) {
-  // the size is set too: the heat map has fewer pixels than the image that it covers
-  return { width: size?.width, height: size?.height, transform: `translate(${x}px, ${y}px) scale(${scale})` };
+function Missing({ inspection: { image } }: Pick<Props, "inspection">) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  return (
+    <div className={classes.missing}>
+      <Notice
+        art={<Icon name="alert" size={56} />}
+        title={t("review.noImage")}
+        hint={
+          image.removed_at
+            ? t("review.imageRemoved", { date: format.date(image.removed_at) })
+            : t("review.noImageHint", { type: image.media_type, bytes: format.count(image.bytes) })
+        }
+      />
+    </div>
+  );
 }
 
-interface RegionsProps {
-  regions: Region[];
-  size: Size;
-  style: CSSProperties;
-  scale: number;
-}
-
-/** Boxes in original pixels, drawn light on dark so that they show on any image. */
-function Regions({ regions, size, style, scale }: RegionsProps) {
+/** Boxes in original pixels, drawn light on dark so that they show on any image; as thick at every zoom. */
+function Regions({ inspection: { image, regions } }: Pick<Props, "inspection">) {
   return (
     <svg
       className={classes.layer}
-      style={style}
-      viewBox={`0 0 ${size.width} ${size.height}`}
-      aria-hidden="true"
+      viewBox={`0 0 ${image.width} ${image.height}`}
       data-testid="regions"
+      aria-hidden="true"
     >
       {regions.map((region) => (
         <g key={`${region.x},${region.y},${region.width},${region.height}`} fill="none">
-          <rect {...box(region)} stroke="#000" strokeOpacity={0.7} strokeWidth={5 / scale} />
-          <rect {...box(region)} stroke="#ffd84d" strokeWidth={2 / scale} />
+          <rect {...box(region)} stroke="#000" strokeOpacity={0.7} strokeWidth={5} vectorEffect="non-scaling-stroke" />
+          <rect {...box(region)} stroke="#ffd84d" strokeWidth={2} vectorEffect="non-scaling-stroke" />
         </g>
       ))}
     </svg>

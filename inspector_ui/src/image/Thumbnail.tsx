@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { imageUrl } from "../api/imageUrl";
+import { thumbnailUrl } from "../api/imageUrl";
 import type { Inspection } from "../api/types";
 
 interface Props {
@@ -17,7 +17,7 @@ export function Thumbnail({ inspection, alt, className }: Props) {
   return (
     <img
       className={className}
-      src={imageUrl(inspection.id)}
+      src={thumbnailUrl(inspection.id)}
       alt={alt}
       draggable={false}
       onError={() => setFailed(true)}

@@ -3,6 +3,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useFormat } from "../i18n/format";
 import { Dialog } from "../shell/Dialog";
+import { Conflict } from "./Conflict";
 import type { OutboxEntry } from "./entry";
 import { useOutbox, useOutboxEntries } from "./OutboxProvider";
 
@@ -38,6 +39,7 @@ function EntryRow({ entry, onDiscarded }: { entry: OutboxEntry } & Pick<Props, "
   const { t } = useTranslation();
   const format = useFormat();
   const outbox = useOutbox();
+  const open = entry.refusal !== null && !entry.conflict;
   const [sure, setSure] = useState(false);
   const discard = async () => {
     await outbox.discard(entry);
@@ -53,13 +55,13 @@ function EntryRow({ entry, onDiscarded }: { entry: OutboxEntry } & Pick<Props, "
           <Text size="xs" c="dimmed">
             {format.dateTime(entry.request.decided_at)} · {entry.request.reviewer}
           </Text>
-          {entry.refusal !== null && (
+          {open && (
             <Text size="sm" c="var(--verdict-reject-text)" mt={4}>
               {entry.refusal}
             </Text>
           )}
         </div>
-        {entry.refusal !== null && (
+        {open && (
           <Group gap="xs" wrap="nowrap">
             <Button variant="default" onClick={() => void outbox.sendAgain(entry)}>
               {t("outbox.sendAgain")}
@@ -74,6 +76,7 @@ function EntryRow({ entry, onDiscarded }: { entry: OutboxEntry } & Pick<Props, "
           </Group>
         )}
       </Group>
+      {entry.conflict && <Conflict entry={entry} onKeepTheirs={() => void discard()} />}
     </Paper>
   );
 }

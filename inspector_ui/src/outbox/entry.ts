@@ -10,6 +10,8 @@ export interface OutboxEntry {
   partId: string;
   /** The server's sentence when it refused the review for good; null while it still waits to be sent. */
   refusal: string | null;
+  /** Whether it was refused because somebody else had decided what this person did not see. */
+  conflict?: boolean;
 }
 
-export type NewOutboxEntry = Omit<OutboxEntry, "seq" | "refusal">;
+export type NewOutboxEntry = Omit<OutboxEntry, "seq" | "refusal" | "conflict">;

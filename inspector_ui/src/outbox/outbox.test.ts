@@ -18,6 +18,7 @@ function entry(clientId: string, reviewer = "ann"): NewOutboxEntry {
       note: "",
       reviewer,
       seconds: 1,
+      blind: false,
       decided_at: "2026-11-01T08:00:00Z",
     },
   };
@@ -78,7 +79,7 @@ test("the server's Retry-After is waited for", async () => {
 });
 
 test("a refused review is kept with its reason while the next ones go on, and can be sent again", async () => {
-  const { outbox, sent } = outboxBefore([{ kind: "refused", reason: "No such inspection." }]);
+  const { outbox, sent } = outboxBefore([{ kind: "refused", reason: "No such inspection.", conflict: false }]);
   await outbox.add(entry("a"));
   await outbox.add(entry("b"));
   await settled(outbox, 0);

@@ -59,9 +59,14 @@ export class Outbox {
 
   /** Try a refused entry once more, as it is. */
   async sendAgain(entry: OutboxEntry): Promise<void> {
-    await this.store.setRefusal(entry, null);
+    await this.store.put({ ...entry, refusal: null, conflict: false });
     await this.refresh();
     void this.drain();
+  }
+
+  /** Let a decision replace the one that it conflicts with, which the person has now seen. */
+  async replace(entry: OutboxEntry, seenReview: string | null): Promise<void> {
+    await this.sendAgain({ ...entry, request: { ...entry.request, seen_review: seenReview } });
   }
 
   /** Give a refused entry up; only ever because a person said so. */
@@ -105,7 +110,7 @@ export class Outbox {
       if (result.kind === "stored") {
         await this.store.remove(entry.seq);
       } else {
-        await this.store.setRefusal(entry, result.reason);
+        await this.store.put({ ...entry, refusal: result.reason, conflict: result.conflict });
       }
       await this.refresh();
     }

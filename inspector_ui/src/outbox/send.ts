@@ -5,7 +5,7 @@ import type { OutboxEntry } from "./entry";
 
 export type SendResult =
   | { kind: "stored" }
-  | { kind: "refused"; reason: string }
+  | { kind: "refused"; reason: string; conflict: boolean }
   /** Unreachable, overloaded or failing: the same PUT is sent again, which is harmless. */
   | { kind: "later"; waitMs: number };
 
@@ -37,5 +37,5 @@ export async function sendReview(entry: OutboxEntry): Promise<SendResult> {
     return { kind: "later", waitMs: 1000 * (Number(response.headers.get("Retry-After")) || 0) };
   }
   const body: unknown = await response.json().catch(() => null);
-  return { kind: "refused", reason: problemDetail(response.status, body) };
+  return { kind: "refused", reason: problemDetail(response.status, body), conflict: response.status === 412 };
 }

@@ -34,7 +34,7 @@ export class OutboxStore {
     await (await this.db).delete("reviews", seq);
   }
 
-  async setRefusal(entry: OutboxEntry, refusal: string | null): Promise<void> {
-    await (await this.db).put("reviews", { ...entry, refusal });
+  async put(entry: OutboxEntry): Promise<void> {
+    await (await this.db).put("reviews", entry);
   }
 }

@@ -1,23 +1,25 @@
-import { Alert, Chip, Group, Select, Text, Textarea } from "@mantine/core";
+import { Alert, Button, Chip, Group, Select, Text, Textarea } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import type { RefObject } from "react";
 import { useTranslation } from "react-i18next";
 import { note } from "../actions/note";
-import type { Inspection } from "../api/types";
+import type { Inspection, QueueItem } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { Icon } from "../icons/Icon";
 import { KeyCap } from "../shell/KeyCap";
 import { ScoreBar } from "../verdict/ScoreBar";
 import { VerdictBadge } from "../verdict/VerdictBadge";
+import { Compare } from "./Compare";
 import { defectClasses } from "./defectClasses";
 import { modelsQuery } from "./modelsQuery";
+import { PastLines } from "./PastLines";
 import type { useReviewing } from "./useReviewing";
 import { useWhy } from "./useWhy";
 import { looksUnknown } from "./why";
 
 interface Props {
   reviewing: ReturnType<typeof useReviewing>;
-  inspection: Inspection;
+  inspection: QueueItem;
   noteField: RefObject<HTMLTextAreaElement | null>;
 }
 
@@ -26,10 +28,12 @@ const MOST_CHIPS = 6;
 /** What the model said and why, and what a person may add to it. */
 export function Evidence({ reviewing, inspection, noteField }: Props) {
   const { t } = useTranslation();
-  const why = useWhy(inspection);
-  const { draft, setDraft, otherReview, saveError } = reviewing;
+  const { blind } = inspection;
+  const { draft, setDraft, otherReview, saveError, takenBy } = reviewing;
   const models = useQuery(modelsQuery);
-  const classNames = defectClasses(inspection, models.data ?? []);
+  const likely = defectClasses(inspection, models.data ?? []);
+  // the most probable class first would tell what the model said
+  const classNames = blind ? [...likely].sort() : likely;
   return (
     <>
       {saveError !== null && (
@@ -45,45 +49,15 @@ export function Evidence({ reviewing, inspection, noteField }: Props) {
           })}
         </Alert>
       )}
-      <div>
-        <VerdictBadge verdict={inspection.verdict} size="lg" />
-        {inspection.verdict === "NO_DECISION" ? (
-          <>
-            <Text fz="xl" fw={650} mt="sm" lh={1.3}>
-              {inspection.cause === null ? t("review.whyNothing") : t(`cause.${inspection.cause}`)}
-            </Text>
-            {inspection.reason !== null && (
-              <Text size="sm" c="dimmed" lang="en">
-                {inspection.reason}
-              </Text>
-            )}
-            <Text mt="xs">{t("review.held")}</Text>
-          </>
-        ) : (
-          <>
-            {inspection.defect_probability !== null && inspection.thresholds !== null && (
-              <ScoreBar score={inspection.defect_probability} thresholds={inspection.thresholds} />
-            )}
-            {inspection.fault !== null ? (
-              <Alert color="yellow" icon={<Icon name="alert" />} role="status" mt="sm" data-testid="fault">
-                {t(`fault.${inspection.fault}`)} {t("fault.person")}
-                {inspection.reason !== null && (
-                  <Text size="sm" c="dimmed" lang="en">
-                    {inspection.reason}
-                  </Text>
-                )}
-              </Alert>
-            ) : looksUnknown(inspection) ? (
-              <Alert color="yellow" icon={<Icon name="alert" />} role="status" mt="sm" data-testid="unknown">
-                {why}
-              </Alert>
-            ) : (
-              <Text mt={6}>{why}</Text>
-            )}
-            <ClassShares inspection={inspection} />
-          </>
-        )}
-      </div>
+      {takenBy !== null && (
+        <Alert color="yellow" icon={<Icon name="person" />} role="status" data-testid="taken">
+          {t("review.takenBy", { name: takenBy })}
+          <Button variant="default" mt="xs" onClick={reviewing.pass}>
+            {t("review.nextPart")}
+          </Button>
+        </Alert>
+      )}
+      {blind ? <BlindNotice /> : <Verdict inspection={inspection} />}
       {classNames.length > 0 && (
         <div>
           <Text size="sm" fw={600} mb={4}>
@@ -130,7 +104,66 @@ export function Evidence({ reviewing, inspection, noteField }: Props) {
           }
         }}
       />
+      <Compare inspection={inspection} blind={blind} />
+      <PastLines inspection={inspection} blind={blind} />
     </>
+  );
+}
+
+/** Stands where the verdict would: this part is judged by eye alone. */
+function BlindNotice() {
+  const { t } = useTranslation();
+  return (
+    <Alert color="steel" icon={<Icon name="eyeOff" />} title={t("review.blind")} data-testid="blind">
+      {t("review.blindHint")}
+    </Alert>
+  );
+}
+
+/** The verdict, where its score lies between the limits, and why the part was flagged. */
+function Verdict({ inspection }: { inspection: Inspection }) {
+  const { t } = useTranslation();
+  const why = useWhy(inspection);
+  return (
+    <div>
+      <VerdictBadge verdict={inspection.verdict} size="lg" />
+      {inspection.verdict === "NO_DECISION" ? (
+        <>
+          <Text fz="xl" fw={650} mt="sm" lh={1.3}>
+            {inspection.cause === null ? t("review.whyNothing") : t(`cause.${inspection.cause}`)}
+          </Text>
+          {inspection.reason !== null && (
+            <Text size="sm" c="dimmed" lang="en">
+              {inspection.reason}
+            </Text>
+          )}
+          <Text mt="xs">{t("review.held")}</Text>
+        </>
+      ) : (
+        <>
+          {inspection.defect_probability !== null && inspection.thresholds !== null && (
+            <ScoreBar score={inspection.defect_probability} thresholds={inspection.thresholds} />
+          )}
+          {inspection.fault !== null ? (
+            <Alert color="yellow" icon={<Icon name="alert" />} role="status" mt="sm" data-testid="fault">
+              {t(`fault.${inspection.fault}`)} {t("fault.person")}
+              {inspection.reason !== null && (
+                <Text size="sm" c="dimmed" lang="en">
+                  {inspection.reason}
+                </Text>
+              )}
+            </Alert>
+          ) : looksUnknown(inspection) ? (
+            <Alert color="yellow" icon={<Icon name="alert" />} role="status" mt="sm" data-testid="unknown">
+              {why}
+            </Alert>
+          ) : (
+            <Text mt={6}>{why}</Text>
+          )}
+          <ClassShares inspection={inspection} />
+        </>
+      )}
+    </div>
   );
 }
 

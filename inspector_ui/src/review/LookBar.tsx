@@ -1,5 +1,6 @@
 import { Group, Slider } from "@mantine/core";
 import { useTranslation } from "react-i18next";
+import { actualSize } from "../actions/actualSize";
 import { fit } from "../actions/fit";
 import type { ReviewContext } from "../actions/reviewContext";
 import { toggleHeat } from "../actions/toggleHeat";
@@ -42,6 +43,7 @@ export function LookBar({ context, heat, regions, heatOpacity, onHeatOpacity }: 
         <ActionIconButton action={zoomOut} context={context} icon="minus" />
         <ActionIconButton action={zoomIn} context={context} icon="plus" />
         <ActionIconButton action={fit} context={context} icon="fit" />
+        <ActionIconButton action={actualSize} context={context} icon="pixels" />
       </Group>
     </div>
   );

@@ -1,9 +1,13 @@
 import { useLocalStorage } from "@mantine/hooks";
-import { useRef } from "react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect, useMemo, useRef } from "react";
 import { useTranslation } from "react-i18next";
+import { hideEvidence, showGood } from "../actions/holdAction";
 import { reviewActions } from "../actions/reviewActions";
 import type { ReviewContext } from "../actions/reviewContext";
 import { useActionKeys } from "../actions/useActionKeys";
+import { useHeldKey } from "../actions/useHeldKey";
+import type { QueueItem } from "../api/types";
 import { Icon } from "../icons/Icon";
 import { ImageViewer, type ViewerHandle } from "../image/ImageViewer";
 import { ReviewerDialog } from "../reviewer/ReviewerDialog";
@@ -17,8 +21,9 @@ import { Facts } from "./Facts";
 import { LastDecision } from "./LastDecision";
 import { LookBar } from "./LookBar";
 import { NextParts } from "./NextParts";
-import { usePrefetch } from "./prefetch";
 import classes from "./ReviewPage.module.css";
+import { pastQuery, similarQuery } from "./similarQuery";
+import { DECODED_AHEAD, usePrefetch } from "./usePrefetch";
 import { useReviewing } from "./useReviewing";
 
 /** One flagged part after another, decided by one key each. */
@@ -37,42 +42,37 @@ export function ReviewPage() {
   const viewer = useRef<ViewerHandle>(null);
   const noteField = useRef<HTMLTextAreaElement>(null);
   usePrefetch(next);
+  const blind = current?.blind ?? false;
+  const hidden = useHeldKey(hideEvidence);
+  const good = useQuery({ ...similarQuery(current?.id ?? ""), enabled: current !== null }).data?.reference ?? null;
+  const goodHeld = useHeldKey(showGood) && good !== null;
+  useComparisonsAhead(next);
 
   const context: ReviewContext = {
     hasPart: current !== null && reviewer !== "",
     canUndo: reviewing.last !== null,
-    hasHeat: current !== null && current.defect_probability !== null,
-    hasRegions: (current?.regions.length ?? 0) > 0,
+    hasHeat: current !== null && !blind && current.defect_probability !== null,
+    hasRegions: !blind && (current?.regions.length ?? 0) > 0,
     decide: reviewing.decide,
-    undo: reviewing.undo,
+    undo: () => reviewing.undo(),
     editNote: () => noteField.current?.focus(),
     toggleHeat: () => setHeat(!heat),
     toggleRegions: () => setRegions(!regions),
     zoomIn: () => viewer.current?.zoomIn(),
     zoomOut: () => viewer.current?.zoomOut(),
     fit: () => viewer.current?.fit(),
+    actualSize: () => viewer.current?.actualSize(),
   };
   useActionKeys(reviewActions, context);
 
+  const ahead = useMemo(() => next.slice(0, DECODED_AHEAD), [next]);
   return (
     <div className={classes.page}>
       {reviewer === "" && <ReviewerDialog name="" onSave={setReviewer} />}
       <section className={classes.stage} aria-label={t("review.image")}>
         {current === null ? (
           <div className={classes.empty}>
-            <QueryView query={reviewing.query}>
-              {() => (
-                <Notice
-                  art={<Icon name="check" size={72} />}
-                  title={t("review.empty")}
-                  hint={
-                    reviewing.decidedCount > 0
-                      ? `${t("review.emptyDone", { n: reviewing.decidedCount })} ${t("review.emptyHint")}`
-                      : t("review.emptyHint")
-                  }
-                />
-              )}
-            </QueryView>
+            <QueryView query={reviewing.query}>{() => <NothingLeft reviewing={reviewing} />}</QueryView>
           </div>
         ) : (
           <>
@@ -84,13 +84,20 @@ export function ReviewPage() {
               onHeatOpacity={setHeatOpacity}
             />
             <ImageViewer
-              key={current.id}
               handle={viewer}
               inspection={current}
-              heat={heat && context.hasHeat}
+              next={ahead}
+              instead={goodHeld ? good.inspection : null}
+              heat={heat && context.hasHeat && !hidden}
               heatOpacity={heatOpacity}
-              regions={regions}
-            />
+              regions={regions && context.hasRegions && !hidden}
+            >
+              {goodHeld && (
+                <div className={classes.instead} role="status">
+                  {t("compare.insteadOf", { part: good.inspection.part_id })}
+                </div>
+              )}
+            </ImageViewer>
             <Facts inspection={current} />
             <NextParts items={next} onPick={reviewing.show} />
           </>
@@ -103,7 +110,7 @@ export function ReviewPage() {
         </div>
         <div className={classes.decisions}>
           <DecisionButtons context={context} />
-          <LastDecision last={reviewing.last} context={context} />
+          <LastDecision decided={reviewing.decided} onUndo={reviewing.undo} context={context} />
         </div>
       </aside>
     </div>
@@ -112,4 +119,43 @@ export function ReviewPage() {
 
 function useStoredSwitch(key: string, defaultValue: boolean) {
   return useLocalStorage({ key, defaultValue, getInitialValueInEffect: false });
+}
+
+/** Ask for the comparisons of the next parts too, so that they are there with the image. */
+function useComparisonsAhead(next: readonly QueueItem[]): void {
+  const queries = useQueryClient();
+  const soon = next[0]?.id;
+  useEffect(() => {
+    if (soon !== undefined) {
+      void queries.prefetchQuery(similarQuery(soon));
+      void queries.prefetchQuery(pastQuery(soon));
+    }
+  }, [queries, soon]);
+}
+
+function NothingLeft({ reviewing }: { reviewing: ReturnType<typeof useReviewing> }) {
+  const { t } = useTranslation();
+  const { query, waiting, withOthers, decidedCount } = reviewing;
+  const done = decidedCount > 0 ? `${t("review.emptyDone", { n: decidedCount })} ` : "";
+  if (query.isError) {
+    return (
+      <Notice
+        art={<Icon name="cloudOff" size={72} />}
+        title={t("review.noneInHand")}
+        hint={`${done}${t("review.noneInHandHint")}`}
+      />
+    );
+  }
+  if (waiting > 0 && withOthers > 0) {
+    return (
+      <Notice
+        art={<Icon name="person" size={72} />}
+        title={t("review.allWithOthers", { n: withOthers })}
+        hint={`${done}${t("review.allWithOthersHint")}`}
+      />
+    );
+  }
+  return (
+    <Notice art={<Icon name="check" size={72} />} title={t("review.empty")} hint={`${done}${t("review.emptyHint")}`} />
+  );
 }

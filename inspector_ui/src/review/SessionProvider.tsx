@@ -10,12 +10,11 @@ import {
   useMemo,
 } from "react";
 import { useEventStream } from "../api/EventStreamProvider";
-import type { Inspection, ReviewQueue } from "../api/types";
 import type { OutboxEntry } from "../outbox/entry";
 import { useOutboxEntries } from "../outbox/OutboxProvider";
 import { useReviewer } from "../reviewer/reviewer";
 import { useMay, useWho } from "../who/WhoProvider";
-import { queueQuery } from "./queueQuery";
+import { waitingQuery } from "./queueQuery";
 import { emptySession, type Session } from "./session";
 
 type SessionState = [Session, Dispatch<SetStateAction<Session>>];
@@ -46,24 +45,17 @@ export function useSession(): SessionState {
   return state;
 }
 
-/** The server's queue without what was decided on this machine and may not have reached the server yet. */
-export function useQueue() {
+/** How many parts wait, without those decided on this machine that the server does not have yet. */
+export function useWaiting(): number {
   const [reviewer] = useReviewer();
   const mayReview = useMay("review");
-  const query = useQuery({ ...queueQuery(reviewer), enabled: mayReview });
-  const entries = useOutboxEntries();
-  const [session] = useSession();
-  const done = useMemo(() => decidedIds(session, entries), [session, entries]);
-  const items = useMemo(() => open(query.data, done), [query.data, done]);
-  const hidden = (query.data?.items.length ?? 0) - items.length;
-  return { query, items, done, waiting: Math.max(items.length, (query.data?.waiting ?? 0) - hidden) };
+  const query = useQuery({ ...waitingQuery(reviewer), enabled: mayReview });
+  const unsent = useOutboxEntries().filter(({ request }) => request.decision !== null).length;
+  return Math.max(0, (query.data?.waiting ?? 0) - unsent);
 }
 
-function open(queue: ReviewQueue | undefined, done: ReadonlySet<string>): Inspection[] {
-  return queue?.items.filter((item) => !done.has(item.id)) ?? [];
-}
-
-function decidedIds(session: Session, entries: readonly OutboxEntry[]): ReadonlySet<string> {
+/** Ids of the inspections that were decided on this machine and may not have reached the server yet. */
+export function decidedIds(session: Session, entries: readonly OutboxEntry[]): ReadonlySet<string> {
   const done = new Set(session.decided.map(({ inspection }) => inspection.id));
   // a refused decision too: its part comes back when the person gives the decision up, not under the next key press
   for (const { request } of entries) {

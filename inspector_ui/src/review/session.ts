@@ -1,9 +1,11 @@
-import type { Inspection, ReviewDecision } from "../api/types";
+import type { QueueItem, ReviewDecision } from "../api/types";
 
 /** One decision of this session that can still be undone. */
 export interface Decided {
-  inspection: Inspection;
+  inspection: QueueItem;
   decision: ReviewDecision;
+  /** Of the review, so that undoing says what it undoes. */
+  clientId: string;
 }
 
 /** What this person did since the browser tab was opened. */
@@ -15,18 +17,13 @@ export interface Session {
 
 export const emptySession: Session = { count: 0, decided: [] };
 
-// a tab's storage holds a few megabytes, and nobody undoes further back than this
-const MOST_UNDOS = 50;
+const MOST_UNDOS = 10;
 
 export function withDecision(session: Session, decided: Decided): Session {
   return { count: session.count + 1, decided: [...session.decided, decided].slice(-MOST_UNDOS) };
 }
 
-export function withoutLast(session: Session): Session {
-  return { count: Math.max(0, session.count - 1), decided: session.decided.slice(0, -1) };
-}
-
-/** For a decision that never reached the server and was given up: its part is open again. */
+/** For a decision that was undone, or that never reached the server and was given up: its part is open again. */
 export function withoutInspection(session: Session, inspectionId: string): Session {
   const decided = session.decided.filter(({ inspection }) => inspection.id !== inspectionId);
   return { count: Math.max(0, session.count - (session.decided.length - decided.length)), decided };

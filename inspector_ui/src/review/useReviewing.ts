@@ -1,11 +1,12 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { v4 as uuid } from "uuid";
 import { useEventStream } from "../api/EventStreamProvider";
-import type { Inspection, Review, ReviewDecision } from "../api/types";
+import type { QueueItem, Review, ReviewDecision } from "../api/types";
 import { useOutbox, useOutboxEntries } from "../outbox/OutboxProvider";
 import { useReviewer } from "../reviewer/reviewer";
-import { useQueue, useSession } from "./SessionProvider";
-import { withDecision, withoutLast } from "./session";
+import { useSession } from "./SessionProvider";
+import { type Decided, withDecision, withoutInspection } from "./session";
+import { useHand } from "./useHand";
 
 /** What the person may add to a decision on the part now shown. */
 export interface Draft {
@@ -23,8 +24,9 @@ export function useReviewing() {
   const outbox = useOutbox();
   const entries = useOutboxEntries();
   const [session, setSession] = useSession();
-  const { query, items, done, waiting } = useQueue();
-  const [held, setHeld] = useState<Inspection | null>(null);
+  const onScreen = useRef<string | null>(null);
+  const { query, items, done, waiting, withOthers, refused } = useHand(onScreen);
+  const [held, setHeld] = useState<QueueItem | null>(null);
   const current = held !== null && !done.has(held.id) ? held : (items[0] ?? null);
   const [draft, setDraft] = useDraft(current);
   const [saveError, setSaveError] = useState<string | null>(null);
@@ -36,18 +38,21 @@ export function useReviewing() {
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
     setHeld(current);
+    onScreen.current = currentId;
     shownAt.current = performance.now();
   }, [currentId]);
 
   const save = useCallback(
     async (
-      inspection: Inspection,
+      inspection: QueueItem,
       decision: ReviewDecision | null,
+      seen: string | null,
       extra: Partial<Draft> & { seconds: number | null },
-    ) => {
+    ): Promise<string> => {
       const hasDefect = decision === "DEFECT_CONFIRMED" || decision === "DEFECT_ACCEPTED";
+      const clientId = uuid();
       await outbox.add({
-        clientId: uuid(),
+        clientId,
         partId: inspection.part_id,
         request: {
           inspection_id: inspection.id,
@@ -56,9 +61,12 @@ export function useReviewing() {
           note: extra.note?.trim() ?? "",
           reviewer,
           seconds: extra.seconds,
+          blind: inspection.blind,
+          seen_review: seen,
           decided_at: new Date().toISOString(),
         },
       });
+      return clientId;
     },
     [outbox, reviewer],
   );
@@ -82,25 +90,27 @@ export function useReviewing() {
     }
   }, []);
 
+  const otherReview = useOtherReview(current);
   const decide = (decision: ReviewDecision) =>
     void once(async () => {
       if (current === null) {
         return;
       }
       const seconds = Math.round((performance.now() - shownAt.current) / 100) / 10;
-      await save(current, decision, { ...draft, seconds });
-      setSession((before) => withDecision(before, { inspection: current, decision }));
+      // what is told on the screen has been seen
+      const seen = otherReview?.client_id ?? current.review?.client_id ?? null;
+      const clientId = await save(current, decision, seen, { ...draft, seconds });
+      setSession((before) => withDecision(before, { inspection: current, decision, clientId }));
     });
 
-  const undo = () =>
+  const undo = (decided: Decided | undefined = session.decided.at(-1)) =>
     void once(async () => {
-      const last = session.decided.at(-1);
-      if (last === undefined) {
+      if (decided === undefined) {
         return;
       }
-      await save(last.inspection, null, { seconds: null });
-      setSession(withoutLast);
-      setHeld(last.inspection);
+      await save(decided.inspection, null, decided.clientId, { seconds: null });
+      setSession((before) => withoutInspection(before, decided.inspection.id));
+      setHeld(decided.inspection);
     });
 
   return {
@@ -108,29 +118,36 @@ export function useReviewing() {
     current,
     next: items.filter((item) => item.id !== current?.id),
     waiting: Math.max(waiting, current === null ? 0 : 1),
+    withOthers,
+    takenBy: refused.find((claim) => claim.inspection_id === currentId)?.reviewer ?? null,
     decidedCount: session.count,
+    decided: session.decided,
     last: session.decided.at(-1) ?? null,
     unsent: entries.filter((entry) => entry.refusal === null).length,
     refused: entries.filter((entry) => entry.refusal !== null).length,
     draft,
     setDraft,
     saveError,
-    otherReview: useOtherReview(current),
+    otherReview,
     decide,
     undo,
     show: setHeld,
+    /** Leave the part to somebody else. */
+    pass: () => setHeld(items.find((item) => item.id !== currentId) ?? null),
   };
 }
 
-function useDraft(current: Inspection | null): [Draft, (change: Partial<Draft>) => void] {
+function useDraft(current: QueueItem | null): [Draft, (change: Partial<Draft>) => void] {
   const [draft, setDraft] = useState<Draft & { of: string | null }>({ of: null, defectClass: null, note: "" });
   const id = current?.id ?? null;
-  const fitting = draft.of === id ? draft : { of: id, defectClass: current?.class ?? null, note: "" };
+  // a class chosen beforehand would tell what the model said
+  const likely = current === null || current.blind ? null : current.class;
+  const fitting = draft.of === id ? draft : { of: id, defectClass: likely, note: "" };
   return [fitting, (change) => setDraft({ ...fitting, ...change })];
 }
 
 /** The review that someone else has stored for the part on the screen since it came up. */
-function useOtherReview(current: Inspection | null): Review | null {
+function useOtherReview(current: QueueItem | null): Review | null {
   const stream = useEventStream();
   const [review, setReview] = useState<Review | null>(null);
   useEffect(() => stream.on("review", setReview), [stream]);

@@ -11,6 +11,7 @@ import { type PagePath, usePages } from "./pages";
 
 // the charts weigh more than everything else together, and reviewers never open them
 const QualityPage = lazy(() => import("../quality/QualityPage"));
+const HistoryPage = lazy(() => import("../history/HistoryPage"));
 const DriftPage = lazy(() => import("../drift/DriftPage"));
 const ModelsPage = lazy(() => import("../models/ModelsPage"));
 const RoiPage = lazy(() => import("../roi/RoiPage"));
@@ -20,6 +21,7 @@ const AuditPage = lazy(() => import("../audit/AuditPage"));
 const routes: Record<PagePath, ComponentType> = {
   "/review": ReviewPage,
   "/live": LivePage,
+  "/history": HistoryPage,
   "/quality": QualityPage,
   "/roi": RoiPage,
   "/people": PeoplePage,

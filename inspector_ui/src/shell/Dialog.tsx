@@ -6,7 +6,7 @@ interface Props {
   title: string;
   /** Absent when the person must answer before anything else. */
   onClose?: () => void;
-  size?: "md" | "lg";
+  size?: "md" | "lg" | (string & {});
   children: ReactNode;
 }
 

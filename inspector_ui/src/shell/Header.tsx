@@ -8,7 +8,7 @@ import { Icon, type IconName } from "../icons/Icon";
 import type { OutboxEntry } from "../outbox/entry";
 import { OutboxDialog } from "../outbox/OutboxDialog";
 import { useOutboxEntries } from "../outbox/OutboxProvider";
-import { useQueue, useSession } from "../review/SessionProvider";
+import { useSession, useWaiting } from "../review/SessionProvider";
 import { withoutInspection } from "../review/session";
 import { ReviewerDialog } from "../reviewer/ReviewerDialog";
 import { useReviewer } from "../reviewer/reviewer";
@@ -27,7 +27,7 @@ const SCHEMES = [
 export function Header({ onHelp }: { onHelp: () => void }) {
   const { t } = useTranslation();
   const [location] = useLocation();
-  const { waiting } = useQueue();
+  const waiting = useWaiting();
   const { auth } = useWho();
   const pages = usePages();
   return (

@@ -1,6 +1,7 @@
 import { Group, SimpleGrid, Stack, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { Action } from "../actions/action";
+import { holdActions } from "../actions/holdAction";
 import { decideActions, lookActions } from "../actions/reviewActions";
 import { showHelp } from "../actions/showHelp";
 import { Dialog } from "./Dialog";
@@ -17,6 +18,7 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
           <Keys title={t("help.review")} actions={decideActions} />
           <Stack>
             <Keys title={t("help.image")} actions={lookActions} />
+            <Keys title={t("help.hold")} actions={holdActions} />
             <Keys title={t("help.anywhere")} actions={[showHelp]} />
           </Stack>
         </SimpleGrid>
@@ -28,7 +30,13 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
   );
 }
 
-function Keys({ title, actions }: { title: string; actions: readonly Action<never>[] }) {
+function Keys({
+  title,
+  actions,
+}: {
+  title: string;
+  actions: readonly Pick<Action<never>, "name" | "label" | "caps">[];
+}) {
   const { t } = useTranslation();
   return (
     <div>

@@ -12,6 +12,7 @@ interface PageEntry {
 const pages = [
   { path: "/review", label: "nav.review", needs: "review" },
   { path: "/live", label: "nav.live", needs: "read" },
+  { path: "/history", label: "nav.history", needs: "read" },
   { path: "/quality", label: "nav.quality", needs: "measure" },
   { path: "/roi", label: "nav.roi", needs: "measure" },
   { path: "/drift", label: "nav.drift", needs: "read" },

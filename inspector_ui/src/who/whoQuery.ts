@@ -4,12 +4,36 @@ import { setCsrfToken } from "../api/csrf";
 import { expectData } from "../api/problem";
 import type { SessionInfo } from "../api/types";
 
+const KEY = "inspector.who";
+
+const ask = (signal: AbortSignal) => api.GET("/v1/session", { signal });
+
+/**
+ * Who it was the last time, for an app that opens while the server is away. It opens no door: the server asks for the
+ * session with every request, and the first one that it refuses has this asked again.
+ */
+function lastKnown(): SessionInfo | null {
+  const text = localStorage.getItem(KEY);
+  return text === null ? null : JSON.parse(text);
+}
+
 /** Who is signed in, and what that allows. */
 export const whoQuery = queryOptions({
   queryKey: ["who"],
   queryFn: async ({ signal }): Promise<SessionInfo> => {
-    const who = expectData(await api.GET("/v1/session", { signal }));
+    let answer: Awaited<ReturnType<typeof ask>>;
+    try {
+      answer = await ask(signal);
+    } catch (error) {
+      const kept = error instanceof TypeError ? lastKnown() : null;
+      if (kept === null) {
+        throw error;
+      }
+      return kept;
+    }
+    const who = expectData(answer);
     setCsrfToken(who.csrf_token);
+    localStorage.setItem(KEY, JSON.stringify({ ...who, csrf_token: null }));
     return who;
   },
   staleTime: Number.POSITIVE_INFINITY,

@@ -1,0 +1,114 @@
+import { Button, NativeSelect, TextInput } from "@mantine/core";
+import { useDebouncedValue } from "@mantine/hooks";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useTranslation } from "react-i18next";
+import { useSearchParams } from "wouter";
+import { Icon } from "../icons/Icon";
+import { periods } from "../quality/period";
+import { Notice } from "../shell/Notice";
+import { Page } from "../shell/Page";
+import { QueryView } from "../shell/QueryView";
+import { DECISIONS, exportUrl, readSearch, type Search, TEXTS, VERDICTS } from "./filters";
+import { Gallery } from "./Gallery";
+import { historyQuery } from "./historyQueries";
+import { StoryPage } from "./StoryPage";
+
+const TYPING_MS = 300;
+
+/** Every part that was ever inspected, to look for and to look into. */
+export default function HistoryPage() {
+  const [address] = useSearchParams();
+  const id = address.get("id");
+  return id === null ? <SearchPage /> : <StoryPage key={id} id={id} />;
+}
+
+function SearchPage() {
+  const { t } = useTranslation();
+  const [address, setAddress] = useSearchParams();
+  const search = readSearch(address);
+  const [settled] = useDebouncedValue(search, TYPING_MS);
+  const query = useInfiniteQuery(historyQuery(settled));
+  const items = query.data?.pages.flatMap((page) => page.items) ?? [];
+  const change = (changed: { [Name in keyof Search]?: string }) =>
+    setAddress(
+      (before) => {
+        const after = new URLSearchParams(before);
+        for (const [name, value] of Object.entries(changed)) {
+          if (value) {
+            after.set(name, value);
+          } else {
+            after.delete(name);
+          }
+        }
+        return after;
+      },
+      { replace: true },
+    );
+  return (
+    <Page
+      title={t("history.title")}
+      controls={
+        <>
+          {TEXTS.map((name) => (
+            <TextInput
+              key={name}
+              w={130}
+              aria-label={t(`history.${name}`)}
+              placeholder={t(`history.${name}`)}
+              value={search[name] ?? ""}
+              maxLength={128}
+              onChange={({ currentTarget: { value } }) => change({ [name]: value })}
+            />
+          ))}
+          <NativeSelect
+            aria-label={t("history.verdict")}
+            value={search.verdict ?? ""}
+            onChange={({ currentTarget: { value } }) => change({ verdict: value })}
+            data={[
+              { value: "", label: t("history.anyVerdict") },
+              ...VERDICTS.map((value) => ({ value, label: t(`verdict.${value}`) })),
+            ]}
+          />
+          <NativeSelect
+            aria-label={t("history.decision")}
+            value={search.decision ?? ""}
+            onChange={({ currentTarget: { value } }) => change({ decision: value })}
+            data={[
+              { value: "", label: t("history.anyDecision") },
+              ...DECISIONS.map((value) => ({
+                value,
+                label: value === "NONE" ? t("history.undecided") : t(`decision.${value}`),
+              })),
+            ]}
+          />
+          <NativeSelect
+            aria-label={t("quality.period")}
+            value={search.period ?? ""}
+            onChange={({ currentTarget: { value } }) => change({ period: value })}
+            data={[
+              { value: "", label: t("audit.allTime") },
+              ...periods.map(({ name }) => ({ value: name, label: t(`quality.${name}`) })),
+            ]}
+          />
+          <Button component="a" href={exportUrl(settled)} download variant="default">
+            {t("history.export")}
+          </Button>
+        </>
+      }
+    >
+      <QueryView query={query}>
+        {() =>
+          items.length === 0 ? (
+            <Notice art={<Icon name="screen" size={64} />} title={t("history.empty")} hint={t("history.emptyHint")} />
+          ) : (
+            <Gallery
+              items={items}
+              hasMore={query.hasNextPage}
+              onMore={() => !query.isFetchingNextPage && void query.fetchNextPage()}
+            />
+          )
+        }
+      </QueryView>
+    </Page>
+  );
+}

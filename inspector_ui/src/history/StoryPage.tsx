@@ -1,0 +1,134 @@
+import { Anchor, Button, Group, Paper, Stack, Switch, Text, Title } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useRef, useState } from "react";
+import { useTranslation } from "react-i18next";
+import { Link } from "wouter";
+import { imageUrl } from "../api/imageUrl";
+import type { Inspection } from "../api/types";
+import { Icon } from "../icons/Icon";
+import { ImageViewer, type ViewerHandle } from "../image/ImageViewer";
+import { Facts } from "../review/Facts";
+import { useWhy } from "../review/useWhy";
+import { Page } from "../shell/Page";
+import { QueryView } from "../shell/QueryView";
+import { ScoreBar } from "../verdict/ScoreBar";
+import { VerdictBadge } from "../verdict/VerdictBadge";
+import { VerdictShape } from "../verdict/VerdictShape";
+import { inspectionQuery, partQuery } from "./historyQueries";
+import { Reviews } from "./Reviews";
+import classes from "./StoryPage.module.css";
+
+/** The complete story of one inspection and its part: to read, to print, to pass on by its address. */
+export function StoryPage({ id }: { id: string }) {
+  const { t } = useTranslation();
+  const query = useQuery(inspectionQuery(id));
+  return (
+    <Page
+      title={query.data === undefined ? t("history.story") : t("history.storyOf", { part: query.data.part_id })}
+      controls={
+        <Group gap="sm" className={classes.controls}>
+          <Button component={Link} href="/history" variant="default">
+            {t("history.back")}
+          </Button>
+          <Button variant="default" onClick={() => window.print()}>
+            {t("history.print")}
+          </Button>
+          <Button component="a" href={`/v1/inspections/${id}`} download={`${id}.json`} variant="default">
+            {t("history.json")}
+          </Button>
+        </Group>
+      }
+    >
+      <QueryView query={query}>{(inspection) => <Story inspection={inspection} />}</QueryView>
+    </Page>
+  );
+}
+
+function Story({ inspection }: { inspection: Inspection }) {
+  const { t } = useTranslation();
+  const why = useWhy(inspection);
+  const viewer = useRef<ViewerHandle>(null);
+  const [heat, setHeat] = useState(false);
+  return (
+    <div className={classes.story}>
+      <figure className={classes.picture}>
+        <div className={classes.viewer}>
+          <ImageViewer handle={viewer} inspection={inspection} heat={heat} heatOpacity={0.7} regions />
+        </div>
+        <img className={classes.printed} src={imageUrl(inspection.id)} alt="" />
+        <Facts inspection={inspection} />
+        {inspection.defect_probability !== null && (
+          <Group p="sm" className={classes.controls}>
+            <Switch
+              size="md"
+              label={t("action.heat")}
+              checked={heat}
+              onChange={({ currentTarget: { checked } }) => setHeat(checked)}
+            />
+            <Button variant="default" onClick={() => viewer.current?.fit()}>
+              {t("action.fit")}
+            </Button>
+            <Button variant="default" onClick={() => viewer.current?.actualSize()}>
+              {t("action.actualSize")}
+            </Button>
+          </Group>
+        )}
+      </figure>
+      <Stack>
+        <Paper p="md">
+          <VerdictBadge verdict={inspection.verdict} size="lg" />
+          {inspection.defect_probability !== null && inspection.thresholds !== null && (
+            <ScoreBar score={inspection.defect_probability} thresholds={inspection.thresholds} />
+          )}
+          <Text mt={6}>{inspection.cause === null ? why : t(`cause.${inspection.cause}`)}</Text>
+          {inspection.fault !== null && <Text mt={6}>{t(`fault.${inspection.fault}`)}</Text>}
+          {inspection.reason !== null && (
+            <Text size="sm" c="dimmed" lang="en">
+              {inspection.reason}
+            </Text>
+          )}
+        </Paper>
+        <Reviews id={inspection.id} />
+        <OtherFrames inspection={inspection} />
+      </Stack>
+    </div>
+  );
+}
+
+function OtherFrames({ inspection }: { inspection: Inspection }) {
+  const { t } = useTranslation();
+  const { data } = useQuery(partQuery(inspection.part_id));
+  if (data === undefined) {
+    return null;
+  }
+  const others = data.inspections.filter(({ id }) => id !== inspection.id);
+  return (
+    <Paper p="md" component="section">
+      <Title order={2} size="h4" mb="xs">
+        {t("history.partVerdict")}
+      </Title>
+      <VerdictBadge verdict={data.verdict} />
+      {data.missing_views.length > 0 && (
+        <Group gap={6} mt="xs" wrap="nowrap">
+          <Icon name="alert" size={18} />
+          <Text size="sm">{t("history.missingViews", { views: data.missing_views.join(", ") })}</Text>
+        </Group>
+      )}
+      <Stack gap={4} mt="xs">
+        {others.map((frame) => (
+          <Group key={frame.id} gap={8} wrap="nowrap">
+            <VerdictShape verdict={frame.verdict} size={16} />
+            <Anchor component={Link} href={`/history?id=${frame.id}`} size="sm">
+              {frame.station} · {frame.camera} · {frame.lot}
+            </Anchor>
+          </Group>
+        ))}
+        {others.length === 0 && (
+          <Text size="sm" c="dimmed">
+            {t("history.onlyFrame")}
+          </Text>
+        )}
+      </Stack>
+    </Paper>
+  );
+}

@@ -1,0 +1,10 @@
+import { imageUrl } from "../api/imageUrl";
+import type { Inspection } from "../api/types";
+import type { Picture } from "./stage";
+
+/** The image of an inspection, or null where there is none that a browser could show. */
+export function pictureOf({ id, image }: Pick<Inspection, "id" | "image">): Picture | null {
+  return image.width === null || image.height === null || !image.kept || image.removed_at
+    ? null
+    : { id, url: imageUrl(id), width: image.width, height: image.height };
+}

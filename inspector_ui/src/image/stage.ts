@@ -1,0 +1,259 @@
+import OpenSeadragon from "openseadragon";
+
+/** An image to show; its size is known beforehand, so that nothing must be loaded to lay it out. */
+export interface Picture {
+  id: string;
+  url: string;
+  width: number;
+  height: number;
+}
+
+/** Where the image lies: `scale` CSS pixels per image pixel, `x`, `y` its upper left corner in the viewer. */
+export interface Place {
+  scale: number;
+  x: number;
+  y: number;
+}
+
+interface Events {
+  onPlace(place: Place, picture: Picture): void;
+  /** The picture is drawn on the screen. */
+  onDrawn(id: string): void;
+  onFailed(id: string): void;
+}
+
+interface Layer {
+  picture: Picture;
+  /** Null until OpenSeadragon has taken it in. */
+  item: OpenSeadragon.TiledImage | null;
+}
+
+const STEP = 1.5;
+const LARGEST_SCALE = 32;
+/** From this many screen pixels per image pixel on, pixels are drawn as the squares that they are. */
+const SQUARES_FROM = 4;
+
+/**
+ * OpenSeadragon with the images that come next already decoded, invisible, in the same place: to go on to one is to
+ * change two opacities. Each image is one tile, for an inspection camera's frame fits the memory of the graphics card.
+ */
+export class Stage {
+  private readonly viewer: OpenSeadragon.Viewer;
+  private readonly events: Events;
+  private readonly layers = new Map<string, Layer>();
+  private current: string | null = null;
+  private instead: string | null = null;
+  private drawn: string | null = null;
+  private fitted = true;
+  private smooth = true;
+
+  constructor(element: HTMLElement, events: Events) {
+    this.events = events;
+    this.viewer = new OpenSeadragon.Viewer({
+      element,
+      drawer: "canvas",
+      showNavigationControl: false,
+      animationTime: 0.2,
+      springStiffness: 12,
+      visibilityRatio: 0.5,
+      constrainDuringPan: true,
+      zoomPerScroll: 1.2,
+      preload: true,
+      gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: false },
+      gestureSettingsPen: { clickToZoom: false, dblClickToZoom: false },
+      gestureSettingsTouch: { clickToZoom: false, dblClickToZoom: false },
+    });
+    const { viewer } = this;
+    viewer.addHandler("canvas-double-click", () => this.fit());
+    for (const moved of ["canvas-drag", "canvas-scroll", "canvas-pinch"] as const) {
+      viewer.addHandler(moved, () => {
+        this.fitted = false;
+      });
+    }
+    // letters decide about parts here; OpenSeadragon would rotate, flip and pan by them
+    viewer.addHandler("canvas-key", (event) => {
+      const { code } = event.originalEvent as KeyboardEvent;
+      event.preventDefaultAction = !code.startsWith("Arrow");
+      this.fitted = this.fitted && event.preventDefaultAction;
+    });
+    viewer.addHandler("resize", () => {
+      this.limitZoom();
+      if (this.fitted) {
+        this.fit();
+      }
+    });
+    viewer.addHandler("tile-load-failed", ({ tiledImage }) => {
+      const failed = [...this.layers.values()].find((layer) => layer.item === tiledImage);
+      if (failed !== undefined) {
+        events.onFailed(failed.picture.id);
+      }
+    });
+    viewer.addHandler("update-viewport", () => this.afterDraw());
+  }
+
+  /** Keep these pictures ready, and forget all others but the one that is shown. */
+  keepReady(pictures: readonly Picture[]): void {
+    const wanted = new Set([...pictures.map(({ id }) => id), this.current, this.instead]);
+    for (const [id, layer] of this.layers) {
+      if (!wanted.has(id)) {
+        this.layers.delete(id);
+        if (layer.item !== null) {
+          this.viewer.world.removeItem(layer.item);
+        }
+      }
+    }
+    for (const picture of pictures) {
+      this.take(picture);
+    }
+  }
+
+  /** Show a picture, whole. */
+  show(picture: Picture): void {
+    this.take(picture);
+    this.current = picture.id;
+    this.instead = null;
+    this.drawn = null;
+    this.limitZoom();
+    this.fit();
+    this.applyOpacity();
+  }
+
+  /** Show another picture in the place of the current one, as long as it is not null; the view stays. */
+  showInstead(picture: Picture | null): void {
+    if (picture !== null) {
+      this.take(picture);
+    }
+    this.instead = picture?.id ?? null;
+    this.applyOpacity();
+  }
+
+  zoomIn(): void {
+    this.zoomBy(STEP);
+  }
+
+  zoomOut(): void {
+    this.zoomBy(1 / STEP);
+  }
+
+  /** The whole image, centred. */
+  fit(): void {
+    const picture = this.picture;
+    if (picture !== undefined) {
+      this.fitted = true;
+      const { viewport } = this.viewer;
+      viewport.fitBounds(new OpenSeadragon.Rect(0, 0, 1, picture.height / picture.width), true);
+      this.viewer.forceRedraw();
+    }
+  }
+
+  /** One screen pixel for each image pixel, on whole screen pixels, so that nothing is interpolated. */
+  actualSize(): void {
+    const picture = this.picture;
+    if (picture === undefined) {
+      return;
+    }
+    this.fitted = false;
+    const { viewport } = this.viewer;
+    const ratio = window.devicePixelRatio;
+    viewport.zoomTo(picture.width / ratio / viewport.getContainerSize().x, undefined, true);
+    viewport.applyConstraints(true);
+    const origin = viewport.pixelFromPoint(new OpenSeadragon.Point(0, 0), true);
+    const off = new OpenSeadragon.Point(
+      origin.x - Math.round(origin.x * ratio) / ratio,
+      origin.y - Math.round(origin.y * ratio) / ratio,
+    );
+    viewport.panBy(viewport.deltaPointsFromPixels(off, true), true);
+    this.viewer.forceRedraw();
+  }
+
+  destroy(): void {
+    this.viewer.destroy();
+  }
+
+  private get picture(): Picture | undefined {
+    return this.current === null ? undefined : this.layers.get(this.current)?.picture;
+  }
+
+  private take(picture: Picture): void {
+    if (this.layers.has(picture.id)) {
+      return;
+    }
+    const layer: Layer = { picture, item: null };
+    this.layers.set(picture.id, layer);
+    const { width, height, url } = picture;
+    this.viewer.addTiledImage({
+      tileSource: {
+        width,
+        height,
+        tileWidth: width,
+        tileHeight: height,
+        tileOverlap: 0,
+        minLevel: 0,
+        maxLevel: 0,
+        getTileUrl: () => url,
+      },
+      width: 1,
+      opacity: 0,
+      preload: true,
+      success: (event) => {
+        const item = (event as unknown as { item: OpenSeadragon.TiledImage }).item;
+        if (this.layers.get(picture.id) !== layer) {
+          this.viewer.world.removeItem(item);
+          return;
+        }
+        layer.item = item;
+        item.addHandler("fully-loaded-change", () => this.viewer.forceRedraw());
+        this.applyOpacity();
+      },
+      error: () => this.events.onFailed(picture.id),
+    });
+  }
+
+  private applyOpacity(): void {
+    const visible = this.instead ?? this.current;
+    for (const [id, { item }] of this.layers) {
+      item?.setOpacity(id === visible ? 1 : 0);
+    }
+    this.viewer.forceRedraw();
+  }
+
+  private zoomBy(factor: number): void {
+    this.fitted = false;
+    this.viewer.viewport.zoomBy(factor);
+    this.viewer.viewport.applyConstraints();
+  }
+
+  /** Never smaller than the whole image, or than its own pixels where these are fewer than the screen's. */
+  private limitZoom(): void {
+    const picture = this.picture;
+    if (picture === undefined) {
+      return;
+    }
+    // the type leaves these two out, the documentation of Viewport does not
+    const viewport = this.viewer.viewport as OpenSeadragon.Viewport & { minZoomLevel: number; maxZoomLevel: number };
+    const size = viewport.getContainerSize();
+    const whole = Math.min(1, (size.y / size.x) * (picture.width / picture.height));
+    viewport.minZoomLevel = Math.min(whole, picture.width / window.devicePixelRatio / size.x);
+    viewport.maxZoomLevel = Math.max(whole, (LARGEST_SCALE * picture.width) / size.x);
+  }
+
+  private afterDraw(): void {
+    const picture = this.picture;
+    if (picture === undefined) {
+      return;
+    }
+    const { viewport } = this.viewer;
+    const scale = (viewport.getContainerSize().x * viewport.getZoom(true)) / picture.width;
+    const { x, y } = viewport.pixelFromPoint(new OpenSeadragon.Point(0, 0), true);
+    const squares = scale * window.devicePixelRatio >= SQUARES_FROM;
+    if (squares === this.smooth) {
+      this.smooth = !squares;
+      this.viewer.drawer.setImageSmoothingEnabled(!squares);
+    }
+    this.events.onPlace({ scale, x, y }, picture);
+    if (this.drawn !== picture.id && this.layers.get(picture.id)?.item?.getFullyLoaded()) {
+      this.drawn = picture.id;
+      this.events.onDrawn(picture.id);
+    }
+  }
+}

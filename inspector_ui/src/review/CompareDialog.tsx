@@ -1,0 +1,65 @@
+import { Group, SimpleGrid, Text } from "@mantine/core";
+import { type ReactNode, useRef } from "react";
+import { useTranslation } from "react-i18next";
+import type { Inspection, SimilarCase } from "../api/types";
+import { useFormat } from "../i18n/format";
+import { ImageViewer, type ViewerHandle } from "../image/ImageViewer";
+import { Dialog } from "../shell/Dialog";
+import { decisionVerdict, VerdictShape } from "../verdict/VerdictShape";
+import classes from "./CompareDialog.module.css";
+
+interface Props {
+  inspection: Inspection;
+  other: SimilarCase;
+  /** Whether what the model said of `inspection` is hidden. */
+  blind: boolean;
+  onClose: () => void;
+}
+
+/** The part beside a past case, both with zoom and pan of their own. */
+export function CompareDialog({ inspection, other, blind, onClose }: Props) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const { review } = other.inspection;
+  const word = review?.decision ? t(`decision.${review.decision}`) : t("compare.goodWord");
+  return (
+    <Dialog onClose={onClose} title={t("compare.beside")} size="90rem">
+      <SimpleGrid cols={{ base: 1, xs: 2 }}>
+        <Side inspection={inspection} title={t("compare.this")} regions={!blind}>
+          {inspection.part_id}
+        </Side>
+        <Side inspection={other.inspection} title={word} regions>
+          {other.inspection.part_id} · {format.dateTime(other.inspection.captured_at)}
+        </Side>
+      </SimpleGrid>
+      {review && (
+        <Group gap={8} mt="md" wrap="nowrap" align="start">
+          {review.decision && <VerdictShape verdict={decisionVerdict(review.decision)} size={20} />}
+          <Text size="sm">{[word, review.defect_class, review.reviewer, review.note].filter(Boolean).join(" · ")}</Text>
+        </Group>
+      )}
+    </Dialog>
+  );
+}
+
+interface SideProps {
+  inspection: Inspection;
+  title: string;
+  regions: boolean;
+  children: ReactNode;
+}
+
+function Side({ inspection, title, regions, children }: SideProps) {
+  const viewer = useRef<ViewerHandle>(null);
+  return (
+    <figure className={classes.side}>
+      <ImageViewer handle={viewer} inspection={inspection} heat={false} heatOpacity={0} regions={regions} />
+      <figcaption>
+        <Text fw={600}>{title}</Text>
+        <Text size="sm" c="dimmed">
+          {children}
+        </Text>
+      </figcaption>
+    </figure>
+  );
+}

@@ -1,0 +1,139 @@
+"""Past inspections as people look for them: pages in order of time, and the same as a table for a spreadsheet."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, Select, or_, select, tuple_
+from sqlalchemy.sql.elements import ColumnElement
+
+from serving.history_schema import Decided, HistoryFilters, HistoryItem, HistoryPage, HistoryQuery
+from serving.inspections import get, read_cursor, review_of, write_cursor
+from serving.schema import Review
+from serving.store import Store
+from serving.tables import inspections, reviews
+
+_CHUNK = 1000
+_ITEM = [
+    *(
+        inspections.c[name]
+        for name in (
+            "id",
+            "received_at",
+            "part_id",
+            "lot",
+            "product",
+            "line",
+            "station",
+            "camera",
+            "verdict",
+            "defect_probability",
+            "class_name",
+            "decision",
+        )
+    ),
+    reviews.c.reviewer,
+    inspections.c.image_kept,
+    inspections.c.image_removed_at,
+]
+_MORE = [
+    inspections.c.captured_at,
+    inspections.c.pass_below,
+    inspections.c.reject_from,
+    inspections.c.novelty,
+    inspections.c.cause,
+    inspections.c.fault,
+    inspections.c.model_name,
+    inspections.c.model_version,
+    reviews.c.defect_class,
+    reviews.c.note,
+    reviews.c.seconds,
+    reviews.c.blind,
+    reviews.c.decided_at,
+    inspections.c.image_sha256,
+]
+_JOINED = inspections.outerjoin(reviews, reviews.c.client_id == inspections.c.review_id)
+_ORDER = (inspections.c.received_at, inspections.c.id)
+_COLUMNS = [column.name for column in (*_ITEM, *_MORE)]
+
+
+def list_page(connection: Connection, query: HistoryQuery) -> HistoryPage:
+    """One page, newest first, found by the last row of the page before, so that the thousandth is as quick as the first.
+
+    Raises a 422 problem for a cursor that no page gave.
+    """
+    selected = _select(query, _ITEM, query.cursor).limit(query.limit + 1)
+    rows = connection.execute(selected).mappings().all()
+    items = [
+        HistoryItem(
+            **{name: row[name] for name in HistoryItem.model_fields if name != "has_image"},
+            has_image=row["image_kept"] and row["image_removed_at"] is None,
+        )
+        for row in rows[: query.limit]
+    ]
+    more = len(rows) > query.limit
+    return HistoryPage(items=items, next_cursor=write_cursor(items[-1].received_at, items[-1].id) if more else None)
+
+
+def list_reviews(connection: Connection, id: str) -> list[Review]:  # noqa: A002 - the API's name
+    """Every review of an inspection, oldest first, the withdrawn ones too. Raises a 404 problem when there is no such."""
+    get(connection, id)
+    query = select(reviews).where(reviews.c.inspection_id == id).order_by(reviews.c.sequence)
+    return [review_of(row) for row in connection.execute(query).mappings()]
+
+
+def as_csv(store: Store, filters: HistoryFilters) -> Iterator[bytes]:
+    """The same rows as CSV, a thousand at a time, newest first; times are RFC 3339 in UTC.
+
+    UTF-8 with a byte order mark, which spreadsheets need to see Chinese.
+    """
+    yield b"\xef\xbb\xbf" + _line(_COLUMNS)
+    cursor: str | None = None
+    while True:
+        with store.reading() as connection:
+            rows = connection.execute(_select(filters, [*_ITEM, *_MORE], cursor).limit(_CHUNK)).mappings().all()
+        yield b"".join(_line([_cell(row[name]) for name in _COLUMNS]) for row in rows)
+        if len(rows) < _CHUNK:
+            return
+        cursor = write_cursor(rows[-1]["received_at"], rows[-1]["id"])
+
+
+def _select(filters: HistoryFilters, columns: list[Any], cursor: str | None) -> Select[Any]:
+    clauses = _clauses(filters)
+    if cursor is not None:
+        clauses.append(tuple_(*_ORDER) < tuple_(*read_cursor(cursor)))
+    query = select(*columns).select_from(_JOINED).where(*clauses)
+    return query.order_by(*(column.desc() for column in _ORDER))
+
+
+def _clauses(filters: HistoryFilters) -> list[ColumnElement[bool]]:
+    table = inspections.c
+    named = {name: getattr(filters, name) for name in ("part_id", "lot", "product", "line", "station", "class_name")}
+    clauses: list[ColumnElement[bool]] = [table[name] == value for name, value in named.items() if value is not None]
+    if filters.verdict:
+        clauses.append(table.verdict.in_([verdict.value for verdict in filters.verdict]))
+    if filters.decision:
+        made = table.decision.in_([each.value for each in filters.decision if each is not Decided.NONE])
+        clauses.append(or_(made, table.decision.is_(None)) if Decided.NONE in filters.decision else made)
+    if filters.reviewer is not None:
+        clauses += [reviews.c.reviewer == filters.reviewer, table.decision.is_not(None)]
+    if filters.since is not None:
+        clauses.append(table.received_at >= filters.since)
+    if filters.until is not None:
+        clauses.append(table.received_at < filters.until)
+    return clauses
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = value.isoformat() if hasattr(value, "isoformat") else str(value)
+    # A spreadsheet would take such a name, or a note, for a formula and run it.
+    return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _line(cells: list[str]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode()

@@ -1,0 +1,169 @@
+"""What waits for a person, and who has which part of it on the screen.
+
+A claim is soft: it keeps two people from looking at the same part, it decides nothing, and it ends by itself. Reviews check
+for themselves that nobody else decided meanwhile.
+"""
+
+import hashlib
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, literal, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from data.verdict import ReviewDecision, Verdict
+from serving.inspections import INSPECTED, inspection_of
+from serving.review_schema import (
+    Claim,
+    ClaimedQueue,
+    ClaimRequest,
+    QueueChoices,
+    QueueFilters,
+    QueueItem,
+    QueueQuery,
+    ReviewQueue,
+)
+from serving.settings import Reviewing
+from serving.tables import Utc, claims, inspections, reviews
+
+
+def get_queue(connection: Connection, query: QueueQuery, reviewing: Reviewing) -> ReviewQueue:
+    """What waits, most expensive first, older first among equals; claims nothing."""
+    now = datetime.now(UTC)
+    clauses = [*_waiting(query, now), *_not_unsure(query.reviewer)]
+    free = [] if query.reviewer is None else [~_with_others(query.reviewer, now)]
+    return ReviewQueue(
+        items=_items(connection, [*clauses, *free], query.limit, reviewing),
+        waiting=_count(connection, clauses),
+        with_others=0 if query.reviewer is None else _count(connection, [*clauses, _with_others(query.reviewer, now)]),
+    )
+
+
+def claim(connection: Connection, request: ClaimRequest, reviewing: Reviewing) -> ClaimedQueue:
+    """Give `reviewer` the next parts that nobody else has, what is on the screen first; within one transaction.
+
+    Of a short queue, each of those who review now gets a fair share, so that the first does not leave the others idle.
+    """
+    now = datetime.now(UTC)
+    until = now + timedelta(seconds=reviewing.claim_seconds)
+    reviewer = request.reviewer
+    connection.execute(delete(claims).where(claims.c.until <= literal(now, Utc())))
+    clauses = [*_waiting(request, now), *_not_unsure(reviewer)]
+    waiting = _count(connection, clauses)
+    others = select(func.count(claims.c.reviewer.distinct())).where(claims.c.reviewer != reviewer)
+    share = math.ceil(waiting / (1 + connection.execute(others).scalar_one()))
+    kept = {
+        item.id: item
+        for item in _items(
+            connection,
+            [
+                inspections.c.queue_cost.is_not(None),
+                inspections.c.id.in_(request.keep),
+                *_not_unsure(reviewer),
+                ~_with_others(reviewer, now),
+            ],
+            len(request.keep),
+            reviewing,
+        )
+    }
+    items = [kept[id_] for id_ in request.keep if id_ in kept]
+    more = min(request.limit, max(share, 1)) - len(items)
+    if more > 0:
+        free = [*clauses, ~_with_others(reviewer, now), inspections.c.id.not_in(kept)]
+        items += _items(connection, free, more, reviewing)
+    connection.execute(delete(claims).where(claims.c.reviewer == reviewer))
+    if items:
+        rows = [{"inspection_id": item.id, "reviewer": reviewer, "until": until} for item in items]
+        connection.execute(insert(claims), rows)
+    refused = select(claims).where(claims.c.inspection_id.in_(request.keep), claims.c.reviewer != reviewer)
+    return ClaimedQueue(
+        items=items,
+        waiting=waiting,
+        with_others=_count(connection, [*clauses, _with_others(reviewer, now)]),
+        until=until,
+        refused=[Claim(**row) for row in connection.execute(refused).mappings()],
+    )
+
+
+def release(connection: Connection, reviewer: str) -> None:
+    """Give back whatever this person has claimed."""
+    connection.execute(delete(claims).where(claims.c.reviewer == reviewer))
+
+
+def get_choices(connection: Connection) -> QueueChoices:
+    """What can be filtered by, among all that waits."""
+
+    def values(name: str) -> list[str]:
+        column = inspections.c[name]
+        query = select(column).where(inspections.c.queue_cost.is_not(None), column.is_not(None)).distinct()
+        return sorted(connection.execute(query).scalars())
+
+    return QueueChoices(
+        line=values("line"), station=values("station"), lot=values("lot"), class_name=values("class_name")
+    )
+
+
+def is_blind(id: str, verdict: Verdict, share: float) -> bool:  # noqa: A002 - the API's name
+    """Whether the model's verdict is hidden until a person has decided: every passed part that waits (it is an audit), and
+    the given share of the flagged ones, drawn by their ids so that it is the same whoever asks.
+    """
+    if verdict is Verdict.PASS:
+        return True
+    if verdict is Verdict.NO_DECISION:
+        return False
+    drawn = int.from_bytes(hashlib.sha256(f"blind {id}".encode()).digest()[:8])
+    return drawn < share * 2**64
+
+
+def _items(
+    connection: Connection, clauses: list[ColumnElement[bool]], limit: int, reviewing: Reviewing
+) -> list[QueueItem]:
+    query = INSPECTED.where(*clauses).order_by(inspections.c.queue_cost.desc(), inspections.c.id).limit(limit)
+    found = [inspection_of(row) for row in connection.execute(query).mappings()]
+    return [QueueItem(**dict(item), blind=is_blind(item.id, item.verdict, reviewing.blind_share)) for item in found]
+
+
+def _count(connection: Connection, clauses: list[ColumnElement[bool]]) -> int:
+    return connection.execute(select(func.count()).select_from(inspections).where(*clauses)).scalar_one()
+
+
+def _waiting(filters: QueueFilters, now: datetime) -> list[ColumnElement[bool]]:
+    table = inspections.c
+    clauses: list[ColumnElement[bool]] = [table.queue_cost.is_not(None)]
+    wanted = {name: getattr(filters, name) for name in ("line", "station", "lot", "class_name")}
+    clauses += [table[name] == value for name, value in wanted.items() if value is not None]
+    if filters.older_than_minutes is not None:
+        clauses.append(table.received_at <= now - timedelta(minutes=filters.older_than_minutes))
+    if filters.newer_than_minutes is not None:
+        clauses.append(table.received_at > now - timedelta(minutes=filters.newer_than_minutes))
+    return clauses
+
+
+def _with_others(reviewer: str, now: datetime) -> ColumnElement[bool]:
+    query = select(claims.c.inspection_id).where(
+        claims.c.inspection_id == inspections.c.id,
+        claims.c.reviewer != reviewer,
+        claims.c.until > literal(now, Utc()),
+    )
+    return query.correlate(inspections).exists()
+
+
+def _not_unsure(reviewer: str | None) -> list[Any]:
+    """Whoever was unsure of a part does not get it again, unless the person took that back."""
+    if reviewer is None:
+        return []
+    later = reviews.alias()
+    unsure = select(reviews.c.sequence).where(
+        reviews.c.inspection_id == inspections.c.id,
+        reviews.c.reviewer == reviewer,
+        reviews.c.decision == ReviewDecision.UNSURE.value,
+        ~select(later.c.sequence)
+        .where(
+            later.c.inspection_id == reviews.c.inspection_id,
+            later.c.reviewer == reviewer,
+            later.c.sequence > reviews.c.sequence,
+        )
+        .exists(),
+    )
+    return [~unsure.correlate(inspections).exists()]

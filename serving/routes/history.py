@@ -1,0 +1,33 @@
+"""Past inspections, looked for and taken along."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import StreamingResponse
+
+from serving import history
+from serving.history_schema import HistoryFilters, HistoryPage, HistoryQuery
+from serving.routes.parameters import Serving
+
+routes = APIRouter(prefix="/history", tags=["history"])
+
+
+@routes.get("", operation_id="list_history")
+def list_history(service: Serving, query: Annotated[HistoryQuery, Query()]) -> HistoryPage:
+    """Inspections in few words, newest first."""
+    with service.store.reading() as connection:
+        return history.list_page(connection, query)
+
+
+@routes.get(
+    "/export.csv",
+    operation_id="export_history",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}}},
+)
+def export_history(service: Serving, filters: Annotated[HistoryFilters, Query()]) -> StreamingResponse:
+    """The same rows with scores, thresholds, model and review, as a table that spreadsheets open."""
+    headers = {"Content-Disposition": 'attachment; filename="inspections.csv"'}
+    return StreamingResponse(
+        history.as_csv(service.store, filters), media_type="text/csv; charset=utf-8", headers=headers
+    )

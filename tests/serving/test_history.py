@@ -1,0 +1,133 @@
+"""Looking for past parts: filters, pages, a table for spreadsheets, every review of a part, and small copies of frames."""
+
+import csv
+import io
+from typing import Any
+from uuid import uuid4
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import Served, grey_png
+
+DATABASES = ("sqlite", "postgresql")
+
+
+def decide(
+    server: Served, inspection: dict[str, Any], decision: str | None, reviewer: str = "ann", **changes: Any
+) -> None:
+    body = {
+        "inspection_id": inspection["id"],
+        "decision": decision,
+        "reviewer": reviewer,
+        "decided_at": "2026-11-01T08:00:00Z",
+        **changes,
+    }
+    server.client.put(f"/v1/reviews/{uuid4()}", json=body).raise_for_status()
+
+
+def found(server: Served, **query: Any) -> list[str]:
+    answer = server.client.get("/v1/history", params=query)
+    assert answer.status_code == 200, answer.text
+    return [item["part_id"] for item in answer.json()["items"]]
+
+
+@pytest.fixture
+def parts(server: Served) -> dict[str, dict[str, Any]]:
+    """Four parts, oldest first: a passed one, a defect by ann, a false call by bob, and one that waits."""
+    posted = {
+        "good": server.inspect(grey_png(0.1), part_id="good", lot="L-1"),
+        "defect": server.inspect(grey_png(0.9), part_id="defect", lot="L-1", line="line-2"),
+        "false call": server.inspect(grey_png(0.5), part_id="false call", lot="L-2", product="board"),
+        "waiting": server.inspect(grey_png(0.5), part_id="waiting", lot="L-2", station="paint"),
+    }
+    decide(server, posted["defect"], "DEFECT_CONFIRMED", "ann", defect_class="crack", note="=HYPERLINK()")
+    decide(server, posted["false call"], "FALSE_CALL", "bob")
+    return posted
+
+
+def test_parts_are_found_by_everything_that_is_known_of_them(server: Served, parts: dict[str, dict[str, Any]]) -> None:
+    assert found(server) == ["waiting", "false call", "defect", "good"]
+    for query, expected in (
+        ({"part_id": "defect"}, ["defect"]),
+        ({"lot": "L-1"}, ["defect", "good"]),
+        ({"line": "line-2"}, ["defect"]),
+        ({"station": "paint"}, ["waiting"]),
+        ({"product": "board"}, ["false call"]),
+        ({"class": "good"}, ["good"]),
+        ({"verdict": ["PASS", "REJECT"]}, ["defect", "good"]),
+        ({"decision": "NONE"}, ["waiting", "good"]),
+        ({"decision": ["NONE", "FALSE_CALL"]}, ["waiting", "false call", "good"]),
+        ({"reviewer": "ann"}, ["defect"]),
+        ({"reviewer": "ann", "lot": "L-2"}, []),
+        ({"since": parts["waiting"]["received_at"]}, ["waiting"]),
+        ({"until": parts["defect"]["received_at"]}, ["good"]),
+    ):
+        assert found(server, **query) == expected, query
+    decide(server, parts["defect"], None)
+    assert found(server, reviewer="ann") == [], "a decision that was taken back is nobody's"
+
+
+def test_pages_follow_each_other_without_gap_or_repeat(server: Served) -> None:
+    for number in range(7):
+        server.inspect(grey_png(0.1), part_id=f"H-{number}")
+    listed, cursor = [], None
+    while True:
+        query = {"limit": 3, **({} if cursor is None else {"cursor": cursor})}
+        page = server.client.get("/v1/history", params=query).json()
+        listed += [item["part_id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert listed == [f"H-{number}" for number in reversed(range(7))]
+    assert server.client.get("/v1/history", params={"cursor": "nonsense"}).status_code == 422
+
+
+def test_the_table_has_the_same_rows_and_no_formula(server: Served, parts: dict[str, dict[str, Any]]) -> None:
+    answer = server.client.get("/v1/history/export.csv", params={"lot": "L-1"})
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer.headers["content-disposition"]
+    assert answer.content.startswith(b"\xef\xbb\xbf"), "or spreadsheets show Chinese as noise"
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
+    assert [row["part_id"] for row in rows] == ["defect", "good"]
+    assert (
+        rows[0]
+        | {
+            "verdict": "REJECT",
+            "decision": "DEFECT_CONFIRMED",
+            "defect_class": "crack",
+            "reviewer": "ann",
+            "note": "'=HYPERLINK()",
+            "pass_below": "0.3",
+            "model_version": "1",
+        }
+        == rows[0]
+    )
+    assert float(rows[0]["defect_probability"]) == pytest.approx(0.9, abs=0.01)
+    assert rows[1]["reviewer"] == ""
+
+
+def test_every_review_of_a_part_is_told(server: Served, parts: dict[str, dict[str, Any]]) -> None:
+    decide(server, parts["defect"], None, "ann")
+    decide(server, parts["defect"], "FALSE_CALL", "bob")
+    told = server.client.get(f"/v1/inspections/{parts['defect']['id']}/reviews").json()
+    assert [(review["reviewer"], review["decision"]) for review in told] == [
+        ("ann", "DEFECT_CONFIRMED"),
+        ("ann", None),
+        ("bob", "FALSE_CALL"),
+    ]
+    assert server.client.get("/v1/inspections/none/reviews").status_code == 404
+
+
+def test_a_small_copy_looks_like_the_frame(server: Served) -> None:
+    frame = server.inspect(grey_png(0.5, width=900, height=600))
+    answer = server.client.get(f"/v1/inspections/{frame['id']}/thumbnail")
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert "immutable" in answer.headers["cache-control"]
+    small = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
+    assert small is not None
+    assert small.shape == (171, 256, 3)
+    assert abs(float(small.mean()) - 128) < 3
+    unreadable = server.inspect(b"not an image")
+    assert server.client.get(f"/v1/inspections/{unreadable['id']}/thumbnail").status_code == 404
