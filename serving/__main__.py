@@ -20,7 +20,8 @@ from serving.commands.options import Key, authorization
 from serving.demo import run_demo
 from serving.logs import configure_logs
 from serving.people import FIRST_ADMIN
-from serving.schema import ModelInfo, Problem, RoiReport, ShadowInfo
+from serving.roi_schema import RoiReport
+from serving.schema import ModelInfo, Problem, ShadowInfo
 from serving.server import Server
 from serving.settings import DEFAULT_CONFIG, Settings, load_settings
 from serving.simulate import Simulation, print_roi, print_summary, simulate_line

@@ -32,6 +32,7 @@ from serving.routes import (
     people,
     retention,
     reviews,
+    roi,
     session,
 )
 from serving.routes.parameters import problems
@@ -57,6 +58,7 @@ _NOUNS = (
     history,
     reviews,
     metrics,
+    roi,
     models,
     alarms,
     drift,

@@ -13,9 +13,34 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, String, Table, cast, insert, select, true
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    RowMapping,
+    Select,
+    String,
+    Table,
+    cast,
+    insert,
+    select,
+    true,
+)
 
-from serving.tables import audit, holds, microseconds, promotions, reviews, tombstones
+from serving.tables import (
+    assumptions,
+    audit,
+    baselines,
+    history,
+    holds,
+    kpis,
+    microseconds,
+    promotions,
+    reviews,
+    rollouts,
+    tombstones,
+)
 
 GENESIS = "0" * 64
 
@@ -40,6 +65,12 @@ class Action(StrEnum):
     ROWS_REMOVED = "ROWS_REMOVED"
     SHADOW = "SHADOW"
     ALARM = "ALARM"
+    ASSUMPTIONS_ADOPTED = "ASSUMPTIONS_ADOPTED"
+    ASSUMPTION = "ASSUMPTION"
+    HISTORY_IMPORTED = "HISTORY_IMPORTED"
+    KPIS_IMPORTED = "KPIS_IMPORTED"
+    BASELINE = "BASELINE"
+    ROLLOUT = "ROLLOUT"
 
 
 @dataclass(frozen=True)
@@ -57,6 +88,22 @@ _COVERED: dict[Action, _Covered] = {
     Action.PROMOTION: _Covered(promotions, "sequence", true()),
     Action.HOLD: _Covered(holds, "id", true()),
     Action.HOLD_LIFTED: _Covered(holds, "id", holds.c.lifted_at.is_not(None)),
+    Action.BASELINE: _Covered(baselines, "id", true()),
+    Action.ROLLOUT: _Covered(rollouts, "id", true()),
+    Action.ASSUMPTION: _Covered(
+        assumptions,
+        "sequence",
+        assumptions.c.version.not_in(
+            select(cast(audit.c.subject, Integer)).where(audit.c.action == Action.ASSUMPTIONS_ADOPTED.value)
+        ),
+    ),
+}
+
+# Rows that came together in a file are told of together, by a digest over those with the same number in this column.
+_BATCHES: dict[str, Column[int]] = {
+    Action.ASSUMPTIONS_ADOPTED: assumptions.c.version,
+    Action.HISTORY_IMPORTED: history.c.batch,
+    Action.KPIS_IMPORTED: kpis.c.batch,
 }
 
 
@@ -148,8 +195,8 @@ def verify(
         for key in connection.execute(_untold_query(action)).scalars():
             broken.add(None, f"{covered.table.name} {key} has no entry: it was added past the trail")
             rest()
-    for batch in _untold_batches(connection):
-        broken.add(None, f"tombstones of batch {batch} have no entry: they were added past the trail")
+    for name, batch in _untold_batches(connection):
+        broken.add(None, f"{name} of batch {batch} have no entry: they were added past the trail")
     if not noted_is_there:
         broken.add(
             None, f"the noted head {noted_head} is no longer in the chain: the newest entries were cut off or redone"
@@ -228,6 +275,10 @@ def _compare_rows(connection: Connection, chunk: Sequence[RowMapping], broken: _
             batch = select(*TOLD_OF_TOMBSTONES).where(tombstones.c.batch == entry["sequence"])
             if digest(connection.execute(batch).mappings()) != entry["new"]["digest"]:
                 broken.add(entry["sequence"], "the tombstones that it tells of were altered or removed")
+        elif (batch_of := _BATCHES.get(entry["action"])) is not None:
+            rows_told = select(batch_of.table).where(batch_of == int(entry["subject"]))
+            if digest(connection.execute(rows_told).mappings()) != entry["new"]["digest"]:
+                broken.add(entry["sequence"], f"the {batch_of.table.name} that it tells of were altered or removed")
 
 
 def _keys(kind: type, subjects: list[str]) -> list[Any]:
@@ -241,11 +292,18 @@ def _untold_query(action: Action) -> Select[Any]:
     return select(key).where(covered.told, ~entry.exists())
 
 
-def _untold_batches(connection: Connection) -> Iterator[int]:
+def _untold_batches(connection: Connection) -> Iterator[tuple[str, int]]:
     entry = select(audit.c.sequence).where(
         audit.c.sequence == tombstones.c.batch, audit.c.action == Action.ROWS_REMOVED.value
     )
-    yield from connection.execute(select(tombstones.c.batch).where(~entry.exists()).distinct()).scalars()
+    for batch in connection.execute(select(tombstones.c.batch).where(~entry.exists()).distinct()).scalars():
+        yield "tombstones", batch
+    for action, column in _BATCHES.items():
+        if action == Action.ASSUMPTIONS_ADOPTED:
+            continue  # what was not adopted was changed, and has an entry of its own
+        told = select(audit.c.sequence).where(audit.c.subject == cast(column, String), audit.c.action == action)
+        for batch in connection.execute(select(column).where(~told.exists()).distinct()).scalars():
+            yield column.table.name, batch
 
 
 def _hash(entry: Mapping[str, Any] | RowMapping) -> str:

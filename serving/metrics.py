@@ -113,12 +113,6 @@ def flag_reviews(connection: Connection) -> tuple[int, int, int, int]:
     )
 
 
-def review_seconds(connection: Connection) -> tuple[float | None, int]:
-    """Mean seconds that a person looked, and over how many reviews."""
-    mean, n = connection.execute(select(func.avg(reviews.c.seconds), func.count(reviews.c.seconds))).one()
-    return (None if mean is None else float(mean)), n
-
-
 def throughput(connection: Connection, since: datetime, until: datetime) -> ThroughputMetrics:
     """Lines by name. Parts per hour counts from the line's first frame of the period (one minute at least) to its end."""
     frames, parts = frames_by_line(connection, since, until), parts_by_line(connection, since, until)

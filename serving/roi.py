@@ -1,288 +1,279 @@
-"""Return on investment: typed assumptions, the same formulas for what is assumed and for what was measured here."""
+"""Return on investment: the plant's assumptions with what was measured in their place, beside the case study."""
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Literal
 
-import numpy_financial
-from pydantic import Field
 from sqlalchemy import Connection
 
-from data.config import ConfigModel, load_config
-from serving.metrics import flag_reviews, review_seconds
-from serving.schema import RoiInput, RoiLine, RoiReport, RoiScenario, Text
+from serving.assumptions import Assumption, Assumptions, Inputs, current, set_at, version_of
+from serving.measured import Measurement, measure, text
+from serving.odds import Uncertain, odds
+from serving.payoff import MONTHS, Payoff, payoff
+from serving.roi_schema import (
+    Alternative,
+    CashFlow,
+    Category,
+    Contradiction,
+    Copq,
+    RoiInput,
+    RoiLine,
+    RoiReport,
+    RoiScenario,
+)
+from serving.schema import Text
 
-_MONTHS = 12
-
-
-class Assumption(ConfigModel):
-    """One number with its unit and where it comes from."""
-
-    value: float = Field(ge=0)
-    unit: Text
-    source: Text
-    kind: Literal["assumed", "measured"]
-
-
-class Inputs(ConfigModel):
-    """What the formulas need. Rates are shares in 0..1; money is in the file's currency."""
-
-    lines: Assumption
-    hours_per_line: Assumption
-    cycle_before: Assumption
-    cycle_after: Assumption
-    line_hour_cost: Assumption
-    defective_rate: Assumption
-    escape_rate_before: Assumption
-    escape_rate_after: Assumption
-    escape_cost: Assumption
-    false_call_rate_before: Assumption
-    false_call_rate_after: Assumption
-    review_minutes: Assumption
-    wage: Assumption
-    internal_failure_cost: Assumption
-    ramp_months: Assumption
-    development: Assumption
-    implementation: Assumption
-    run: Assumption
-    discount_rate: Assumption
-    years: Assumption
+Name = Literal["case_study", "measured", "what_if"]
 
 
-class Assumptions(ConfigModel):
-    """An assumptions file."""
-
-    currency: str = Field(min_length=1)
-    inputs: Inputs
-
-
-def read_assumptions(path: Path) -> Assumptions:
-    """Raises InputError naming the file and the key at fault."""
-    return load_config(path, Assumptions)
-
-
-def report(connection: Connection, assumptions: Assumptions, enough: int) -> RoiReport:
+def report(connection: Connection, given: Assumptions, enough: int) -> RoiReport:
     """Both scenarios; a measured value takes an assumption's place once it rests on `enough` observations."""
-    measured, notes = _measure(connection, assumptions.inputs, enough)
+    plant, measured = current(connection, given).inputs, measure(connection, enough)
+    changed = set_at(connection)
+    mine = scenario("measured", plant, measured.inputs)
+    for item in mine.inputs:
+        item.version, item.changed_at, item.reason = changed[item.key]
+    notes = [*measured.notes]
+    if not any(key.endswith("_before") for key in measured.inputs):
+        notes.append(
+            text(
+                "The rates before the system are assumptions: a baseline must be measured before the system is switched on.",
+                "導入前的比率都是假設：必須在系統啟用之前先量測基準。",
+            )
+        )
     return RoiReport(
-        currency=assumptions.currency,
+        name=given.name,
+        currency=given.currency,
         computed_at=datetime.now(UTC),
-        case_study=scenario("case_study", assumptions.inputs, {}),
-        measured=scenario("measured", assumptions.inputs, measured),
+        version=version_of(connection),
+        case_study=scenario("case_study", given.inputs, {}),
+        measured=mine,
+        contradictions=_contradictions(plant, measured.inputs, measured.at_least),
         notes=notes,
     )
 
 
-def scenario(name: Literal["case_study", "measured"], inputs: Inputs, measured: Mapping[str, RoiInput]) -> RoiScenario:
-    """The figures for `inputs`, with the measured ones put in their place.
+def what_if(connection: Connection, given: Assumptions, enough: int, values: Mapping[str, float]) -> RoiScenario:
+    """The plant's scenario with other values, which count before measured ones too. Raises a 422 problem for a wrong one."""
+    plant = current(connection, given).inputs.with_values(values)
+    measured = measure(connection, enough).inputs
+    return scenario("what_if", plant, {key: one for key, one in measured.items() if key not in values})
 
-    Volume is held at what the lines make today, so a faster cycle saves line hours. Escapes avoided = volume x defective
-    rate x (escape rate before - after). Benefits ramp up linearly over `ramp_months`; development and implementation are
-    paid at once, running costs evenly. NPV discounts whole years (numpy-financial).
-    """
-    given = {key: _input(key, assumption, measured) for key, assumption in inputs}
-    value = {key: item.value for key, item in given.items()}
-    volume = value["lines"] * value["hours_per_line"] * 3600 / value["cycle_before"]
-    hours_saved = volume * (value["cycle_before"] - value["cycle_after"]) / 3600
-    escapes_before = volume * value["defective_rate"] * value["escape_rate_before"]
-    avoided = escapes_before - volume * value["defective_rate"] * value["escape_rate_after"]
-    false_calls_fewer = volume * (value["false_call_rate_before"] - value["false_call_rate_after"])
-    share = _first_year_share(value["ramp_months"])
 
-    def benefit(
-        key: str, category: Literal["efficiency", "cost", "quality"], run_rate: float, formula: Text
-    ) -> RoiLine:
-        return RoiLine(key=key, category=category, run_rate=run_rate, first_year=run_rate * share, formula=formula)
-
-    benefits = [
-        benefit(
-            "escapes_avoided",
-            "quality",
-            avoided * value["escape_cost"],
-            _text(
-                f"{avoided:,.0f} escapes avoided x {value['escape_cost']:,.2f}",
-                f"減少漏檢 {avoided:,.0f} 件 x {value['escape_cost']:,.2f}",
-            ),
-        ),
-        benefit(
-            "line_hours_saved",
-            "cost",
-            hours_saved * value["line_hour_cost"],
-            _text(
-                f"{hours_saved:,.0f} line hours saved x {value['line_hour_cost']:,.2f}",
-                f"節省產線工時 {hours_saved:,.0f} 小時 x {value['line_hour_cost']:,.2f}",
-            ),
-        ),
-        benefit(
-            "false_calls_fewer",
-            "efficiency",
-            false_calls_fewer * value["review_minutes"] / 60 * value["wage"],
-            _text(
-                f"{false_calls_fewer:,.0f} false calls fewer x {value['review_minutes']:,.2f} min x {value['wage']:,.2f} an hour",
-                f"減少誤判 {false_calls_fewer:,.0f} 件 x {value['review_minutes']:,.2f} 分鐘 x 每小時 {value['wage']:,.2f}",
-            ),
-        ),
-        benefit(
-            "caught_in_house",
-            "cost",
-            -avoided * value["internal_failure_cost"],
-            _text(
-                f"-{avoided:,.0f} defects now scrapped or reworked x {value['internal_failure_cost']:,.2f}",
-                f"-{avoided:,.0f} 件缺陷改在廠內報廢或重工 x {value['internal_failure_cost']:,.2f}",
-            ),
-        ),
-    ]
-    once_text = _text("once", "一次性")
-    costs = [
-        RoiLine(
-            key="development",
-            category="development",
-            run_rate=0,
-            first_year=value["development"],
-            formula=once_text,
-        ),
-        RoiLine(
-            key="implementation",
-            category="implementation",
-            run_rate=0,
-            first_year=value["implementation"],
-            formula=once_text,
-        ),
-        RoiLine(
-            key="run",
-            category="run",
-            run_rate=value["run"],
-            first_year=value["run"],
-            formula=_text("every year", "每年"),
-        ),
-    ]
-    run_rate = sum(line.run_rate for line in benefits)
-    first_year_benefit = sum(line.first_year for line in benefits)
-    first_year_cost = sum(line.first_year for line in costs)
-    once = value["development"] + value["implementation"]
-    flows = [-once, first_year_benefit - value["run"], *[run_rate - value["run"]] * (int(value["years"]) - 1)]
+def scenario(name: Name, inputs: Inputs, measured: Mapping[str, Measurement]) -> RoiScenario:
+    """The figures for `inputs`, with the measured ones put in their place."""
+    uncertain = uncertain_inputs(inputs, measured)
+    result = payoff({key: one.value for key, one in uncertain.items()})
+    benefits = _benefits(result, uncertain, measured)
+    first_year_cost, escapes_before = float(result.first_year_cost), float(result.escapes_before)
+    external = float(result.benefits["escapes_avoided"] * result.first_year_share)
+    good = float(result.volume - result.defective)
     return RoiScenario(
         name=name,
-        defect_reduction=avoided / escapes_before if escapes_before else 0.0,
-        escape_savings=benefits[0].run_rate,
-        throughput_gain=value["cycle_before"] / value["cycle_after"] - 1,
+        defect_reduction=1 - float(result.escapes_after) / escapes_before if escapes_before else 0.0,
+        escape_savings=float(result.benefits["escapes_avoided"]),
+        throughput_gain=uncertain["cycle_before"].value / uncertain["cycle_after"].value - 1,
+        outgoing_ppm_before=_ppm(escapes_before, good),
+        outgoing_ppm_after=_ppm(float(result.escapes_after), good),
         benefits=benefits,
-        costs=costs,
-        first_year_benefit=first_year_benefit,
+        costs=_costs(result, measured),
+        copq=_copq(result, uncertain),
+        first_year_benefit=float(result.first_year_benefit),
         first_year_cost=first_year_cost,
-        first_year_roi=(first_year_benefit - first_year_cost) / first_year_cost,
-        payback_months=_payback(once, run_rate / _MONTHS, value["run"] / _MONTHS, value["ramp_months"]),
-        npv=float(numpy_financial.npv(value["discount_rate"], flows)),
-        inputs=list(given.values()),
+        first_year_roi=float(result.first_year_roi),
+        payback_months=result.payback_months,
+        npv=float(result.npv),
+        irr=result.irr,
+        cash_flow=_cash_flow(result),
+        alternatives=[
+            Alternative(key="external_only", first_year_roi=external / first_year_cost - 1),
+            Alternative(key="full_run_rate", first_year_roi=float(result.run_rate) / first_year_cost - 1),
+        ],
+        odds=odds(uncertain),
+        inputs=[_input(key, assumption, uncertain[key], measured.get(key)) for key, assumption in inputs],
     )
 
 
-def _input(key: str, assumption: Assumption, measured: Mapping[str, RoiInput]) -> RoiInput:
-    return measured.get(key) or RoiInput(
-        key=key,
-        n=None,
-        assumed_value=assumption.value,
-        value=assumption.value,
-        unit=assumption.unit,
-        source=assumption.source,
-        kind=assumption.kind,
-    )
+def uncertain_inputs(inputs: Inputs, measured: Mapping[str, Measurement]) -> dict[str, Uncertain]:
+    """Every number with its spread, the measured ones in their place."""
+    found = {}
+    for key, assumption in inputs:
+        chosen: Assumption | Measurement = measured.get(key, assumption)
+        found[key] = Uncertain(chosen.value, chosen.spread, assumption.least, assumption.most)
+    return found
 
 
-def _first_year_share(ramp_months: float) -> float:
-    """Share of a year's run rate that a linear ramp from zero realises in the first twelve months."""
-    if ramp_months <= _MONTHS:
-        return 1 - ramp_months / (2 * _MONTHS)
-    return _MONTHS / (2 * ramp_months)
+_RESTS_ON = {
+    "escapes_avoided": ("quality", ("escape_rate_before", "escape_rate_after", "defective_rate", "escape_cost")),
+    "line_hours_saved": ("cost", ("cycle_before", "cycle_after", "line_hour_cost")),
+    "false_calls_fewer": ("efficiency", ("false_call_rate_before", "false_call_rate_after", "review_minutes", "wage")),
+    "rework_avoided": ("efficiency", ("rework_avoided", "rework_cost")),
+    "extra_units_sold": ("revenue", ("extra_units_sold", "unit_margin")),
+    "customers_kept": ("revenue", ("retained_margin",)),
+    "caught_in_house": ("cost", ("escape_rate_before", "escape_rate_after", "internal_failure_cost")),
+}
 
 
-def _payback(once: float, monthly: float, run: float, ramp: float) -> float | None:
-    """Months until the cumulative cash flow is back at zero for good; None when it never is.
-
-    Within the ramp it is monthly t^2 / (2 ramp) - run t - once, after it linear.
-    """
-    if ramp > 0 and monthly > 0:
-        within = (run + math.sqrt(run**2 + 2 * monthly / ramp * once)) * ramp / monthly
-        if within <= ramp:
-            return within
-    if monthly <= run:
-        return None
-    return (once + monthly * ramp / 2) / (monthly - run)
-
-
-def _measure(connection: Connection, inputs: Inputs, enough: int) -> tuple[dict[str, RoiInput], list[Text]]:
-    inspected, flagged, confirmed, false_calls = flag_reviews(connection)
-    seconds, timed = review_seconds(connection)
-    reviewed = confirmed + false_calls
-    measured: dict[str, RoiInput] = {}
-    notes = [
-        _text(
-            "Escapes are not measured until passed parts are audited: both escape rates, and the savings from them, "
-            "are assumptions.",
-            "尚未抽查判定合格的零件，因此無法實測漏檢：前後兩個漏檢率及其節省金額都是假設。",
+def _benefits(result: Payoff, inputs: Mapping[str, Uncertain], measured: Mapping[str, Measurement]) -> list[RoiLine]:
+    value = {key: one.value for key, one in inputs.items()}
+    avoided = float(result.escapes_before - result.escapes_after)
+    hours, calls = float(result.hours_saved), float(result.false_calls_fewer)
+    formulas = {
+        "escapes_avoided": text(
+            f"{avoided:,.0f} escapes avoided x {value['escape_cost']:,.2f}",
+            f"減少漏檢 {avoided:,.0f} 件 x {value['escape_cost']:,.2f}",
         ),
-        _text(
-            "The rates before the system are assumptions: a baseline must be measured before the system is switched on.",
-            "導入前的比率都是假設：必須在系統啟用之前先量測基準。",
+        "line_hours_saved": text(
+            f"{hours:,.0f} line hours saved x {value['line_hour_cost']:,.2f}",
+            f"節省產線工時 {hours:,.0f} 小時 x {value['line_hour_cost']:,.2f}",
         ),
+        "false_calls_fewer": text(
+            f"{calls:,.0f} false calls fewer x {value['review_minutes']:,.2f} min x {value['wage']:,.2f} an hour",
+            f"減少誤判 {calls:,.0f} 件 x {value['review_minutes']:,.2f} 分鐘 x 每小時 {value['wage']:,.2f}",
+        ),
+        "rework_avoided": text(
+            f"{value['rework_avoided']:,.0f} parts not reworked x {value['rework_cost']:,.2f}",
+            f"免重工 {value['rework_avoided']:,.0f} 件 x {value['rework_cost']:,.2f}",
+        ),
+        "extra_units_sold": text(
+            f"{value['extra_units_sold']:,.0f} more parts sold x {value['unit_margin']:,.2f}",
+            f"增加銷售 {value['extra_units_sold']:,.0f} 件 x {value['unit_margin']:,.2f}",
+        ),
+        "customers_kept": text("margin of customers kept", "留住客戶的毛利"),
+        "caught_in_house": text(
+            f"-{avoided:,.0f} defects now scrapped or reworked x {value['internal_failure_cost']:,.2f}",
+            f"-{avoided:,.0f} 件缺陷改在廠內報廢或重工 x {value['internal_failure_cost']:,.2f}",
+        ),
+    }
+    attributed = value["attribution"]
+    if attributed != 1:
+        formulas = {
+            key: text(f"({one.en}) x {attributed:.0%}", f"（{one.zh_hant}）x {attributed:.0%}")
+            for key, one in formulas.items()
+        }
+    lines = []
+    for key, run_rate in result.benefits.items():
+        category, rests_on = _RESTS_ON[key]
+        lines.append(
+            RoiLine(
+                key=key,
+                category=_category(category),
+                run_rate=float(run_rate),
+                first_year=float(run_rate * result.first_year_share),
+                formula=formulas[key],
+                measured=any(one in measured for one in rests_on),
+            )
+        )
+    return lines
+
+
+def _category(name: str) -> Category:
+    match name:
+        case "quality" | "cost" | "efficiency" | "revenue":
+            return name
+    raise AssertionError(name)
+
+
+def _costs(result: Payoff, measured: Mapping[str, Measurement]) -> list[RoiLine]:
+    once, every = text("once", "一次性"), text("every year", "每年")
+    run = float(result.costs["run"])
+    development, implementation = float(result.costs["development"]), float(result.costs["implementation"])
+    kinds: list[tuple[Category, float, float, Text]] = [
+        ("development", 0, development, once),
+        ("implementation", 0, implementation, once),
+        ("run", run, run, every),
+    ]
+    return [
+        RoiLine(
+            key=kind, category=kind, run_rate=run_rate, first_year=first, formula=formula, measured=kind in measured
+        )
+        for kind, run_rate, first, formula in kinds
     ]
 
-    def put(key: str, value: float, source: Text, n: int) -> None:
-        assumption: Assumption = getattr(inputs, key)
-        measured[key] = RoiInput(
-            key=key,
-            value=value,
-            unit=assumption.unit,
-            kind="measured",
-            source=source,
-            n=n,
-            assumed_value=assumption.value,
-        )
 
-    if reviewed >= enough:
-        share = flagged / inspected / reviewed
-        put("false_call_rate_after", false_calls * share, _of(false_calls, "false", "件誤判", reviewed), reviewed)
-        notes.append(
-            _text(
-                f"{confirmed * share:.1%} of the inspected frames are confirmed or likely defects. This does not replace the "
-                f"assumed {inputs.defective_rate.value:.1%}: the savings would grow with it, though both escape rates are "
-                "assumptions.",
-                f"受檢影像中有 {confirmed * share:.1%} 為確認或可能的缺陷。此值不會取代假設的 {inputs.defective_rate.value:.1%}："
-                "否則節省金額會隨之放大，而前後兩個漏檢率仍是假設。",
+def _copq(result: Payoff, inputs: Mapping[str, Uncertain]) -> list[Copq]:
+    value = {key: one.value for key, one in inputs.items()}
+    volume, defective = float(result.volume), float(result.defective)
+    look = value["review_minutes"] / 60 * value["wage"]
+
+    def internal(escapes: float) -> float:
+        return (defective - escapes) * value["internal_failure_cost"]
+
+    before, after = float(result.escapes_before), float(result.escapes_after)
+    return [
+        Copq(category="prevention", before=0, after=float(result.costs["run"])),
+        Copq(
+            category="appraisal",
+            before=volume * value["false_call_rate_before"] * look,
+            after=volume * value["false_call_rate_after"] * look,
+        ),
+        Copq(category="internal_failure", before=internal(before), after=internal(after)),
+        Copq(category="external_failure", before=before * value["escape_cost"], after=after * value["escape_cost"]),
+    ]
+
+
+def _cash_flow(result: Payoff) -> list[CashFlow]:
+    run_rate, run = float(result.run_rate), float(result.costs["run"]) / MONTHS
+    cumulative = -float(result.once)
+    flows = [CashFlow(month=0, benefit=0, cost=float(result.once), cumulative=cumulative)]
+    for month in range(1, result.years * MONTHS + 1):
+        benefit = run_rate * float(result.share(month - 1, month))
+        cumulative += benefit - run
+        flows.append(CashFlow(month=month, benefit=benefit, cost=run, cumulative=cumulative))
+    return flows
+
+
+def _input(key: str, assumption: Assumption, uncertain: Uncertain, measured: Measurement | None) -> RoiInput:
+    low, high = uncertain.ends or (None, None)
+    return RoiInput(
+        key=key,
+        value=uncertain.value,
+        unit=assumption.unit,
+        kind=assumption.kind if measured is None else "measured",
+        source=assumption.source if measured is None else measured.source,
+        author=assumption.author,
+        n=None if measured is None else measured.n,
+        low=low,
+        high=high,
+        assumed_value=assumption.value,
+        least=assumption.least,
+        most=None if assumption.most == float("inf") else assumption.most,
+    )
+
+
+def _contradictions(
+    inputs: Inputs, measured: Mapping[str, Measurement], at_least: Mapping[str, Measurement]
+) -> list[Contradiction]:
+    found = []
+    for key, assumption in inputs:
+        one, bound = measured.get(key), at_least.get(key)
+        if one is not None and not one.low <= assumption.value <= one.high:
+            sentence = text(
+                f"is assumed to be {assumption.value:.4g}, but was measured as {one.value:.4g} "
+                f"(95 %: {one.low:.4g} to {one.high:.4g}, n = {one.n:,}); the measured value counts.",
+                f"假設為 {assumption.value:.4g}，實測為 {one.value:.4g}"
+                f"（95 %：{one.low:.4g} 至 {one.high:.4g}，n = {one.n:,}）；以實測值計算。",
             )
-        )
-        if reviewed < flagged:
-            notes.append(
-                _text(
-                    f"{reviewed} of {flagged} flagged frames are reviewed; the rest is taken to be like them, which holds "
-                    "only when they were not picked by how they look.",
-                    f"{flagged} 張待處理影像中已複判 {reviewed} 張；其餘視為與之相同，前提是沒有依外觀挑選。",
-                )
+            found.append(_contradiction(key, assumption, one, sentence))
+        elif one is None and bound is not None and assumption.value < bound.low:
+            sentence = text(
+                f"is assumed to be {assumption.value:.4g}, but confirmed defects alone are {bound.value:.4g} "
+                f"(95 %: from {bound.low:.4g}, n = {bound.n:,}). The assumption stays, because the savings would grow "
+                "with it while the escape rates are assumed; change it if it is wrong.",
+                f"假設為 {assumption.value:.4g}，但僅確認的缺陷就有 {bound.value:.4g}"
+                f"（95 %：至少 {bound.low:.4g}，n = {bound.n:,}）。"
+                "漏檢率仍為假設，採用實測會放大節省金額，故保留假設；若有誤請修改。",
             )
-    else:
-        notes.append(
-            _text(
-                f"The false-call rate is assumed: not enough reviews yet: n = {reviewed}, need {enough}.",
-                f"誤判率為假設：複判數量不足，目前 n = {reviewed}，需要 {enough}。",
-            )
-        )
-    if seconds is not None and timed >= enough:
-        put("review_minutes", seconds / 60, _text(f"mean of {timed} timed reviews", f"{timed} 次計時複判的平均"), timed)
-    else:
-        notes.append(
-            _text(
-                f"Review minutes are assumed: not enough timed reviews yet: n = {timed}, need {enough}.",
-                f"複判時間為假設：計時複判數量不足，目前 n = {timed}，需要 {enough}。",
-            )
-        )
-    return measured, notes
+            found.append(_contradiction(key, assumption, bound, sentence))
+    return found
 
 
-def _of(part: int, what: str, what_zh: str, reviewed: int) -> Text:
-    return _text(f"{part} {what} of {reviewed} reviewed flags", f"{reviewed} 件已複判中有 {part} {what_zh}")
+def _contradiction(key: str, assumption: Assumption, one: Measurement, sentence: Text) -> Contradiction:
+    return Contradiction(
+        key=key, assumed=assumption.value, measured=one.value, low=one.low, high=one.high, n=one.n, text=sentence
+    )
 
 
-def _text(en: str, zh_hant: str) -> Text:
-    return Text(en=en, zh_hant=zh_hant)
+def _ppm(escapes: float, good: float) -> float:
+    shipped = good + escapes
+    return 1e6 * escapes / shipped if shipped else 0.0

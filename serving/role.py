@@ -32,6 +32,8 @@ class Permission(StrEnum):
     """which model decides, and at which thresholds"""
     MEASURE = "measure"
     """quality, ROI, and the figures for Prometheus"""
+    PLAN = "plan"
+    """change what the return on investment rests on: assumptions, baselines, roll-outs, imported figures"""
     ALARMS = "alarms"
     """say that an alarm is known and what is done about it"""
     AUDIT = "audit"
@@ -49,6 +51,7 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.CAMERA: _EVERYBODY | {Permission.POST, Permission.ANSWER},
     Role.INSPECTOR: _READER | {Permission.REVIEW, Permission.ALARMS},
     Role.ENGINEER: _READER | {Permission.MODELS, Permission.ALARMS, Permission.AUDIT},
-    Role.MANAGER: _READER | {Permission.MEASURE, Permission.ALARMS, Permission.AUDIT, Permission.HOLDS},
+    Role.MANAGER: _READER
+    | {Permission.MEASURE, Permission.PLAN, Permission.ALARMS, Permission.AUDIT, Permission.HOLDS},
     Role.ADMIN: frozenset(Permission),
 }

@@ -306,55 +306,6 @@ class ThroughputMetrics(Message):
     reviews_per_hour: float
 
 
-class RoiInput(Message):
-    """One number that the ROI rests on: assumed (with its source) or measured here (with its n)."""
-
-    key: str
-    value: float
-    unit: Text
-    kind: Literal["assumed", "measured"]
-    source: Text
-    n: int | None = Field(description="how many observations a measured value rests on")
-    assumed_value: float = Field(description="what the assumptions file says, for comparison")
-
-
-class RoiLine(Message):
-    """One benefit or cost, in the report's currency a year; negative benefits are burdens."""
-
-    key: str
-    category: Literal["efficiency", "cost", "revenue", "quality", "development", "implementation", "run"]
-    run_rate: float
-    first_year: float
-    formula: Text
-
-
-class RoiScenario(Message):
-    """The figures for one set of inputs."""
-
-    name: Literal["case_study", "measured"]
-    defect_reduction: float = Field(description="relative change of escaped defects, 0.35 = 35 % fewer")
-    escape_savings: float = Field(description="currency a year at full run rate")
-    throughput_gain: float
-    benefits: list[RoiLine]
-    costs: list[RoiLine]
-    first_year_benefit: float
-    first_year_cost: float
-    first_year_roi: float = Field(description="(benefit - cost) / cost; 3.0 = 300 %")
-    payback_months: float | None
-    npv: float
-    inputs: list[RoiInput]
-
-
-class RoiReport(Message):
-    """The case study as its assumptions give it, and the same formulas with what was measured here put in their place."""
-
-    currency: str
-    computed_at: datetime
-    case_study: RoiScenario
-    measured: RoiScenario
-    notes: list[Text] = Field(description="what the figures cannot say yet, in plain sentences")
-
-
 class RecipeRef(Message):
     """Which recipe: a product at a station."""
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from data.bundle import check_provider
 from data.errors import BundleError
+from serving.assumptions import adopt, read_assumptions
 from serving.audit_trail import AuditWatch
 from serving.credentials import Credentials
 from serving.engine import Engine
@@ -21,7 +22,6 @@ from serving.oidc import IdentityProvider
 from serving.people import People
 from serving.repair import Repair
 from serving.retention import Retention
-from serving.roi import read_assumptions
 from serving.sessions import Sessions
 from serving.settings import Settings
 from serving.shadow import Shadow
@@ -83,6 +83,7 @@ class Service:
         """
         service = cls(settings, free)
         service.repair.begin()
+        service.adopt_assumptions()
         service.views.load(datetime.now(UTC))
         try:
             service.models.start()
@@ -95,6 +96,11 @@ class Service:
         service.audit_watch.start()
         service.retention.start()
         return service
+
+    def adopt_assumptions(self) -> None:
+        """Put the file's assumptions into a database that does not have them. Raises InputError for another currency."""
+        file = self.settings.roi_assumptions
+        self.store.submit(lambda connection: adopt(connection, self.assumptions, file)).result()
 
     @property
     def why_not_ready(self) -> str | None:

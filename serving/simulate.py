@@ -20,8 +20,9 @@ from rich.table import Table
 from data.catalog import Catalog, CatalogRow
 from data.errors import InputError
 from data.verdict import ReviewDecision, Verdict
+from serving.roi_schema import RoiReport
 from serving.role import Permission
-from serving.schema import Inspection, ReviewRequest, RoiReport, SessionInfo
+from serving.schema import Inspection, ReviewRequest, SessionInfo
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
 _LAST_TRIES = 10.0

@@ -446,3 +446,89 @@ Index(
     sqlite_where=shadow_inspections.c.verdict != shadow_inspections.c.active_verdict,
     postgresql_where=shadow_inspections.c.verdict != shadow_inspections.c.active_verdict,
 )
+
+# Every version of every number that the return on investment assumes; serving.assumptions.
+assumptions = Table(
+    "assumptions",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    # One a change; the numbers that came from the file together share one.
+    Column("version", Integer, nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("value", Float, nullable=False),
+    Column("unit", JSON, nullable=False),
+    Column("source", JSON, nullable=False),
+    Column("author", Name, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("spread", JSON(none_as_null=True)),
+    Column("person", Name, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("set_at", Utc, nullable=False),
+    Index(None, "key", "sequence"),
+    Index(None, "version"),
+)
+
+# Counts from outside or from before this system, a row for a line, product and day; of several, the last batch counts.
+history = Table(
+    "history",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("batch", Integer, nullable=False),
+    # Of the plant, as 2026-03-02.
+    Column("day", String(10), nullable=False),
+    Column("line", Name, nullable=False),
+    Column("product", Name, nullable=False),
+    Column("inspected", Integer, nullable=False),
+    Column("flagged", Integer),
+    Column("false_calls", Integer),
+    Column("confirmed", Integer),
+    Column("audited", Integer),
+    Column("audit_defects", Integer),
+    Column("escapes", Integer),
+    Index(None, "day", "line", "product"),
+    Index(None, "batch"),
+)
+
+# Frozen periods, with the counts that they had when they were frozen.
+baselines = Table(
+    "baselines",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Name, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("since", Utc, nullable=False),
+    Column("until", Utc, nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("frozen_at", Utc, nullable=False),
+)
+
+# From which day of the plant on the system decides on a line; of several for one line, the last counts.
+rollouts = Table(
+    "rollouts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("line", Name, nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("person", Name, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("set_at", Utc, nullable=False),
+    Index(None, "line", "set_at"),
+)
+
+# What is tracked and never summed into money, as it was imported.
+kpis = Table(
+    "kpis",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("batch", Integer, nullable=False),
+    Column("key", String(64), nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("value", Float, nullable=False),
+    Column("n", Integer),
+    Column("source", Text, nullable=False),
+    Index(None, "key", "day"),
+    Index(None, "batch"),
+)

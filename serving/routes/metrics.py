@@ -1,12 +1,12 @@
-"""Quality, throughput and what they are worth."""
+"""Quality and throughput."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from serving import metrics, roi
+from serving import metrics
 from serving.routes.parameters import Serving, Since, Until
-from serving.schema import Name, QualityMetrics, RoiReport, ThroughputMetrics
+from serving.schema import Name, QualityMetrics, ThroughputMetrics
 
 routes = APIRouter(tags=["metrics"])
 
@@ -29,10 +29,3 @@ def throughput_metrics(service: Serving, since: Since = None, until: Until = Non
     """Frames, parts, rate and latency of each line, and the pace of reviews; the last 24 hours unless told otherwise."""
     with service.store.reading() as connection:
         return metrics.throughput(connection, *metrics.period(since, until))
-
-
-@routes.get("/roi", operation_id="get_roi")
-def get_roi(service: Serving) -> RoiReport:
-    """What the system is worth: by the assumptions file, and with what was measured here in their place."""
-    with service.store.reading() as connection:
-        return roi.report(connection, service.assumptions, service.settings.enough_reviews)

@@ -48,6 +48,9 @@ PUT    /v1/reviews/{client_id}        . . i . . a
 GET    /v1/metrics/quality            . . . . m a
 GET    /v1/metrics/throughput         . . i e m a
 GET    /v1/roi                        . . . . m a
+POST   /v1/roi                        . . . . m a
+GET    /v1/roi/assumptions/{key}      . . . . m a
+PUT    /v1/roi/assumptions/{key}      . . . . m a
 GET    /v1/models                     . . i e m a
 POST   /v1/models                     . . . e . a
 GET    /v1/models/{version}/card      . . i e m a

@@ -1,0 +1,188 @@
+"""What goes over HTTP about baselines, roll-outs, imported history and what the change can be put down to."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Literal, Self
+
+from pydantic import Field, NonNegativeInt, model_validator
+
+from data.config import ConfigModel
+from serving.schema import Message, Name, Rate, Reason, Text
+
+
+class HistoryRow(ConfigModel):
+    """What one line made of one product on one day of the plant, known from before this system or from outside it."""
+
+    day: date
+    line: str = Field(min_length=1, max_length=128)
+    product: str = Field(min_length=1, max_length=128)
+    inspected: NonNegativeInt
+    flagged: NonNegativeInt | None = Field(default=None, description="held for a person by whatever inspected then")
+    false_calls: NonNegativeInt | None = Field(default=None, description="flagged, and good after all")
+    confirmed: NonNegativeInt | None = Field(default=None, description="flagged, and truly defective")
+    audited: NonNegativeInt | None = Field(
+        default=None, description="passed parts, drawn at random and looked at again"
+    )
+    audit_defects: NonNegativeInt | None = Field(default=None, description="of these, truly defective")
+    escapes: NonNegativeInt | None = Field(
+        default=None, description="came back from the field, by the day of manufacture"
+    )
+
+    @model_validator(mode="after")
+    def _parts_of_a_whole(self) -> Self:
+        for part, whole in (
+            ("flagged", "inspected"),
+            ("false_calls", "flagged"),
+            ("confirmed", "flagged"),
+            ("audited", "inspected"),
+            ("audit_defects", "audited"),
+            ("escapes", "inspected"),
+        ):
+            less, more = getattr(self, part), getattr(self, whole)
+            if less is not None and more is not None and less > more:
+                raise ValueError(f"{part} is {less}, more than {whole}, {more}")
+        if self.audit_defects is not None and self.audited is None:
+            raise ValueError("audit_defects without audited: of how many parts?")
+        return self
+
+
+class Imported(Message):
+    """What an import added."""
+
+    rows: int
+    first_day: date
+    last_day: date
+
+
+class BaselineKind(StrEnum):
+    """Where a baseline's figures come from."""
+
+    HISTORY = "HISTORY"
+    """imported counts of days before the system"""
+    SESSION = "SESSION"
+    """inspections recorded here while the old way still decided, with people looking at the flags as always"""
+    SHADOW = "SHADOW"
+    """the frames of a shadow run: what decided then is the baseline of what ran silently beside it"""
+
+
+class FreezeBaseline(Message):
+    """Days of the plant, the last one included. A shadow run brings its own days."""
+
+    name: Name
+    kind: BaselineKind
+    first_day: date | None = None
+    last_day: date | None = None
+    shadow: int | None = Field(default=None, description="number of the shadow run, for SHADOW alone")
+    person: Name
+    reason: Reason
+
+    @model_validator(mode="after")
+    def _a_period(self) -> Self:
+        if self.kind is BaselineKind.SHADOW:
+            if self.shadow is None or self.first_day is not None or self.last_day is not None:
+                raise ValueError("a SHADOW baseline needs the shadow run, and takes its days")
+            return self
+        if self.first_day is None or self.last_day is None:
+            raise ValueError("first_day and last_day are missing: a baseline is of a period")
+        if self.first_day > self.last_day:
+            raise ValueError(f"first_day: {self.first_day} is after last_day, {self.last_day}")
+        return self
+
+
+class LineCounts(Message):
+    """Counts of one product on one line, summed over a period. What nobody counted is null."""
+
+    line: str
+    product: str
+    inspected: int
+    flagged: int | None
+    reviewed: int | None = Field(description="flagged parts that a person decided as defect or false call")
+    false_calls: int | None
+    confirmed: int | None
+    audited: int | None
+    audit_defects: int | None
+    escapes: int | None
+
+
+class Baseline(Message):
+    """A frozen period: its figures stay what they were when it was frozen."""
+
+    id: str
+    name: str
+    kind: BaselineKind
+    since: datetime
+    until: datetime
+    counts: list[LineCounts]
+    person: str
+    reason: str
+    frozen_at: datetime
+
+
+class Change(Message):
+    """One rate before and after on the same lines and products; relative is after / before - 1, with its 95 % interval."""
+
+    key: Literal["false_call_rate", "escape_rate", "returns_rate", "caught_rate"]
+    before: Rate
+    after: Rate
+    relative: float | None
+    low: float | None
+    high: float | None
+
+
+class Comparison(Message):
+    """A frozen baseline against a later period, like for like."""
+
+    baseline: Baseline
+    since: datetime
+    until: datetime
+    after_from: Literal["measured", "history"]
+    lines: list[str] = Field(description="in both periods; only these are compared")
+    changes: list[Change]
+    caveats: list[Text] = Field(description="what these data cannot support, in plain sentences")
+
+
+class RolloutRequest(Message):
+    """From this day of the plant on, the system decides on the line."""
+
+    line: Name
+    day: date
+    person: Name
+    reason: Reason
+
+
+class Rollout(Message):
+    id: str
+    line: str
+    day: date
+    person: str
+    reason: str
+    set_at: datetime
+
+
+class PanelPoint(Message):
+    """One line in one week."""
+
+    line: str
+    week: date = Field(description="its Monday")
+    count: int
+    exposure: int
+    treated: bool
+
+
+class Attribution(Message):
+    """Staggered difference-in-differences: what the lines changed more than those that did not have the system yet."""
+
+    outcome: Literal["escapes", "false_calls", "confirmed"]
+    lines: int
+    weeks: int
+    effect: float | None = Field(description="relative change that goes with the system, -0.35 = 35 % fewer")
+    low: float | None = Field(description="95 % interval")
+    high: float | None
+    p_value: float | None = Field(
+        description="randomisation inference: share of the possible orders of roll-out with at least as strong a change"
+    )
+    orders: int = Field(description="different orders of roll-out that were possible")
+    tried: int = Field(description="orders that were tried; all of them, or a random sample")
+    before_after: float | None = Field(description="the naive change of the lines with the system, for comparison")
+    points: list[PanelPoint]
+    caveats: list[Text]

@@ -1,0 +1,123 @@
+"""What this plant measured, in the words of the return on investment: the one place where quality figures become inputs."""
+
+from dataclasses import dataclass, field
+from math import sqrt
+
+from sqlalchemy import Connection, func, select
+from statsmodels.stats.proportion import proportion_confint
+
+from serving.metrics import flag_reviews
+from serving.schema import Text
+from serving.spread import Normal, Proportion, Spread
+from serving.tables import reviews
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measured number with its 95 % interval, and how it is spread."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    spread: Spread
+    source: Text
+
+
+@dataclass(frozen=True)
+class Measured:
+    """By input key: what takes an assumption's place, and what only speaks for or against one."""
+
+    inputs: dict[str, Measurement] = field(default_factory=dict)
+    at_least: dict[str, Measurement] = field(default_factory=dict)
+    """lower bounds: the true value may be larger, but hardly smaller"""
+    notes: list[Text] = field(default_factory=list)
+
+
+def measure(connection: Connection, enough: int) -> Measured:
+    """Everything that rests on at least `enough` observations; what does not is told in the notes."""
+    measured = Measured()
+    _flags(connection, enough, measured)
+    _review_minutes(connection, enough, measured)
+    measured.notes.append(
+        text(
+            "Escapes are not measured until passed parts are audited: both escape rates, and the savings from them, "
+            "are assumptions.",
+            "尚未抽查判定合格的零件，因此無法實測漏檢：前後兩個漏檢率及其節省金額都是假設。",
+        )
+    )
+    return measured
+
+
+def share(hits: int, n: int, source: Text, factor: float = 1.0) -> Measurement:
+    """A measured share of `factor` at most, with its Clopper-Pearson interval (95 %)."""
+    low, high = proportion_confint(hits, n, alpha=0.05, method="beta")
+    return Measurement(
+        value=factor * hits / n,
+        low=factor * float(low),
+        high=factor * float(high),
+        n=n,
+        spread=Proportion(hits=hits, n=n, factor=factor),
+        source=source,
+    )
+
+
+def _flags(connection: Connection, enough: int, measured: Measured) -> None:
+    inspected, flagged, confirmed, false_calls = flag_reviews(connection)
+    reviewed = confirmed + false_calls
+    if reviewed < enough:
+        measured.notes.append(
+            text(
+                f"The false-call rate is assumed: not enough reviews yet: n = {reviewed}, need {enough}.",
+                f"誤判率為假設：複判數量不足，目前 n = {reviewed}，需要 {enough}。",
+            )
+        )
+        return
+    flag_share = flagged / inspected
+    false_source = text(
+        f"{false_calls} false of {reviewed} reviewed flags", f"{reviewed} 件已複判中有 {false_calls} 件誤判"
+    )
+    measured.inputs["false_call_rate_after"] = share(false_calls, reviewed, false_source, flag_share)
+    confirmed_source = text(
+        f"{confirmed} confirmed of {reviewed} reviewed flags", f"{reviewed} 件已複判中有 {confirmed} 件確認"
+    )
+    measured.at_least["defective_rate"] = share(confirmed, reviewed, confirmed_source, flag_share)
+    if reviewed < flagged:
+        measured.notes.append(
+            text(
+                f"{reviewed} of {flagged} flagged frames are reviewed; the rest is taken to be like them, which holds "
+                "only when they were not picked by how they look.",
+                f"{flagged} 張待處理影像中已複判 {reviewed} 張；其餘視為與之相同，前提是沒有依外觀挑選。",
+            )
+        )
+
+
+def _review_minutes(connection: Connection, enough: int, measured: Measured) -> None:
+    seconds = reviews.c.seconds
+    mean, mean_square, n = connection.execute(
+        select(func.avg(seconds), func.avg(seconds * seconds), func.count(seconds))
+    ).one()
+    if n < max(enough, 2):
+        measured.notes.append(
+            text(
+                f"Review minutes are assumed: not enough timed reviews yet: n = {n}, need {enough}.",
+                f"複判時間為假設：計時複判數量不足，目前 n = {n}，需要 {enough}。",
+            )
+        )
+        return
+    value = float(mean) / 60
+    # a standard error of exactly 0 (all the same) would be no distribution
+    error = max(sqrt(max(float(mean_square) - float(mean) ** 2, 0.0) / (n - 1)) / 60, 1e-9)
+    measured.inputs["review_minutes"] = Measurement(
+        value=value,
+        low=max(0.0, value - 1.96 * error),
+        high=value + 1.96 * error,
+        n=n,
+        spread=Normal(sd=error),
+        source=text(f"mean of {n} timed reviews", f"{n} 次計時複判的平均"),
+    )
+
+
+def text(en: str, zh_hant: str) -> Text:
+    """A sentence in both languages."""
+    return Text(en=en, zh_hant=zh_hant)

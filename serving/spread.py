@@ -1,0 +1,71 @@
+"""How far a number may be off: distributions by their quantile function, so that any of them can be sampled in strata."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, FiniteFloat
+from scipy import stats
+
+from data.config import ConfigModel
+
+Floats = NDArray[np.float64]
+
+
+class Triangular(ConfigModel):
+    """From `low` to `high`, most likely at the number itself."""
+
+    kind: Literal["triangular"] = "triangular"
+    low: FiniteFloat
+    high: FiniteFloat
+
+    def quantile(self, share: Floats, value: float) -> Floats:
+        """What the number is at these shares (0..1) of its distribution."""
+        width = self.high - self.low
+        if width == 0:
+            return np.full_like(share, value)
+        quantiles: Floats = stats.triang.ppf(share, (value - self.low) / width, self.low, width)
+        return quantiles
+
+
+class Lognormal(ConfigModel):
+    """Off by a factor; the number itself is the median (ratios and rates) or the mean (money, which adds up)."""
+
+    kind: Literal["lognormal"] = "lognormal"
+    log_sd: float = Field(gt=0, le=3)
+    centre: Literal["median", "mean"]
+
+    def quantile(self, share: Floats, value: float) -> Floats:
+        """What the number is at these shares (0..1) of its distribution."""
+        shift = self.log_sd**2 / 2 if self.centre == "mean" else 0.0
+        quantiles: Floats = value * np.exp(self.log_sd * stats.norm.ppf(share) - shift)
+        return quantiles
+
+
+class Normal(ConfigModel):
+    """A measured mean with its standard error."""
+
+    kind: Literal["normal"] = "normal"
+    sd: float = Field(gt=0)
+
+    def quantile(self, share: Floats, value: float) -> Floats:
+        """What the number is at these shares (0..1) of its distribution."""
+        quantiles: Floats = stats.norm.ppf(share, value, self.sd)
+        return quantiles
+
+
+class Proportion(ConfigModel):
+    """A measured share: Jeffreys' posterior of `hits` among `n`, scaled by `factor` where only a part could have been hit."""
+
+    kind: Literal["proportion"] = "proportion"
+    hits: int = Field(ge=0)
+    n: int = Field(gt=0)
+    factor: float = Field(default=1.0, gt=0)
+
+    def quantile(self, share: Floats, value: float) -> Floats:  # noqa: ARG002 - the counts give the value
+        """What the number is at these shares (0..1) of its distribution."""
+        posterior: Floats = self.factor * stats.beta.ppf(share, self.hits + 0.5, self.n - self.hits + 0.5)
+        return posterior
+
+
+Spread = Annotated[Triangular | Lognormal | Normal | Proportion, Field(discriminator="kind")]
