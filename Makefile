@@ -63,8 +63,8 @@ mlflow: setup ## the MLflow UI on 127.0.0.1:5000
 	mkdir -p var
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --workers 1 --backend-store-uri sqlite:///var/mlflow.db
 
-report: setup ## the ROI report of the running server
-	$(RUN) serving report
+report: setup ## the report of the running server into var/reports: PERIOD=2026-W47 or 2026-11, by default this month
+	$(RUN) serving report $(if $(PERIOD),--period $(PERIOD))
 
 check: setup ## ruff, mypy, import-linter, biome, tsc
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 import json
 import sys
 import threading
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,7 @@ from serving.simulate import Simulation, print_roi, print_summary, simulate_line
 
 # Loading, warming and comparing a large model on a busy machine.
 _PROMOTE_SECONDS = 120
+_REPORT_SECONDS = 60
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(keys, name="key")
@@ -186,13 +188,32 @@ def _ask(method: str, address: str, key: str | None, **content: Any) -> bytes:
 
 
 @app.command()
-def report(url: str = "http://127.0.0.1:8000", key: Key = None) -> None:
-    """Print the ROI of a running server: the case study, and with what was measured there."""
-    try:
-        answer = httpx.get(f"{url}/v1/roi", headers=authorization(key))
-    except httpx.HTTPError as error:
-        raise InputError(f"{url} does not answer ({error}); start it with `make serve`") from error
-    print_roi(RoiReport.model_validate_json(_content(answer)), Console())
+def report(
+    period: Annotated[
+        str | None, typer.Option(help="a week such as 2026-W47 or a month such as 2026-11; the present month")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="directory for the pages and Excel files")] = Path("var/reports"),
+    url: str = "http://127.0.0.1:8000",
+    key: Key = None,
+) -> None:
+    """Write the report of a period, as a page and an Excel file in both languages, and print the ROI of a running server."""
+    period = period or f"{datetime.now().astimezone():%Y-%m}"
+
+    def asked(path: str, **query: str) -> bytes:
+        try:
+            answer = httpx.get(f"{url}{path}", params=query, headers=authorization(key), timeout=_REPORT_SECONDS)
+        except httpx.HTTPError as error:
+            raise InputError(f"{url} does not answer ({error}); start it with `make serve`") from error
+        return _content(answer)
+
+    console = Console()
+    print_roi(RoiReport.model_validate_json(asked("/v1/roi")), console)
+    out.mkdir(parents=True, exist_ok=True)
+    for language in ("en", "zh-Hant"):
+        for kind in ("html", "xlsx"):
+            file = out / f"report-{period}-{language}.{kind}"
+            file.write_bytes(asked(f"/v1/reports/{period}", format=kind, language=language))
+            console.print(f"written: {file}", soft_wrap=True)
 
 
 @app.command()

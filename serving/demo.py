@@ -36,6 +36,7 @@ def run_demo(bundle: Path, catalogs: Path, place: Path, seconds: float | None, c
         f"bundle={json.dumps(str(bundle))}",
         f"database_url={json.dumps(f'sqlite:///{place}/qc.db')}",
         f"images={json.dumps(str(place / 'images'))}",
+        "roi_candidates=configs/roi/candidates.yaml",
     ]
     settings = load_settings(overrides=overrides)
     url = f"http://{settings.host}:{settings.port}"

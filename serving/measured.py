@@ -6,10 +6,12 @@ from math import sqrt
 from sqlalchemy import Connection, func, select
 from statsmodels.stats.proportion import proportion_confint
 
+from serving.baselines import changes_between, list_all
 from serving.metrics import flag_reviews
-from serving.schema import Text
+from serving.schema import Rate, Text
 from serving.spread import Normal, Proportion, Spread
 from serving.tables import reviews
+from serving.wording import text
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class Measured:
     inputs: dict[str, Measurement] = field(default_factory=dict)
     at_least: dict[str, Measurement] = field(default_factory=dict)
     """lower bounds: the true value may be larger, but hardly smaller"""
+    beside: dict[str, Measurement] = field(default_factory=dict)
+    """measured before the system, without a counterpart measured since: to compare, not to count with"""
     notes: list[Text] = field(default_factory=list)
 
 
@@ -39,6 +43,7 @@ def measure(connection: Connection, enough: int) -> Measured:
     measured = Measured()
     _flags(connection, enough, measured)
     _review_minutes(connection, enough, measured)
+    _baseline(connection, enough, measured)
     measured.notes.append(
         text(
             "Escapes are not measured until passed parts are audited: both escape rates, and the savings from them, "
@@ -92,6 +97,25 @@ def _flags(connection: Connection, enough: int, measured: Measured) -> None:
         )
 
 
+def _baseline(connection: Connection, enough: int, measured: Measured) -> None:
+    """The newest baseline; a rate before counts where the same rate since is measured, or half the change would be guessed."""
+    baseline = next(iter(list_all(connection)), None)
+    if baseline is None:
+        return
+    changes: dict[str, Rate] = {change.key: change.before for change in changes_between(baseline.counts, [])}
+    source = text(f"baseline {baseline.name}", f"基準「{baseline.name}」")
+    for key, name in (("false_call_rate", "false_call_rate_before"), ("escape_rate", "escape_rate_before")):
+        rate = changes[key]
+        hits, n = rate.numerator, rate.denominator
+        if rate.value is None or hits is None or rate.low is None or rate.high is None or n < enough:
+            continue
+        found = Measurement(
+            value=rate.value, low=rate.low, high=rate.high, n=n, spread=Proportion(hits=hits, n=n), source=source
+        )
+        since = name.replace("_before", "_after")
+        (measured.inputs if since in measured.inputs else measured.beside)[name] = found
+
+
 def _review_minutes(connection: Connection, enough: int, measured: Measured) -> None:
     seconds = reviews.c.seconds
     mean, mean_square, n = connection.execute(
@@ -116,8 +140,3 @@ def _review_minutes(connection: Connection, enough: int, measured: Measured) -> 
         spread=Normal(sd=error),
         source=text(f"mean of {n} timed reviews", f"{n} 次計時複判的平均"),
     )
-
-
-def text(en: str, zh_hant: str) -> Text:
-    """A sentence in both languages."""
-    return Text(en=en, zh_hant=zh_hant)

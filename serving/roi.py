@@ -7,7 +7,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from serving.assumptions import Assumption, Assumptions, Inputs, current, set_at, version_of
-from serving.measured import Measurement, measure, text
+from serving.measured import Measured, Measurement, measure
 from serving.odds import Uncertain, odds
 from serving.payoff import MONTHS, Payoff, payoff
 from serving.roi_schema import (
@@ -22,6 +22,7 @@ from serving.roi_schema import (
     RoiScenario,
 )
 from serving.schema import Text
+from serving.wording import text
 
 Name = Literal["case_study", "measured", "what_if"]
 
@@ -48,7 +49,7 @@ def report(connection: Connection, given: Assumptions, enough: int) -> RoiReport
         version=version_of(connection),
         case_study=scenario("case_study", given.inputs, {}),
         measured=mine,
-        contradictions=_contradictions(plant, measured.inputs, measured.at_least),
+        contradictions=_contradictions(plant, measured),
         notes=notes,
     )
 
@@ -241,12 +242,10 @@ def _input(key: str, assumption: Assumption, uncertain: Uncertain, measured: Mea
     )
 
 
-def _contradictions(
-    inputs: Inputs, measured: Mapping[str, Measurement], at_least: Mapping[str, Measurement]
-) -> list[Contradiction]:
+def _contradictions(inputs: Inputs, measured: Measured) -> list[Contradiction]:
     found = []
     for key, assumption in inputs:
-        one, bound = measured.get(key), at_least.get(key)
+        one, bound, beside = (each.get(key) for each in (measured.inputs, measured.at_least, measured.beside))
         if one is not None and not one.low <= assumption.value <= one.high:
             sentence = text(
                 f"is assumed to be {assumption.value:.4g}, but was measured as {one.value:.4g} "
@@ -255,6 +254,15 @@ def _contradictions(
                 f"（95 %：{one.low:.4g} 至 {one.high:.4g}，n = {one.n:,}）；以實測值計算。",
             )
             found.append(_contradiction(key, assumption, one, sentence))
+        elif beside is not None and not beside.low <= assumption.value <= beside.high:
+            sentence = text(
+                f"is assumed to be {assumption.value:.4g}, but the baseline has {beside.value:.4g} "
+                f"(95 %: {beside.low:.4g} to {beside.high:.4g}, n = {beside.n:,}). The assumption stays until the same rate is "
+                "measured since, or half the change would be guessed.",
+                f"假設為 {assumption.value:.4g}，基準期為 {beside.value:.4g}"
+                f"（95 %：{beside.low:.4g} 至 {beside.high:.4g}，n = {beside.n:,}）。導入後尚未實測同一比率，故保留假設。",
+            )
+            found.append(_contradiction(key, assumption, beside, sentence))
         elif one is None and bound is not None and assumption.value < bound.low:
             sentence = text(
                 f"is assumed to be {assumption.value:.4g}, but confirmed defects alone are {bound.value:.4g} "

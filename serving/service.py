@@ -10,6 +10,7 @@ from data.bundle import check_provider
 from data.errors import BundleError
 from serving.assumptions import adopt, read_assumptions
 from serving.audit_trail import AuditWatch
+from serving.candidates import read_candidates
 from serving.credentials import Credentials
 from serving.engine import Engine
 from serving.events import Events
@@ -21,6 +22,8 @@ from serving.models import Models
 from serving.oidc import IdentityProvider
 from serving.people import People
 from serving.repair import Repair
+from serving.report_writer import ReportWriter
+from serving.reports import Plant
 from serving.retention import Retention
 from serving.sessions import Sessions
 from serving.settings import Settings
@@ -44,6 +47,7 @@ class Service:
         self.identity_provider = None if settings.oidc is None else IdentityProvider(settings.oidc)
         self.tracing = Tracing(settings.tracing)
         self.assumptions = read_assumptions(settings.roi_assumptions)
+        self.candidates = [] if settings.roi_candidates is None else read_candidates(settings.roi_candidates)
         self.images = ImageStore(settings.images)
         self.store = Store.open(settings.database_url)
         self.events = Events(self.gauges)
@@ -73,6 +77,7 @@ class Service:
         self.credentials = Credentials(self.store, settings.sessions)
         self.audit_watch = AuditWatch(self.store, self.gauges)
         self.retention = Retention(settings.retention, self.store, self.images, self.gauges)
+        self.report_writer = ReportWriter(settings.reports, self.store, lambda: self.plant)
 
     @classmethod
     def open(cls, settings: Settings, free: FreeBytes | None = None) -> Self:
@@ -95,12 +100,24 @@ class Service:
             log.error("not ready: no model for a recipe", product=product, station=station, cause=why)
         service.audit_watch.start()
         service.retention.start()
+        service.report_writer.start()
         return service
 
     def adopt_assumptions(self) -> None:
         """Put the file's assumptions into a database that does not have them. Raises InputError for another currency."""
         file = self.settings.roi_assumptions
         self.store.submit(lambda connection: adopt(connection, self.assumptions, file)).result()
+
+    @property
+    def plant(self) -> Plant:
+        """What reports need to know of this installation."""
+        return Plant(
+            zone=self.settings.zone,
+            given=self.assumptions,
+            enough_reviews=self.settings.enough_reviews,
+            candidates=self.candidates,
+            models=self.models.list(),
+        )
 
     @property
     def why_not_ready(self) -> str | None:
@@ -119,6 +136,7 @@ class Service:
         """Finish what is in progress: decisions first, then what is to be written."""
         self.audit_watch.close()
         self.retention.close()
+        self.report_writer.close()
         self.line.close()
         self.engine.close()
         self.shadow.close()

@@ -4,7 +4,8 @@ import ipaddress
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -199,6 +200,14 @@ class Reviewing(ConfigModel):
     )
 
 
+class Reports(ConfigModel):
+    """Reports that the server writes by itself, once a week or month is over."""
+
+    directory: Path | None = Field(default=None, description="where to write them; none: only when asked for")
+    every: tuple[Literal["week", "month"], ...] = ("week", "month")
+    languages: tuple[Literal["en", "zh-Hant"], ...] = ("en", "zh-Hant")
+
+
 class Settings(BaseSettings):
     """Everything that one server needs to know; paths are relative to the working directory."""
 
@@ -214,7 +223,15 @@ class Settings(BaseSettings):
     images: str = Field(
         default="var/images", description="a directory, or an object store URL such as s3://bucket/path"
     )
-    roi_assumptions: Path = Path("configs/roi/case_study.yaml")
+    roi_assumptions: Path = Field(
+        default=Path("configs/roi/case_study.yaml"),
+        description="the case study, and the first version of the plant's own numbers; later ones are in the database",
+    )
+    roi_candidates: Path | None = Field(
+        default=None, description="YAML or CSV of places where the next camera could stand"
+    )
+    time_zone: str = Field(default="UTC", description="the plant's, by which its days, weeks and months begin")
+    reports: Reports = Reports()
     largest_upload_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     most_pixels: int = Field(default=64_000_000, gt=0)
     deadline_seconds: float = Field(default=5.0, gt=0)
@@ -294,6 +311,20 @@ class Settings(BaseSettings):
         if not self.is_loopback and not self.hosts:
             raise ValueError(f"{reachable}: set hosts to the names that browsers and cameras call it by")
         return self
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{name} is no time zone; an IANA name such as Asia/Taipei is expected") from error
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The plant's time zone."""
+        return ZoneInfo(self.time_zone)
 
     @property
     def is_loopback(self) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Path, Query, Request
 
 from serving.schema import TEXT, Problem, UtcTime
 from serving.service import Service, service_of
@@ -16,3 +16,15 @@ Id = Annotated[str, Path(max_length=64, pattern=TEXT)]
 def problems(**meaning: str) -> dict[int | str, dict[str, Any]]:
     """For the OpenAPI document: `_404="No such part."` says when a route answers that status with a Problem."""
     return {int(status[1:]): {"model": Problem, "description": text} for status, text in meaning.items()}
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+CsvBody = Annotated[bytes, Depends(_body)]
+"""The body as it was sent; the route says `openapi_extra=CSV`."""
+
+CSV: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"text/csv": {"schema": {"type": "string"}}}},
+}

@@ -6,7 +6,7 @@ from alembic import op
 import serving.tables
 
 revision = "0012"
-down_revision = "0008"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,335 @@
+"""Frozen baselines, and what changed since: the same lines and products, rates with their denominators, and plain caveats."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import uuid_utils
+from numpy.typing import NDArray
+from sqlalchemy import Connection, insert, select
+
+from serving.audit import Action, append
+from serving.baseline_schema import (
+    Baseline,
+    BaselineKind,
+    Change,
+    Comparison,
+    FreezeBaseline,
+    LineCounts,
+    Rollout,
+    RolloutRequest,
+)
+from serving.metrics import rate_of
+from serving.past_counts import imported_counts, measured_counts, span
+from serving.plant_day import day_of
+from serving.problem import ProblemError
+from serving.schema import Rate, Text
+from serving.tables import baselines, rollouts, shadows
+from serving.wording import text
+
+_DRAWS = 40_000
+_SHORT = timedelta(days=14)
+_UNKNOWN_REVIEWS = "no flagged part of this period is reviewed"
+_UNKNOWN_AUDITS = "no passed part of this period was audited"
+_UNKNOWN_RETURNS = "no field returns of this period are known"
+_UNKNOWN_FLAGS = "nobody counted the flags of this period"
+
+
+def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> Baseline:
+    """Keep a period's counts as they are now. Raises a 422 problem for a period that is no baseline, saying why."""
+    since, until = _period_of(connection, request, zone)
+    now = datetime.now(UTC)
+    if until > now:
+        raise ProblemError(422, f"the period ends {until.isoformat()}: a baseline is frozen once it is over")
+    first, end = day_of(since, zone), day_of(until, zone)
+    history = request.kind is BaselineKind.HISTORY
+    counts = imported_counts(connection, first, end) if history else measured_counts(connection, since, until)
+    if not counts:
+        where = "imported for" if history else "inspected in"
+        raise ProblemError(422, f"nothing was {where} {first} to {end - timedelta(days=1)}: there is nothing to freeze")
+    lines = {one.line for one in counts}
+    for rollout in list_rollouts(connection):
+        if rollout.line in lines and rollout.day < end and request.kind is not BaselineKind.SHADOW:
+            raise ProblemError(
+                422,
+                f"baseline and treatment overlap: the system decides on line {rollout.line} since {rollout.day}, and the "
+                f"period goes to {end - timedelta(days=1)}; end it before, or leave that line out",
+            )
+    row = {
+        "id": str(uuid_utils.uuid7()),
+        "name": request.name,
+        "kind": request.kind.value,
+        "since": since,
+        "until": until,
+        "counts": [one.model_dump() for one in counts],
+        "person": request.person,
+        "reason": request.reason,
+        "frozen_at": now,
+    }
+    connection.execute(insert(baselines), row)
+    append(connection, Action.BASELINE, str(row["id"]), request.person, new=row, reason=request.reason)
+    return get(connection, str(row["id"]))
+
+
+def get(connection: Connection, id: str) -> Baseline:  # noqa: A002 - the API's name
+    """One baseline. Raises a 404 problem when there is none."""
+    row = connection.execute(select(baselines).where(baselines.c.id == id)).mappings().first()
+    if row is None:
+        raise ProblemError(404, f"there is no baseline {id}")
+    return Baseline(**row)
+
+
+def list_all(connection: Connection) -> list[Baseline]:
+    """Every baseline, newest first."""
+    rows = connection.execute(select(baselines).order_by(baselines.c.frozen_at.desc())).mappings()
+    return [Baseline(**row) for row in rows]
+
+
+def roll_out(connection: Connection, request: RolloutRequest) -> Rollout:
+    """Note from which day on the system decides on a line; a later note for the same line supersedes."""
+    row = {
+        "id": str(uuid_utils.uuid7()),
+        **request.model_dump(),
+        "day": request.day.isoformat(),
+        "set_at": datetime.now(UTC),
+    }
+    connection.execute(insert(rollouts), row)
+    append(connection, Action.ROLLOUT, str(row["id"]), request.person, new=row, reason=request.reason)
+    return Rollout(**row)
+
+
+def list_rollouts(connection: Connection) -> list[Rollout]:
+    """The roll-out that counts for each line, by day."""
+    rows = connection.execute(select(rollouts).order_by(rollouts.c.set_at)).mappings()
+    newest = {row["line"]: Rollout(**row) for row in rows}
+    return sorted(newest.values(), key=lambda one: (one.day, one.line))
+
+
+def compare(connection: Connection, id: str, first: date, end: date, imported: bool, zone: ZoneInfo) -> Comparison:  # noqa: A002
+    """The days [first, end) against a baseline. Raises a 422 problem when they overlap it or hold nothing."""
+    baseline, (since, until) = get(connection, id), span(first, end, zone)
+    if first >= end:
+        raise ProblemError(422, f"first_day: {first} is after last_day, {end - timedelta(days=1)}")
+    if since < baseline.until and until > baseline.since:
+        raise ProblemError(
+            422,
+            f"baseline and treatment overlap: {baseline.name} goes to {day_of(baseline.until, zone) - timedelta(days=1)}, "
+            f"and the period begins {first}; compare with days after the baseline",
+        )
+    after = imported_counts(connection, first, end) if imported else measured_counts(connection, since, until)
+    common = {(one.line, one.product) for one in baseline.counts} & {(one.line, one.product) for one in after}
+    before_rows = [one for one in baseline.counts if (one.line, one.product) in common]
+    after_rows = [one for one in after if (one.line, one.product) in common]
+    changes = changes_between(before_rows, after_rows) if common else []
+    return Comparison(
+        baseline=baseline,
+        since=since,
+        until=until,
+        after_from="history" if imported else "measured",
+        lines=sorted({line for line, _ in common}),
+        changes=changes,
+        caveats=_caveats(baseline, after, before_rows, after_rows, changes, until - since),
+    )
+
+
+def changes_between(before: Sequence[LineCounts], after: Sequence[LineCounts]) -> list[Change]:
+    """Relative change of each rate, its interval from 40,000 draws of both sides' Jeffreys posteriors."""
+    random = np.random.default_rng(0)
+    changes = []
+    for key, make in (
+        ("false_call_rate", _false_calls),
+        ("escape_rate", _escapes),
+        ("returns_rate", _returns),
+        ("caught_rate", _caught),
+    ):
+        (old, old_draws), (new, new_draws) = (make(_total(rows), random) for rows in (before, after))
+        relative, low, high = None, None, None
+        if old.value and new.value is not None and old_draws is not None and new_draws is not None:
+            relative = new.value / old.value - 1
+            low, high = (float(one) for one in np.quantile(new_draws / old_draws - 1, (0.025, 0.975)))
+        changes.append(Change(key=key, before=old, after=new, relative=relative, low=low, high=high))  # type: ignore[arg-type]
+    return changes
+
+
+Draws = NDArray[np.float64]
+Known = tuple[Rate, Draws | None]
+
+
+def _total(rows: Sequence[LineCounts]) -> dict[str, int | None]:
+    names = ("inspected", "flagged", "reviewed", "false_calls", "confirmed", "audited", "audit_defects", "escapes")
+    sums: dict[str, int | None] = {}
+    for name in names:
+        values = [getattr(row, name) for row in rows]
+        sums[name] = None if None in values else sum(values)
+    return sums
+
+
+def _beta(hits: int, n: int, random: np.random.Generator) -> Draws:
+    return random.beta(hits + 0.5, n - hits + 0.5, _DRAWS)
+
+
+def _of_flags(total: dict[str, int | None], name: str, random: np.random.Generator) -> Known:
+    """A kind of flag among all inspected; flags that nobody reviewed are taken to be like the reviewed ones."""
+    inspected, flagged, reviewed, hits = total["inspected"], total["flagged"], total["reviewed"], total[name]
+    if not inspected or hits is None:
+        return rate_of(0, 0, _UNKNOWN_FLAGS), None
+    if flagged is None or reviewed is None:
+        return rate_of(hits, inspected, ""), _beta(hits, inspected, random)
+    if reviewed == 0:
+        return (
+            (rate_of(0, 0, _UNKNOWN_REVIEWS), None)
+            if flagged
+            else (rate_of(0, inspected, ""), _beta(0, inspected, random))
+        )
+    seen = max(hits, round(inspected * reviewed / flagged))
+    return rate_of(hits, seen, ""), _beta(hits, seen, random)
+
+
+def _false_calls(total: dict[str, int | None], random: np.random.Generator) -> Known:
+    return _of_flags(total, "false_calls", random)
+
+
+def _caught(total: dict[str, int | None], random: np.random.Generator) -> Known:
+    return _of_flags(total, "confirmed", random)
+
+
+def _returns(total: dict[str, int | None], random: np.random.Generator) -> Known:
+    inspected, escapes = total["inspected"], total["escapes"]
+    if not inspected or escapes is None:
+        return rate_of(0, 0, _UNKNOWN_RETURNS), None
+    return rate_of(escapes, inspected, ""), _beta(escapes, inspected, random)
+
+
+def _escapes(total: dict[str, int | None], random: np.random.Generator) -> Known:
+    """Escapes among all truly defective parts, by audits of passed ones (Horvitz-Thompson, one stratum)."""
+    inspected, confirmed, audited, found = (
+        total[name] for name in ("inspected", "confirmed", "audited", "audit_defects")
+    )
+    if not inspected or confirmed is None or not audited or found is None:
+        return rate_of(0, 0, _UNKNOWN_AUDITS), None
+    passed = inspected - (total["flagged"] or confirmed)
+    missed = passed * _beta(found, audited, random)
+    draws = missed / (missed + max(confirmed, 0.5))
+    estimate = passed * found / audited
+    low, high = (float(one) for one in np.quantile(draws, (0.025, 0.975)))
+    if estimate + confirmed == 0:
+        return rate_of(0, 0, "no defect is known in this period, neither caught nor missed"), None
+    rate = Rate(
+        value=estimate / (estimate + confirmed),
+        low=min(low, estimate / (estimate + confirmed)),
+        high=high,
+        numerator=round(estimate),
+        denominator=round(estimate + confirmed),
+    )
+    return rate, draws
+
+
+def _caveats(
+    baseline: Baseline,
+    after: Sequence[LineCounts],
+    before_rows: Sequence[LineCounts],
+    after_rows: Sequence[LineCounts],
+    changes: Sequence[Change],
+    length: timedelta,
+) -> list[Text]:
+    found = []
+    if not before_rows:
+        found.append(
+            text(
+                "No line made the same product in both periods: nothing can be compared.",
+                "兩個期間沒有任何產線生產相同產品：無法比較。",
+            )
+        )
+        return found
+    lines = {one.line for one in before_rows}
+    if len(lines) == 1:
+        found.append(
+            text(
+                "A single line: its change may be the season, a supplier or the mix of parts as well as the system. Only lines "
+                "that get the system at different times can tell these apart.",
+                "只有一條產線：變化可能來自季節、供應商或產品組合，而非本系統。唯有各線分批導入才能區分。",
+            )
+        )
+    else:
+        found.append(
+            text(
+                "Before and after alone cannot tell the system from whatever else changed meanwhile; the staggered roll-out can.",
+                "僅有前後對照，無法區分本系統與同期間其他變化的影響；分批導入才能區分。",
+            )
+        )
+    dropped = sorted(
+        {f"{one.line} / {one.product}" for one in [*baseline.counts, *after]}
+        - {f"{one.line} / {one.product}" for one in before_rows}
+    )
+    if dropped:
+        names = ", ".join(dropped[:5]) + (" ..." if len(dropped) > 5 else "")
+        found.append(
+            text(
+                f"Left out, because they are in one period only: {names}.",
+                f"僅出現在其中一個期間而未納入比較：{names}。",
+            )
+        )
+    shortest = min(baseline.until - baseline.since, length)
+    if shortest < _SHORT:
+        found.append(
+            text(
+                f"The shorter period has {shortest.days} days: one unusual week would decide the result.",
+                f"較短的期間僅 {shortest.days} 天：一週的異常就足以左右結果。",
+            )
+        )
+    by_key = {change.key: change for change in changes}
+    escape = by_key["escape_rate"]
+    if escape.before.value is None or escape.after.value is None:
+        old, new = escape.before.value is None, escape.after.value is None
+        where = (
+            ("either period", "兩個期間")
+            if old and new
+            else ("the baseline", "基準期")
+            if old
+            else ("the later period", "後期")
+        )
+        found.append(
+            text(
+                f"Escapes cannot be compared: no passed part of {where[0]} was audited.",
+                f"無法比較漏檢：{where[1]}未抽查任何合格品。",
+            )
+        )
+    if by_key["false_call_rate"].after.value is None:
+        found.append(
+            text(
+                "False calls cannot be compared: no flagged part of the later period is reviewed.",
+                "無法比較誤判：後期沒有任何待處理件經過複判。",
+            )
+        )
+    caught = by_key["caught_rate"]
+    if caught.relative is not None and caught.relative > 0:
+        found.append(
+            text(
+                f"{caught.relative:+.0%} more defects are caught. That is better detection or worse parts: it is no measure of "
+                "quality by itself.",
+                f"攔下的缺陷變化 {caught.relative:+.0%}。可能是檢出變好，也可能是零件變差：本身不代表品質。",
+            )
+        )
+    if after_rows and any((one.reviewed or 0) < (one.flagged or 0) for one in after_rows):
+        found.append(
+            text(
+                "Not every flag of the later period is reviewed; the rest is taken to be like those that are.",
+                "後期並非所有待處理件都已複判；其餘視為與已複判者相同。",
+            )
+        )
+    return found
+
+
+def _period_of(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    if request.kind is not BaselineKind.SHADOW:
+        assert request.first_day is not None and request.last_day is not None
+        return span(request.first_day, request.last_day + timedelta(days=1), zone)
+    row = connection.execute(select(shadows).where(shadows.c.sequence == request.shadow)).mappings().first()
+    if row is None:
+        raise ProblemError(
+            422, f"shadow: there was no shadow run {request.shadow}; GET /v1/models/shadow tells of the last"
+        )
+    if row["ended_at"] is None:
+        raise ProblemError(422, f"shadow: run {request.shadow} still goes on; end it, then freeze")
+    return row["started_at"], row["ended_at"]

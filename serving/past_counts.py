@@ -1,0 +1,121 @@
+"""Counts by line, product and day: imported ones, and those that this system took itself."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, RowMapping, func, select
+
+from data.verdict import ReviewDecision, Verdict
+from serving.audit import Action
+from serving.baseline_schema import HistoryRow, Imported, LineCounts
+from serving.batches import add_batch
+from serving.plant_day import start_of
+from serving.problem import ProblemError
+from serving.tables import history, inspections, tombstones
+
+COUNTS = ("flagged", "false_calls", "confirmed", "audited", "audit_defects", "escapes")
+
+
+def import_history(
+    connection: Connection, rows: Sequence[HistoryRow], replace: bool, person: str, reason: str
+) -> Imported:
+    """Add rows. Raises a 409 problem for a day of a line and product that is there or twice in the rows.
+
+    With `replace`, rows that are there are superseded; they stay on record.
+    """
+    keys = [(row.day.isoformat(), row.line, row.product) for row in rows]
+    twice = sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) < len(keys) else []
+    if twice:
+        raise ProblemError(409, f"history: {_named(twice[0])} is given more than once; nothing was kept")
+    first, last = min(keys)[0], max(keys)[0]
+    if not replace:
+        known = connection.execute(
+            select(history.c.day, history.c.line, history.c.product).where(history.c.day.between(first, last))
+        )
+        there = sorted({tuple(row) for row in known} & set(keys))
+        if there:
+            raise ProblemError(
+                409,
+                f"history: {_named(there[0])} is there already ({len(there)} such rows); nothing was kept. "
+                "Send it with replace=true when the new counts are the right ones",
+            )
+    values = [{**row.model_dump(), "day": row.day.isoformat()} for row in rows]
+    add_batch(connection, history, values, Action.HISTORY_IMPORTED, person, reason)
+    return Imported(rows=len(rows), first_day=date.fromisoformat(first), last_day=date.fromisoformat(last))
+
+
+def rows_of(connection: Connection, first: date | None = None, end: date | None = None) -> list[RowMapping]:
+    """The rows that count, of the days [first, end), by day, line and product."""
+    newest = select(func.max(history.c.sequence)).group_by(history.c.day, history.c.line, history.c.product)
+    query = select(history).where(history.c.sequence.in_(newest))
+    if first is not None:
+        query = query.where(history.c.day >= first.isoformat())
+    if end is not None:
+        query = query.where(history.c.day < end.isoformat())
+    return list(connection.execute(query.order_by(history.c.day, history.c.line, history.c.product)).mappings())
+
+
+def imported_counts(connection: Connection, first: date, end: date) -> list[LineCounts]:
+    """Imported counts of the days [first, end); a count that any day lacks is left out of that line and product."""
+    grouped: dict[tuple[str, str], list[RowMapping]] = {}
+    for row in rows_of(connection, first, end):
+        grouped.setdefault((row["line"], row["product"]), []).append(row)
+    counts = []
+    for (line, product), rows in sorted(grouped.items()):
+        sums: dict[str, Any] = {
+            name: None if any(row[name] is None for row in rows) else sum(row[name] for row in rows) for name in COUNTS
+        }
+        known = sums["false_calls"] is not None and sums["confirmed"] is not None
+        counts.append(
+            LineCounts(
+                line=line,
+                product=product,
+                inspected=sum(row["inspected"] for row in rows),
+                reviewed=sums["false_calls"] + sums["confirmed"] if known else None,
+                **sums,
+            )
+        )
+    return counts
+
+
+def measured_counts(connection: Connection, since: datetime, until: datetime) -> list[LineCounts]:
+    """What this system counted from `since` to before `until`. Audits are not counted here yet, returns never."""
+    sums: dict[tuple[str, str], dict[str, int]] = {}
+    for table in (inspections, tombstones):
+        grouped = (table.c.line, table.c.product, table.c.verdict, table.c.decision)
+        query = select(*grouped, func.count()).where(table.c.received_at >= since, table.c.received_at < until)
+        for line, product, verdict, decision, count in connection.execute(query.group_by(*grouped)):
+            one = sums.setdefault(
+                (line, product), dict.fromkeys(("inspected", "flagged", "false_calls", "confirmed"), 0)
+            )
+            one["inspected"] += count
+            if Verdict(verdict).flagged:
+                one["flagged"] += count
+                if decision == ReviewDecision.FALSE_CALL:
+                    one["false_calls"] += count
+                elif decision == ReviewDecision.DEFECT_CONFIRMED:
+                    one["confirmed"] += count
+    return [
+        LineCounts(
+            line=line,
+            product=product,
+            reviewed=one["false_calls"] + one["confirmed"],
+            audited=None,
+            audit_defects=None,
+            escapes=None,
+            **one,
+        )
+        for (line, product), one in sorted(sums.items())
+    ]
+
+
+def span(first: date, end: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The days [first, end) of the plant as times."""
+    return start_of(first, zone), start_of(end, zone)
+
+
+def _named(key: tuple[str, str, str]) -> str:
+    day, line, product = key
+    return f"{day}, line {line}, product {product}"

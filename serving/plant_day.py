@@ -1,0 +1,57 @@
+"""Days, weeks and months of the plant, in its own time zone: a day with a clock change has 23 or 25 hours."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from serving.problem import ProblemError
+
+_WEEK = re.compile(r"(\d{4})-W(\d{2})")
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+
+
+def start_of(day: date, zone: ZoneInfo) -> datetime:
+    """When the plant's day begins, in UTC."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def day_of(at: datetime, zone: ZoneInfo) -> date:
+    """The plant's day at a time."""
+    return at.astimezone(zone).date()
+
+
+@dataclass(frozen=True)
+class Period:
+    """A whole week or month of the plant: `first` day to the day before `end`."""
+
+    name: str
+    first: date
+    end: date
+
+    @property
+    def previous(self) -> "Period":
+        """The week before a week, the month before a month."""
+        return containing(self.first - timedelta(days=1), "W" in self.name)
+
+
+def containing(day: date, weekly: bool) -> Period:
+    """The ISO week (Monday to Sunday) or the month that a day is in."""
+    if weekly:
+        year, week, weekday = day.isocalendar()
+        monday = day - timedelta(days=weekday - 1)
+        return Period(f"{year}-W{week:02}", monday, monday + timedelta(days=7))
+    first = day.replace(day=1)
+    return Period(f"{first:%Y-%m}", first, (first + timedelta(days=32)).replace(day=1))
+
+
+def parse_period(name: str) -> Period:
+    """A period by its name, 2026-W47 or 2026-11. Raises a 422 problem for another."""
+    try:
+        if found := _WEEK.fullmatch(name):
+            return containing(date.fromisocalendar(int(found[1]), int(found[2]), 1), weekly=True)
+        if found := _MONTH.fullmatch(name):
+            return containing(date(int(found[1]), int(found[2]), 1), weekly=False)
+    except (ValueError, OverflowError) as error:
+        raise ProblemError(422, f"period: there is no {name} ({error})") from error
+    raise ProblemError(422, f"period: {name} is neither a week such as 2026-W47 nor a month such as 2026-11")

@@ -1,0 +1,71 @@
+"""Weekly and monthly reports: collected once, then shown as a page, an Excel file or JSON."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, select
+
+from serving import baselines, metrics, roi
+from serving.assumptions import Assumptions, current
+from serving.attribution import attribution
+from serving.baseline_schema import Comparison
+from serving.candidates import rank
+from serving.kpi_schema import Candidate
+from serving.kpis import kpis_of, override_rate
+from serving.plant_day import Period, start_of
+from serving.report_schema import Report
+from serving.schema import ModelInfo
+from serving.tables import audit
+
+Language = Literal["en", "zh-Hant"]
+_DAY_SECONDS = 86_400
+
+
+@dataclass(frozen=True)
+class Plant:
+    """What a report needs to know of the installation."""
+
+    zone: ZoneInfo
+    given: Assumptions
+    enough_reviews: int
+    candidates: Sequence[Candidate]
+    models: Sequence[ModelInfo]
+
+
+def collect(connection: Connection, period: Period, plant: Plant) -> Report:
+    """Everything of one period, from one consistent state of the database."""
+    since, until = start_of(period.first, plant.zone), start_of(period.end, plant.zone)
+    before = period.previous
+    return Report(
+        period=period.name,
+        first_day=period.first,
+        last_day=period.end - timedelta(days=1),
+        time_zone=plant.zone.key,
+        complete=until <= datetime.now(UTC),
+        computed_at=datetime.now(UTC),
+        quality=metrics.quality(connection, since, until, None, _DAY_SECONDS),
+        previous=metrics.quality(connection, start_of(before.first, plant.zone), since, None, _DAY_SECONDS),
+        override_rate=override_rate(connection, since, until),
+        throughput=metrics.throughput(connection, since, until),
+        roi=roi.report(connection, plant.given, plant.enough_reviews),
+        comparison=_comparison(connection, period, plant.zone),
+        attribution=attribution(connection, "escapes"),
+        ranking=(
+            rank(plant.candidates, current(connection, plant.given).inputs, plant.given.currency)
+            if plant.candidates
+            else None
+        ),
+        kpis=kpis_of(connection, plant.models),
+        audit_head=connection.execute(select(audit.c.hash).order_by(audit.c.sequence.desc()).limit(1)).scalar(),
+    )
+
+
+def _comparison(connection: Connection, period: Period, zone: ZoneInfo) -> Comparison | None:
+    first = start_of(period.first, zone)
+    baseline = next((one for one in baselines.list_all(connection) if one.until <= first), None)
+    if baseline is None:
+        return None
+    return baselines.compare(connection, baseline.id, period.first, period.end, imported=False, zone=zone)

@@ -1,0 +1,63 @@
+"""What is tracked beside the money, and which line comes next."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from serving import candidates, kpis
+from serving.assumptions import current
+from serving.baseline_schema import Imported
+from serving.caller import Calling
+from serving.csv_rows import read_rows
+from serving.kpi_schema import Candidate, CandidateRequest, KpiRow, Kpis, Ranking
+from serving.problem import ProblemError
+from serving.routes.parameters import CSV, CsvBody, Serving
+from serving.schema import Name, Reason
+
+routes = APIRouter(tags=["roi"])
+
+
+@routes.get("/kpis", operation_id="get_kpis")
+def get_kpis(service: Serving) -> Kpis:
+    """Innovation, employees and customers: tracked over time, never summed into money."""
+    models = service.models.list()
+    with service.store.reading() as connection:
+        return kpis.kpis_of(connection, models)
+
+
+@routes.post("/kpis", operation_id="import_kpis", status_code=201, openapi_extra=CSV)
+async def import_kpis(
+    service: Serving,
+    caller: Calling,
+    content: CsvBody,
+    person: Annotated[Name, Query()],
+    reason: Annotated[Reason, Query()],
+) -> Imported:
+    """Figures of surveys and the like. Columns: kpi (survey, nps, staff_kept, customers_kept, npi_days or
+    ai_assisted_products), day, value, n, source."""
+    caller.answers_to(person)
+    rows = await asyncio.to_thread(read_rows, content, KpiRow, "kpis")
+    importing = service.store.submit(lambda connection: kpis.import_kpis(connection, rows, person, reason))
+    return await asyncio.wrap_future(importing)
+
+
+@routes.get("/roi/candidates", operation_id="rank_candidates")
+def rank_candidates(service: Serving) -> Ranking:
+    """The candidates of the setting `roi_candidates`, ranked: where to start the pilot, and where to go then."""
+    if not service.candidates:
+        raise ProblemError(404, "no candidates: set roi_candidates to a YAML or CSV file, or POST them here")
+    return _ranked(service, service.candidates)
+
+
+@routes.post("/roi/candidates", operation_id="try_candidates")
+def try_candidates(service: Serving, request: CandidateRequest) -> Ranking:
+    """Rank these candidates. Nothing is kept."""
+    return _ranked(service, request.candidates)
+
+
+def _ranked(service: Serving, given: Sequence[Candidate]) -> Ranking:
+    with service.store.reading() as connection:
+        inputs = current(connection, service.assumptions).inputs
+    return candidates.rank(given, inputs, service.assumptions.currency)

@@ -1,0 +1,164 @@
+"""Reports: the page, the Excel file and the API show the same numbers, and the Excel file's formulas give them again."""
+
+import io
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import formulas
+import openpyxl
+import pytest
+
+from serving.plant_day import containing, parse_period
+from serving.report_figures import figures
+from serving.report_page import ticks
+from serving.report_schema import Report
+from serving.report_words import words
+from serving.reports import Language, collect
+from tests.conftest import ROOT, Served, StartServer, grey_png
+from tests.serving.test_baselines import WHO
+from tests.serving.test_reviews import review
+
+LANGUAGES: tuple[Language, ...] = ("en", "zh-Hant")
+
+
+@pytest.fixture
+def busy(start_server: StartServer) -> Served:
+    """A plant with frames, reviews, an imported survey and candidates."""
+    server = start_server(enough_reviews=3, roi_candidates=str(ROOT / "configs/roi/candidates.yaml"))
+    for number in range(6):
+        server.inspect(grey_png(0.1), part_id=f"P-{number}")
+        flagged = server.inspect(grey_png(0.9), part_id=f"R-{number}", line=f"line-{number % 2}")
+        if number < 4:
+            review(server, flagged["id"], "FALSE_CALL" if number % 2 else "DEFECT_CONFIRMED", seconds=5 + number)
+    content = "kpi,day,value,source\nnps,2026-11-01,31,<script>alert(1)</script>"
+    assert server.client.post("/v1/kpis", content=content, params=WHO).status_code == 201
+    return server
+
+
+def this_week() -> str:
+    return containing(datetime.now(UTC).date(), weekly=True).name
+
+
+def asked(server: Served, kind: str, language: str = "en", period: str | None = None) -> bytes:
+    query = {"format": kind, "language": language}
+    answer = server.client.get(f"/v1/reports/{period or this_week()}", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.content
+
+
+def at(report: dict[str, Any], path: str) -> Any:
+    value: Any = report
+    for step in path.split("."):
+        value = value[step]
+    return value
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_page_excel_and_api_show_the_same_numbers(busy: Served, language: Language) -> None:
+    report = Report.model_validate_json(asked(busy, "json"))
+    told = report.model_dump()
+    page = asked(busy, "html", language).decode()
+    shown = dict(re.findall(r'data-figure="([^"]+)" data-value="([^"]*)"', page))
+    sheet = openpyxl.load_workbook(io.BytesIO(asked(busy, "xlsx", language)), data_only=True).worksheets[0]
+    cells = {row[2].value: row[1].value for row in sheet.iter_rows() if row[2].value}
+    unknown = words(language)["unknown"]
+    assert len(shown) >= 25
+    for figure in figures(report):
+        value = at(told, figure.path)
+        assert value == figure.value
+        assert cells[figure.path] == (unknown if value is None else pytest.approx(value, rel=1e-12)), figure.path
+        if figure.path in shown:
+            assert shown[figure.path] == ("" if value is None else str(float(value))), figure.path
+    assert told["quality"]["inspected"] == 12
+    assert told["roi"]["measured"]["first_year_roi"] != told["roi"]["case_study"]["first_year_roi"]
+
+
+def test_the_formulas_of_the_excel_file_give_the_numbers_of_the_server(busy: Served, tmp_path: Path) -> None:
+    file = tmp_path / "report.xlsx"
+    file.write_bytes(asked(busy, "xlsx"))
+    written = openpyxl.load_workbook(file, data_only=True)
+    live = openpyxl.load_workbook(file)
+    model = formulas.ExcelModel().loads(str(file)).finish()
+    solution = model.calculate()
+    found = {key.upper(): value.value[0, 0] for key, value in solution.items() if hasattr(value, "value")}
+    compared = 0
+    for sheet in live.worksheets:
+        for row in sheet.iter_rows():
+            for cell in row:
+                if cell.data_type != "f":
+                    continue
+                key = f"'[{file.name.upper()}]{sheet.title.upper()}'!{cell.coordinate}"
+                expected = written[sheet.title][cell.coordinate].value
+                assert math.isclose(float(found[key]), float(expected), rel_tol=1e-9, abs_tol=1e-6), (key, cell.value)
+                compared += 1
+    assert compared > 130
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_needs_nothing_from_elsewhere_and_trusts_no_text(busy: Served, language: Language) -> None:
+    page = asked(busy, "html", language).decode()
+    assert re.findall(r"(?:src|href)=|url\(|@import|<script", page) == []
+    assert "&lt;script&gt;" in page
+    assert "<svg" in page and "@media print" in page
+    assert f'<html lang="{language}">' in page
+    other = words("zh-Hant" if language == "en" else "en")
+    for key in ("evidence", "drivers", "copq", "next"):
+        assert words(language)[key] in page and other[key] not in page
+
+
+def test_a_text_that_looks_like_a_formula_stays_a_text(busy: Served) -> None:
+    body = {"source": "=1+1", "value": 41, **WHO}
+    assert busy.client.put("/v1/roi/assumptions/wage", json=body).status_code == 200
+    sheet = openpyxl.load_workbook(io.BytesIO(asked(busy, "xlsx"))).worksheets[1]
+    (cell,) = [cell for row in sheet.iter_rows() for cell in row if cell.value == "=1+1"]
+    assert cell.data_type == "s"
+
+
+def test_a_period_without_anything_has_a_report_that_says_so(server: Served) -> None:
+    page = asked(server, "html", period="2026-01").decode()
+    assert "No passed part was audited: nobody knows what escaped." in page
+    assert 'data-figure="quality.inspected" data-value="0.0"' in page
+    assert "No baseline before this period is frozen." in page
+
+
+@pytest.mark.parametrize("period", ["2026-W60", "2026-13", "yesterday", "2026"])
+def test_a_period_that_is_none_is_refused(server: Served, period: str) -> None:
+    answer = server.client.get(f"/v1/reports/{period}")
+    assert answer.status_code == 422 and period in answer.json()["detail"]
+
+
+def test_a_week_begins_on_monday_of_the_plant(start_server: StartServer) -> None:
+    server = start_server(time_zone="Asia/Taipei")
+    service = server.service
+    with service.store.reading() as connection:
+        report = collect(connection, parse_period("2026-W10"), service.plant)
+    assert report.quality.since == datetime(2026, 3, 1, 16, tzinfo=UTC)
+    assert report.quality.until - report.quality.since == timedelta(days=7)
+    assert report.quality.until == report.quality.since + timedelta(7) == report.previous.until + timedelta(7)
+
+
+def test_reports_of_what_is_over_are_written_by_themselves(start_server: StartServer, tmp_path: Path) -> None:
+    directory = tmp_path / "reports"
+    start_server(reports={"directory": str(directory), "every": ["week"]})
+    week = containing(datetime.now(UTC).date(), weekly=True).previous.name
+    wanted = {f"report-{week}-{language}.{kind}" for language in LANGUAGES for kind in ("html", "xlsx")}
+    end = datetime.now(UTC) + timedelta(seconds=60)
+    while not directory.is_dir() or {file.name for file in directory.iterdir()} != wanted:
+        assert datetime.now(UTC) < end, "the reports were not written"
+
+
+def test_every_word_is_there_in_both_languages() -> None:
+    english, chinese = (words(language) for language in LANGUAGES)
+    assert english.keys() == chinese.keys()
+    assert all(english.values()) and all(chinese.values())
+    assert [key for key in english if re.search(r"[\u4e00-\u9fff]", english[key])] == []
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-2_100_000, 33_000_000), (0.004, 0.0041), (-1, 7.3), (3, 3)])
+def test_ticks_are_few_round_and_within(low: float, high: float) -> None:
+    found = ticks(low, high)
+    assert 1 <= len(found) <= 7
+    assert all(low - 1e-12 <= tick <= high + 1e-12 for tick in found)
