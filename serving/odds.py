@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from serving.payoff import Payoff, Values, payoff
-from serving.roi_schema import Driver, Histogram, RoiOdds
+from serving.roi_schema import Driver, ReturnHistogram, RoiOdds
 from serving.spread import Spread
 
 DRAWS = 100_000
@@ -84,7 +84,7 @@ def _odds(items: tuple[tuple[str, Uncertain], ...]) -> RoiOdds:
         npv_p5=npv_p5,
         npv_p50=npv_p50,
         npv_p95=npv_p95,
-        histogram=Histogram(edges=edges.tolist(), counts=counts.tolist()),
+        histogram=ReturnHistogram(edges=edges.tolist(), counts=counts.tolist()),
         drivers=_drivers(inputs),
     )
 

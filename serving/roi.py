@@ -237,6 +237,9 @@ def _input(key: str, assumption: Assumption, uncertain: Uncertain, measured: Mea
         low=low,
         high=high,
         assumed_value=assumption.value,
+        version=None,
+        changed_at=None,
+        reason=None,
         least=assumption.least,
         most=None if assumption.most == float("inf") else assumption.most,
     )

@@ -25,11 +25,13 @@ class RoiInput(Message):
     low: float | None = Field(description="5 % of its distribution lie below; null for a number without spread")
     high: float | None = Field(description="5 % of its distribution lie above")
     assumed_value: float = Field(description="what the assumptions say, for comparison")
-    version: int | None = Field(default=None, description="of the assumptions, when this number was last changed")
-    changed_at: datetime | None = None
-    reason: str | None = Field(default=None, description="of the last change")
-    least: float = Field(default=0, description="smallest value that the number can have")
-    most: float | None = Field(default=None, description="largest value that it can have; null is without limit")
+    version: int | None = Field(
+        description="of the assumptions when it was last changed; null in the case study and a what-if"
+    )
+    changed_at: datetime | None
+    reason: str | None = Field(description="of the last change")
+    least: float = Field(description="smallest value that the number can have")
+    most: float | None = Field(description="largest value that it can have; null is without limit")
 
 
 class RoiLine(Message):
@@ -77,7 +79,7 @@ class Driver(Message):
     roi_at_high: float
 
 
-class Histogram(Message):
+class ReturnHistogram(Message):
     """How the draws are spread; bin i lies between edges i and i + 1. The outermost 0.5 % on each side are left out."""
 
     edges: list[float]
@@ -97,7 +99,7 @@ class RoiOdds(Message):
     npv_p5: float
     npv_p50: float
     npv_p95: float
-    histogram: Histogram
+    histogram: ReturnHistogram
     drivers: list[Driver] = Field(description="tornado: the widest swing first")
 
 

@@ -35,7 +35,7 @@ def candidate(name: str, **changes: Any) -> Candidate:
 def test_the_most_valuable_is_first_and_the_pilot_is_where_data_are_ready() -> None:
     ranking = rank(
         [
-            candidate("small", volume=300_000),
+            candidate("small", volume=1_000_000),
             candidate("big without data", volume=9_000_000, labelled_images=0, defect_images=0),
             candidate("ready"),
             candidate("hopeless", volume=10_000),

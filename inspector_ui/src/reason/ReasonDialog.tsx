@@ -1,5 +1,5 @@
 import { Alert, Button, Checkbox, Group, Stack, Text, Textarea, TextInput } from "@mantine/core";
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ProblemError } from "../api/problem";
 import { Icon } from "../icons/Icon";
@@ -22,10 +22,12 @@ interface Props {
   perform: (answered: Answered) => Promise<void>;
   /** Whether a refusal (409) may be overruled, behind a second confirmation. */
   mayForce?: boolean;
+  /** What else is asked, above the reason. */
+  children?: ReactNode;
 }
 
 /** Asks who and why before something that is kept for good; says what the server refuses, and why. */
-export function ReasonDialog({ title, hint, action, onClose, perform, mayForce = false }: Props) {
+export function ReasonDialog({ title, hint, action, onClose, perform, mayForce = false, children }: Props) {
   const { t } = useTranslation();
   const [reviewer] = useReviewer();
   const [person, setPerson] = useState(reviewer);
@@ -65,6 +67,7 @@ export function ReasonDialog({ title, hint, action, onClose, perform, mayForce =
           <Text size="sm" c="dimmed">
             {hint}
           </Text>
+          {children}
           <TextInput
             label={t("reviewer.label")}
             value={person}

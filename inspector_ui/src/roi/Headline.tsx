@@ -7,6 +7,7 @@ import { useFormat } from "../i18n/format";
 export function Headline({ scenario, currency }: { scenario: RoiScenario; currency: string }) {
   const { t } = useTranslation();
   const format = useFormat();
+  const { odds } = scenario;
   const measured = scenario.inputs.filter((input) => input.kind === "measured").length;
   const figures = [
     [t("roi.defectReduction"), format.percent(scenario.defect_reduction, 0)],
@@ -19,6 +20,11 @@ export function Headline({ scenario, currency }: { scenario: RoiScenario; curren
         : t("roi.months", { n: format.number(scenario.payback_months, 1) }),
     ],
     [t("roi.npv"), format.moneyShort(scenario.npv, currency)],
+    [t("roi.irr"), scenario.irr === null ? "–" : format.percent(scenario.irr, 0)],
+    ...scenario.alternatives.map(
+      ({ key, first_year_roi: otherwise }) =>
+        [t(key === "external_only" ? "roi.externalOnly" : "roi.fullRunRate"), format.percent(otherwise, 0)] as const,
+    ),
     [t("roi.benefit"), format.moneyShort(scenario.first_year_benefit, currency)],
     [t("roi.cost"), format.moneyShort(scenario.first_year_cost, currency)],
   ] as const;
@@ -41,6 +47,28 @@ export function Headline({ scenario, currency }: { scenario: RoiScenario; curren
         {format.percent(scenario.first_year_roi, 0)}
       </Text>
       <Text c="dimmed">{t("roi.firstYearRoi")}</Text>
+      <SimpleGrid cols={{ base: 1, xs: 2 }} mt="sm" spacing="md" data-testid={`odds-${scenario.name}`}>
+        <div>
+          <Text fz="xl" fw={700}>
+            {t("roi.range", {
+              p5: format.percent(odds.p5, 0),
+              p50: format.percent(odds.p50, 0),
+              p95: format.percent(odds.p95, 0),
+            })}
+          </Text>
+          <Text size="sm" c="dimmed" lh={1.3}>
+            {t("roi.rangeLabel")}
+          </Text>
+        </div>
+        <div>
+          <Text fz="xl" fw={700}>
+            {format.percent(odds.reaches_target, 0)}
+          </Text>
+          <Text size="sm" c="dimmed" lh={1.3}>
+            {t("roi.chance", { target: format.percent(odds.target, 0) })}
+          </Text>
+        </div>
+      </SimpleGrid>
       <SimpleGrid cols={{ base: 2, xs: 3, lg: 4 }} mt="md" spacing="md" verticalSpacing="sm">
         {figures.map(([label, value]) => (
           <div key={label}>

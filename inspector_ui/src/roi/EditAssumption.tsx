@@ -1,0 +1,63 @@
+import { NumberInput, SegmentedControl, TextInput } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { api } from "../api/client";
+import { expectData } from "../api/problem";
+import type { RoiInput } from "../api/types";
+import { useServerText } from "../i18n/format";
+import { ReasonDialog } from "../reason/ReasonDialog";
+import { useRoiWording } from "./wording";
+
+/** Asks for another value, where it comes from, and why. */
+export function EditAssumption({ input, onClose }: { input: RoiInput; onClose: () => void }) {
+  const { t } = useTranslation();
+  const queries = useQueryClient();
+  const text = useServerText();
+  const words = useRoiWording();
+  const [value, setValue] = useState<number | string>(input.assumed_value);
+  const [source, setSource] = useState("");
+  const [kind, setKind] = useState<"assumed" | "measured">("assumed");
+  return (
+    <ReasonDialog
+      title={t("roi.editTitle", { name: words.input(input.key) })}
+      hint={t("roi.editHint")}
+      action={t("roi.editAction")}
+      onClose={onClose}
+      perform={async ({ reason, person }) => {
+        const body = {
+          value: typeof value === "number" ? value : null,
+          source: source.trim() === "" ? null : source.trim(),
+          kind,
+          person,
+          reason,
+        };
+        expectData(await api.PUT("/v1/roi/assumptions/{key}", { params: { path: { key: input.key } }, body }));
+        await queries.invalidateQueries({ queryKey: ["roi"] });
+      }}
+    >
+      <NumberInput
+        label={t("roi.newValue", { unit: text(input.unit) })}
+        value={value}
+        min={input.least}
+        max={input.most ?? undefined}
+        onChange={setValue}
+      />
+      <TextInput
+        label={t("roi.newSource")}
+        value={source}
+        maxLength={500}
+        onChange={(event) => setSource(event.currentTarget.value)}
+      />
+      <SegmentedControl
+        aria-label={t("roi.newKind")}
+        value={kind}
+        onChange={(chosen) => setKind(chosen === "measured" ? "measured" : "assumed")}
+        data={[
+          { value: "assumed", label: t("roi.assumed") },
+          { value: "measured", label: t("roi.measuredKind") },
+        ]}
+      />
+    </ReasonDialog>
+  );
+}
