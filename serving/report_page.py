@@ -47,6 +47,7 @@ def render_page(report: Report, language: Language) -> str:
         money=lambda value: money(value, currency),
         text=lambda sentence: text_in(sentence, language),
         rate=rate,
+        number=number,
         local=local,
         scale=scale,
         ticks=ticks,
@@ -63,6 +64,13 @@ def percent(value: float) -> str:
     if value and abs(value) < 0.1:
         return f"{value:.2%}" if abs(value) < 0.01 else f"{value:.1%}"
     return f"{value:.0%}" if abs(value) >= 1 else f"{value:.1%}"
+
+
+def number(value: float) -> str:
+    """A number with at most four decimals, without idle zeros."""
+    whole, _, decimals = f"{value:,.4f}".partition(".")
+    decimals = decimals.rstrip("0")
+    return f"{whole}.{decimals}" if decimals else whole
 
 
 def money(value: float, currency: str) -> str:

@@ -10,7 +10,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "unfinished": ("This period is not over: its figures will change.", "本期尚未結束：數字仍會變動。"),
     "computed": ("Computed", "計算時間"),
     "worth": ("What it is worth", "價值"),
-    "measured": ("With what is measured here", "代入本廠實測值"),
+    "measured": ("with what is measured here", "代入本廠實測值"),
     "case_study": ("Case study", "案例"),
     "first_year_roi": ("First-year ROI", "首年投資報酬率"),
     "range": ("90 % of the outcomes lie between", "九成的可能結果介於"),

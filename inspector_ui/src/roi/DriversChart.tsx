@@ -23,13 +23,13 @@ export function DriversChart({ scenario }: { scenario: RoiScenario }) {
       </Text>
       <BarChart
         h={Math.max(160, 70 + 34 * data.length)}
-        type="stacked"
         orientation="vertical"
         data={data}
         dataKey="name"
         withLegend
         legendProps={{ verticalAlign: "bottom", itemSorter: null }}
-        barChartProps={{ stackOffset: "sign" }}
+        // one over the other: a number at its best has both ends on the same side
+        barChartProps={{ barGap: "-100%" }}
         gridAxis="x"
         yAxisProps={{ width: 150 }}
         valueFormatter={(value) => t("roi.points", { n: `${value > 0 ? "+" : ""}${format.number(value * 100, 0)}` })}

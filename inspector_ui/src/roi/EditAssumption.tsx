@@ -17,7 +17,7 @@ export function EditAssumption({ input, onClose }: { input: RoiInput; onClose: (
   const words = useRoiWording();
   const [value, setValue] = useState<number | string>(input.assumed_value);
   const [source, setSource] = useState("");
-  const [kind, setKind] = useState<"assumed" | "measured">("assumed");
+  const [kind, setKind] = useState<"assumed" | "measured">(input.n === null ? input.kind : "assumed");
   return (
     <ReasonDialog
       title={t("roi.editTitle", { name: words.input(input.key) })}

@@ -55,7 +55,9 @@ export function NextLine({ ranking }: { ranking: Ranking | null }) {
                         {t(`roiStep.${item.step}`)}
                       </Badge>
                     </Table.Td>
-                    <Table.Td ta="right">{format.moneyShort(item.expected, ranking.currency)}</Table.Td>
+                    <Table.Td ta="right" className={classes.name}>
+                      {format.moneyShort(item.expected, ranking.currency)}
+                    </Table.Td>
                     <Table.Td>
                       <Spread item={item} low={low} high={high} />
                       <Text size="xs" c="dimmed">
