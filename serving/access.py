@@ -66,7 +66,7 @@ NEEDS: dict[tuple[str, str], Permission] = {
     ("POST", "/v1/roi/candidates"): Permission.MEASURE,
     ("GET", "/v1/kpis"): Permission.MEASURE,
     ("POST", "/v1/kpis"): Permission.PLAN,
-    ("POST", "/v1/history"): Permission.PLAN,
+    ("POST", "/v1/past-counts"): Permission.PLAN,
     ("GET", "/v1/baselines"): Permission.MEASURE,
     ("POST", "/v1/baselines"): Permission.PLAN,
     ("GET", "/v1/baselines/{id}/comparison"): Permission.MEASURE,

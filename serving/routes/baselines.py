@@ -27,7 +27,7 @@ routes = APIRouter(tags=["baselines"])
 
 
 @routes.post(
-    "/history",
+    "/past-counts",
     operation_id="import_history",
     status_code=201,
     openapi_extra=CSV,

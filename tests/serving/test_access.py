@@ -55,7 +55,7 @@ GET    /v1/roi/candidates             . . . . m a
 POST   /v1/roi/candidates             . . . . m a
 GET    /v1/kpis                       . . . . m a
 POST   /v1/kpis                       . . . . m a
-POST   /v1/history                    . . . . m a
+POST   /v1/past-counts                . . . . m a
 GET    /v1/baselines                  . . . . m a
 POST   /v1/baselines                  . . . . m a
 GET    /v1/baselines/{id}/comparison  . . . . m a

@@ -85,7 +85,7 @@ def rows(panel: Panel) -> str:
 def test_over_http_from_imported_history_and_noted_rollouts(server: Served) -> None:
     panel = plant(3, -0.35, lines=5)
     who = {"person": "mei", "reason": "from the MES"}
-    assert server.client.post("/v1/history", content=rows(panel), params=who).status_code == 201
+    assert server.client.post("/v1/past-counts", content=rows(panel), params=who).status_code == 201
     for line, start in zip(panel.lines, panel.starts, strict=True):
         if start is not None:
             # on a Wednesday: that week is neither before nor after

@@ -29,7 +29,7 @@ def table(first: date, days: int, lines: tuple[str, ...] = ("line-1", "line-2"),
 
 
 def load(server: Served, content: str, **query: Any) -> tuple[int, dict[str, Any]]:
-    answer = server.client.post("/v1/history", content=content, params={**WHO, **query})
+    answer = server.client.post("/v1/past-counts", content=content, params={**WHO, **query})
     return answer.status_code, answer.json()
 
 
