@@ -17,11 +17,19 @@ export function useQueueFilters() {
   });
 }
 
+export interface OnScreen {
+  id: string;
+  /** As JSON: a part that was there before other filters were set is not kept. */
+  filters: string;
+}
+
 /** The parts that are this person's to decide, without those decided on this machine that the server does not know yet. */
-export function useHand(onScreen: RefObject<string | null>) {
+export function useHand(onScreen: RefObject<OnScreen | null>) {
   const [reviewer] = useReviewer();
   const [filters] = useQueueFilters();
-  const query = useQuery({ ...claimQuery(reviewer, filters, () => onScreen.current), enabled: reviewer !== "" });
+  const key = JSON.stringify(filters);
+  const kept = () => (onScreen.current?.filters === key ? onScreen.current.id : null);
+  const query = useQuery({ ...claimQuery(reviewer, filters, kept), enabled: reviewer !== "" });
   const entries = useOutboxEntries();
   const [session] = useSession();
   const done = useMemo(() => decidedIds(session, entries), [session, entries]);
@@ -42,6 +50,7 @@ export function useHand(onScreen: RefObject<string | null>) {
     query,
     items,
     done,
+    filters: key,
     waiting: Math.max(items.length, (query.data?.waiting ?? 0) - hidden),
     withOthers: query.data?.with_others ?? 0,
     refused: query.data?.refused ?? [],
