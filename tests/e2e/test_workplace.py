@@ -225,7 +225,7 @@ def test_unsure_goes_to_a_second_person_and_not_back(open_page: OpenPage, server
 def test_a_decision_that_crossed_anothers_is_shown_and_nothing_overwritten(
     page: Page, server: Served, watch: Watch
 ) -> None:
-    watch.expected = ("412 (Precondition Failed)", "ERR_FAILED", "ERR_INTERNET_DISCONNECTED")
+    watch.expected = ("412 (Precondition Failed)", "ERR_FAILED", "ERR_INTERNET_DISCONNECTED", "failed to load")
     inspection = server.inspect(grey_png(0.6), part_id="crossed")
     page.route("**/v1/events", lambda route: route.abort())  # or the page would tell of bob's decision beforehand
     open_review(page)

@@ -4,7 +4,7 @@ import { type RefObject, useEffect, useMemo } from "react";
 import type { QueueFilters, QueueItem } from "../api/types";
 import { useOutboxEntries } from "../outbox/OutboxProvider";
 import { useReviewer } from "../reviewer/reviewer";
-import { claimQuery, release } from "./queueQuery";
+import { claimQuery, keepHand, release } from "./queueQuery";
 import { decidedIds, useSession } from "./SessionProvider";
 
 const NO_FILTERS: QueueFilters = {};
@@ -38,6 +38,13 @@ export function useHand(onScreen: RefObject<OnScreen | null>) {
     [query.data, done],
   );
   const hidden = (query.data?.items.length ?? 0) - items.length;
+
+  const { data } = query;
+  useEffect(() => {
+    if (data !== undefined) {
+      keepHand(reviewer, filters, { ...data, items });
+    }
+  }, [reviewer, filters, data, items]);
 
   useEffect(() => {
     if (reviewer === "") {
