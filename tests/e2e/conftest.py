@@ -13,8 +13,8 @@ from tests.conftest import Served
 
 UI = Path(__file__).parents[2] / "serving" / "static" / "index.html"
 FLAGS = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
-# OpenSeadragon says so of an image that is let go while it loads, as when a part is decided before it was shown.
-HARMLESS = ("loaded before reset",)
+# OpenSeadragon says the first of an image that is let go while it loads, Playwright the second where it blocks the worker.
+HARMLESS = ("loaded before reset", "Service Worker registration blocked")
 expect.set_options(timeout=15_000)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -59,6 +59,14 @@ def test_two_people_never_get_the_same_part_and_share_what_there_is(server: Serv
     assert server.client.get("/v1/reviews/queue").json()["waiting"] == 6
 
 
+def test_whoever_comes_when_all_is_taken_gets_a_share_as_soon_as_the_others_ask_again(server: Served) -> None:
+    parts = flagged(server, 6)
+    assert ids(claim(server, "ann")) == parts
+    assert ids(claim(server, "bob")) == []
+    assert ids(claim(server, "ann", keep=[parts[0]])) == parts[:3]
+    assert ids(claim(server, "bob")) == parts[3:]
+
+
 def test_the_part_on_the_screen_stays_first_until_somebody_else_has_it(server: Served) -> None:
     cheap = server.inspect(grey_png(0.4), part_id="cheap")["id"]
     assert ids(claim(server, "ann")) == [cheap]

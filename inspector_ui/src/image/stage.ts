@@ -245,7 +245,9 @@ export class Stage {
     const { viewport } = this.viewer;
     const scale = (viewport.getContainerSize().x * viewport.getZoom(true)) / picture.width;
     const { x, y } = viewport.pixelFromPoint(new OpenSeadragon.Point(0, 0), true);
-    const squares = scale * window.devicePixelRatio >= SQUARES_FROM;
+    const ratio = scale * window.devicePixelRatio;
+    // at 1:1 smoothing could only blur what is already exact
+    const squares = ratio >= SQUARES_FROM || Math.abs(ratio - 1) < 1e-3;
     if (squares === this.smooth) {
       this.smooth = !squares;
       this.viewer.drawer.setImageSmoothingEnabled(!squares);

@@ -28,14 +28,12 @@ export function claimQuery(reviewer: string, filters: QueueFilters, onScreen: ()
     queryKey: ["queue", "mine", reviewer, filters],
     queryFn: async ({ signal }) => {
       const kept = onScreen();
-      const hand = expectData(
+      return expectData(
         await api.POST("/v1/reviews/claims", {
           body: { ...filters, reviewer, limit: IN_HAND, keep: kept === null ? [] : [kept] },
           signal,
         }),
       );
-      keepHand(reviewer, filters, hand);
-      return hand;
     },
     // also what keeps the claims alive
     refetchInterval: 10_000,
@@ -61,7 +59,8 @@ function handKey(reviewer: string): string {
   return `inspector.hand.${reviewer}`;
 }
 
-function keepHand(reviewer: string, filters: QueueFilters, hand: ClaimedQueue): void {
+/** Remember what is still to be decided, for a page that is opened while the server is away. */
+export function keepHand(reviewer: string, filters: QueueFilters, hand: ClaimedQueue): void {
   const kept: Kept = { filters: JSON.stringify(filters), hand };
   localStorage.setItem(handKey(reviewer), JSON.stringify(kept));
 }

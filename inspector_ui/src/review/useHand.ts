@@ -4,7 +4,7 @@ import { type RefObject, useEffect, useMemo } from "react";
 import type { QueueFilters, QueueItem } from "../api/types";
 import { useOutboxEntries } from "../outbox/OutboxProvider";
 import { useReviewer } from "../reviewer/reviewer";
-import { claimQuery, release } from "./queueQuery";
+import { claimQuery, keepHand, release } from "./queueQuery";
 import { decidedIds, useSession } from "./SessionProvider";
 
 const NO_FILTERS: QueueFilters = {};
@@ -17,11 +17,19 @@ export function useQueueFilters() {
   });
 }
 
+export interface OnScreen {
+  id: string;
+  /** As JSON: a part that was there before other filters were set is not kept. */
+  filters: string;
+}
+
 /** The parts that are this person's to decide, without those decided on this machine that the server does not know yet. */
-export function useHand(onScreen: RefObject<string | null>) {
+export function useHand(onScreen: RefObject<OnScreen | null>) {
   const [reviewer] = useReviewer();
   const [filters] = useQueueFilters();
-  const query = useQuery({ ...claimQuery(reviewer, filters, () => onScreen.current), enabled: reviewer !== "" });
+  const key = JSON.stringify(filters);
+  const kept = () => (onScreen.current?.filters === key ? onScreen.current.id : null);
+  const query = useQuery({ ...claimQuery(reviewer, filters, kept), enabled: reviewer !== "" });
   const entries = useOutboxEntries();
   const [session] = useSession();
   const done = useMemo(() => decidedIds(session, entries), [session, entries]);
@@ -30,6 +38,13 @@ export function useHand(onScreen: RefObject<string | null>) {
     [query.data, done],
   );
   const hidden = (query.data?.items.length ?? 0) - items.length;
+
+  const { data } = query;
+  useEffect(() => {
+    if (data !== undefined) {
+      keepHand(reviewer, filters, { ...data, items });
+    }
+  }, [reviewer, filters, data, items]);
 
   useEffect(() => {
     if (reviewer === "") {
@@ -42,6 +57,7 @@ export function useHand(onScreen: RefObject<string | null>) {
     query,
     items,
     done,
+    filters: key,
     waiting: Math.max(items.length, (query.data?.waiting ?? 0) - hidden),
     withOthers: query.data?.with_others ?? 0,
     refused: query.data?.refused ?? [],

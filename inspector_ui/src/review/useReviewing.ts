@@ -6,7 +6,7 @@ import { useOutbox, useOutboxEntries } from "../outbox/OutboxProvider";
 import { useReviewer } from "../reviewer/reviewer";
 import { useSession } from "./SessionProvider";
 import { type Decided, withDecision, withoutInspection } from "./session";
-import { useHand } from "./useHand";
+import { type OnScreen, useHand } from "./useHand";
 
 /** What the person may add to a decision on the part now shown. */
 export interface Draft {
@@ -24,10 +24,12 @@ export function useReviewing() {
   const outbox = useOutbox();
   const entries = useOutboxEntries();
   const [session, setSession] = useSession();
-  const onScreen = useRef<string | null>(null);
-  const { query, items, done, waiting, withOthers, refused } = useHand(onScreen);
-  const [held, setHeld] = useState<QueueItem | null>(null);
-  const current = held !== null && !done.has(held.id) ? held : (items[0] ?? null);
+  const onScreen = useRef<OnScreen | null>(null);
+  const { query, items, done, filters, waiting, withOthers, refused } = useHand(onScreen);
+  const [held, setHeldItem] = useState<{ item: QueueItem; filters: string } | null>(null);
+  const setHeld = (item: QueueItem | null) => setHeldItem(item === null ? null : { item, filters });
+  const stays = held !== null && held.filters === filters && !done.has(held.item.id);
+  const current = stays ? held.item : (items[0] ?? null);
   const [draft, setDraft] = useDraft(current);
   const [saveError, setSaveError] = useState<string | null>(null);
   const busy = useRef(false);
@@ -38,9 +40,9 @@ export function useReviewing() {
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
     setHeld(current);
-    onScreen.current = currentId;
+    onScreen.current = currentId === null ? null : { id: currentId, filters };
     shownAt.current = performance.now();
-  }, [currentId]);
+  }, [currentId, filters]);
 
   const save = useCallback(
     async (
