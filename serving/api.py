@@ -135,7 +135,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider | None = None
 
 
 def _openapi_with_problems(app: FastAPI) -> Any:
-    """FastAPI declares every body of an error application/json; ours are problem+json."""
+    """FastAPI declares the body of an error as the route's own media type; ours are problem+json."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -143,9 +143,8 @@ def _openapi_with_problems(app: FastAPI) -> Any:
         for operations in document["paths"].values():
             for operation in operations.values():
                 for status, response in operation["responses"].items():
-                    content = response.get("content", {})
-                    if status[0] in "45" and "application/json" in content:
-                        content[problem.MEDIA_TYPE] = content.pop("application/json")
+                    if status[0] in "45" and "content" in response:
+                        response["content"] = {problem.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         return document
 
     return openapi

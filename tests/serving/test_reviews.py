@@ -112,10 +112,17 @@ def test_decision_out_of_the_vocabulary_is_named(server: Served) -> None:
 
 def test_a_zero_character_is_refused_by_name_before_the_database_chokes_on_it(server: Served) -> None:
     id_ = server.inspect(grey_png(0.9))["id"]
-    for changes in ({"note": "a\0b"}, {"inspection_id": "a\0b"}, {"defect_class": "a\0b"}):
-        answer = review(server, id_, "FALSE_CALL", **changes)
+    for field in ("note", "inspection_id", "defect_class"):
+        body = {
+            "inspection_id": id_,
+            "decision": "FALSE_CALL",
+            "reviewer": "ann",
+            "decided_at": "2026-11-01T08:00:00Z",
+            field: "a\0b",
+        }
+        answer = server.client.put(f"/v1/reviews/{uuid4()}", json=body)
         assert answer.status_code == 422, answer.text
-        assert next(iter(changes)) in answer.json()["detail"]
+        assert field in answer.json()["detail"]
     cursor = base64.urlsafe_b64encode(b"2026-01-01T00:00:00+00:00 a\0b").decode()
     for path in ("inspections/a%00b", "parts/a%00b", "audit?subject=a%00b", f"inspections?cursor={cursor}"):
         assert server.client.get(f"/v1/{path}").status_code == 422, path
