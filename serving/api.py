@@ -21,6 +21,7 @@ from serving.pages import DOCS_ASSETS, UI, missing_ui, pages
 from serving.routes import (
     alarms,
     audit,
+    audits,
     drift,
     events,
     holds,
@@ -42,6 +43,7 @@ v1 = APIRouter(prefix="/v1", responses=problems(_422="A field is missing or wron
 _NOUNS = (
     inspections,
     reviews,
+    audits,
     metrics,
     models,
     alarms,

@@ -70,6 +70,13 @@ class Rule(StrEnum):
     PASSED_IMAGES = "passed_images"
 
 
+class AuditKind(StrEnum):
+    """Why a person looks at a frame that need not wait: drawn among the passed, or of a part whose truth is known."""
+
+    SAMPLE = "SAMPLE"
+    CHALLENGE = "CHALLENGE"
+
+
 class Cause(StrEnum):
     """Why there is no decision on a frame."""
 

@@ -22,6 +22,7 @@ from serving.people import People
 from serving.repair import Repair
 from serving.retention import Retention
 from serving.roi import read_assumptions
+from serving.sampling import Sampler
 from serving.sessions import Sessions
 from serving.settings import Settings
 from serving.shadow import Shadow
@@ -53,6 +54,7 @@ class Service:
         self.repair = Repair(settings, self.store, self.images, self.gauges)
         self.watch = Watch(settings, self.store, self.engine, self.events, self.gauges)
         self.shadow = Shadow(self.store, self.gauges, settings.most_pixels, busy=lambda: self.line.in_progress > 0)
+        self.sampler = Sampler(settings.audit, settings.costs, self.store)
         self.line = Line(
             settings,
             self.engine,
@@ -65,6 +67,7 @@ class Service:
             self.tracing.tracer,
             self.watch,
             self.shadow,
+            self.sampler,
         )
         self.models = Models(settings, self.store, self.engine, self.shadow, self.watch)
         self.people = People(self.store)
@@ -92,6 +95,7 @@ class Service:
         service.line.why_no_recipe = service.models.start_recipes()
         for (product, station), why in service.line.why_no_recipe.items():
             log.error("not ready: no model for a recipe", product=product, station=station, cause=why)
+        service.sampler.start()
         service.audit_watch.start()
         service.retention.start()
         return service
@@ -112,6 +116,7 @@ class Service:
     def close(self) -> None:
         """Finish what is in progress: decisions first, then what is to be written."""
         self.audit_watch.close()
+        self.sampler.close()
         self.retention.close()
         self.line.close()
         self.engine.close()

@@ -185,6 +185,27 @@ class Drift(ConfigModel):
     )
 
 
+class Audit(ConfigModel):
+    """How many passed parts people can look at, so that escapes are measured; of 0 none are drawn."""
+
+    per_day: float = Field(default=0.0, ge=0, description="passed frames to review in 24 hours, over all lines")
+    least: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="share of them that is spread evenly over the score bands, whatever was found",
+    )
+    first_share: float = Field(
+        default=0.05, ge=0, le=1, description="chance of each passed frame while too few were seen to plan"
+    )
+    enough: int = Field(
+        default=60,
+        ge=1,
+        description="audits before an escape rate is told: 60 without a defect show that 95 % of the passed are good",
+    )
+    plan_minutes: float = Field(default=5.0, gt=0, description="how often the chances are set anew")
+
+
 class Reviewing(ConfigModel):
     """How parts are given to people."""
 
@@ -255,6 +276,7 @@ class Settings(BaseSettings):
     tracing: Tracing = Tracing()
     camera_health: CameraHealth = CameraHealth()
     drift: Drift = Drift()
+    audit: Audit = Audit()
     recipes: tuple[Recipe, ...] = ()
     lines: tuple[str, ...] = Field(
         default=(), description="frames of other lines are refused; none: every line is taken"

@@ -107,6 +107,11 @@ inspections = Table(
     Column("posted_by", Name),
     # As data.sketch writes it, to find cases that look alike; null where no model decided.
     Column("sketch", LargeBinary),
+    # SAMPLE: a passed frame drawn for an audit; CHALLENGE: of a part whose truth is known. Null for all others.
+    Column("audit", String(16)),
+    # Of a passed frame: its score band, and the chance with which it could be drawn (0 while nobody draws).
+    Column("audit_band", Integer),
+    Column("audit_probability", Float),
     # These three change: they follow the reviews, so that queue and metrics need not search for the last one.
     Column("queue_cost", Float),
     Column("review_id", Id),
@@ -234,6 +239,10 @@ tombstones = Table(
     Column("decision", String(24)),
     Column("class_name", Name),
     Column("review_id", Id),
+    Column("model_version", Name),
+    Column("audit", String(16)),
+    Column("audit_band", Integer),
+    Column("audit_probability", Float),
     Column("removed_at", Utc, nullable=False),
     Column("rule", String(32), nullable=False),
     # The sequence of the audit entry that tells of it.
@@ -386,4 +395,40 @@ shadow_inspections = Table(
     Column("novelty", Float),
     Column("verdict", String(16), nullable=False),
     Column("latency_ms", Float, nullable=False),
+)
+
+Index(
+    "ix_inspections_audit",
+    inspections.c.audit,
+    inspections.c.received_at,
+    sqlite_where=inspections.c.audit.is_not(None),
+    postgresql_where=inspections.c.audit.is_not(None),
+)
+
+# Parts put on the line on purpose, whose truth is known. What is said of a part may be corrected.
+challenges = Table(
+    "challenges",
+    metadata,
+    Column("part_id", Name, primary_key=True),
+    Column("defective", Boolean, nullable=False),
+    Column("defect_class", Name),
+    Column("note", Text, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("registered_at", Utc, nullable=False),
+)
+
+# Parts found defective after they were shipped; each part once.
+field_returns = Table(
+    "field_returns",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("part_id", Name, nullable=False, unique=True),
+    Column("found_at", Utc, nullable=False),
+    Column("defect_class", Name),
+    # In the currency of the plant's costs.
+    Column("cost", Float),
+    Column("note", Text, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("registered_at", Utc, nullable=False),
+    Index(None, "found_at"),
 )

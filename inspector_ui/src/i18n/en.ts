@@ -502,5 +502,7 @@ export const en = {
     KEY_REVOKED: "Revoked an API key",
     SHADOW: "Started or ended a shadow",
     ALARM: "Acknowledged an alarm",
+    CHALLENGE: "Registered a challenge part",
+    FIELD_RETURNS: "Registered field returns",
   },
 } as const;

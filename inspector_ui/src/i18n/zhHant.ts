@@ -500,5 +500,7 @@ export const zhHant: Words<typeof en> = {
     KEY_REVOKED: "撤銷 API 金鑰",
     SHADOW: "開始或結束影子模型",
     ALARM: "確認警報",
+    CHALLENGE: "登錄挑戰件",
+    FIELD_RETURNS: "登錄市場退件",
   },
 };
