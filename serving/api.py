@@ -33,6 +33,7 @@ from serving.routes import (
     retention,
     reviews,
     session,
+    studies,
 )
 from serving.routes.parameters import problems
 from serving.settings import Settings
@@ -45,6 +46,7 @@ _NOUNS = (
     reviews,
     audits,
     metrics,
+    studies,
     models,
     alarms,
     drift,

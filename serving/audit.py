@@ -42,6 +42,7 @@ class Action(StrEnum):
     ALARM = "ALARM"
     CHALLENGE = "CHALLENGE"
     FIELD_RETURNS = "FIELD_RETURNS"
+    STUDY = "STUDY"
 
 
 @dataclass(frozen=True)

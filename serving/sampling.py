@@ -60,6 +60,10 @@ class Sampler:
         with self._store.reading() as connection:
             self._challenges = frozenset(connection.execute(select(challenges.c.part_id)).scalars())
 
+    def is_challenge(self, part_id: str) -> bool:
+        """Whether the part was put on the line on purpose."""
+        return part_id in self._challenges
+
     @property
     def probabilities(self) -> Sequence[float]:
         """Chance of a passed frame to be drawn, by score band."""
@@ -67,7 +71,7 @@ class Sampler:
 
     def draw(self, inspection: Inspection) -> Draw:
         """Whether people look at this frame although it passed, or because its truth is known."""
-        if inspection.part_id in self._challenges and inspection.verdict is not Verdict.NO_DECISION:
+        if self.is_challenge(inspection.part_id) and inspection.verdict is not Verdict.NO_DECISION:
             return Draw(AuditKind.CHALLENGE, queue_cost=self._place())
         if inspection.verdict is not Verdict.PASS or inspection.defect_probability is None:
             return NOT_DRAWN

@@ -651,6 +651,7 @@ class AlarmKind(StrEnum):
     CAMERA_FAULT = "CAMERA_FAULT"
     SCORE_DRIFT = "SCORE_DRIFT"
     EMBEDDING_DRIFT = "EMBEDDING_DRIFT"
+    SPC = "SPC"
 
 
 class Alarm(Message):

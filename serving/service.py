@@ -31,6 +31,7 @@ from serving.store import Store
 from serving.tracing import Tracing
 from serving.views import Views
 from serving.watch import Watch
+from serving.webhook import Webhook
 
 log = structlog.get_logger()
 
@@ -52,9 +53,10 @@ class Service:
         self.space = Space(settings.disk, free_bytes(settings) if free is None else free, self.gauges)
         self.views = Views(settings, self.store, self.events, self.gauges)
         self.repair = Repair(settings, self.store, self.images, self.gauges)
-        self.watch = Watch(settings, self.store, self.engine, self.events, self.gauges)
-        self.shadow = Shadow(self.store, self.gauges, settings.most_pixels, busy=lambda: self.line.in_progress > 0)
         self.sampler = Sampler(settings.audit, settings.costs, self.store)
+        self.webhook = None if settings.webhook is None else Webhook(settings.webhook, self.store)
+        self.watch = Watch(settings, self.store, self.engine, self.events, self.gauges, self.sampler, self.webhook)
+        self.shadow = Shadow(self.store, self.gauges, settings.most_pixels, busy=lambda: self.line.in_progress > 0)
         self.line = Line(
             settings,
             self.engine,
@@ -96,6 +98,8 @@ class Service:
         for (product, station), why in service.line.why_no_recipe.items():
             log.error("not ready: no model for a recipe", product=product, station=station, cause=why)
         service.sampler.start()
+        if service.webhook is not None:
+            service.webhook.start()
         service.audit_watch.start()
         service.retention.start()
         return service
@@ -122,6 +126,8 @@ class Service:
         self.engine.close()
         self.shadow.close()
         self.watch.close()
+        if self.webhook is not None:
+            self.webhook.close()
         self.images.close()
         self.repair.end()
         self.store.close()

@@ -317,7 +317,7 @@ api_keys = Table(
     Index(None, "name"),
 )
 
-# cleared_at and the three of the acknowledgement are written later, once each.
+# cleared_at, the three of the acknowledgement and the two of the webhook are written later, once each.
 alarms = Table(
     "alarms",
     metadata,
@@ -334,6 +334,9 @@ alarms = Table(
     Column("acknowledged_at", Utc),
     Column("acknowledged_by", Name),
     Column("acknowledgement", Text),
+    # When the webhook took the message that it was raised, and that it was cleared.
+    Column("raised_told_at", Utc),
+    Column("cleared_told_at", Utc),
     Index(None, "cleared_at", "raised_at"),
 )
 
@@ -431,4 +434,59 @@ field_returns = Table(
     Column("person", Name, nullable=False),
     Column("registered_at", Utc, nullable=False),
     Index(None, "found_at"),
+)
+
+# Points of control charts: consecutive frames of one camera, product and model. The first ones of a model are its baseline.
+spc_points = Table(
+    "spc_points",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("line", Name, nullable=False),
+    Column("station", Name, nullable=False),
+    Column("camera", Name, nullable=False),
+    Column("product", Name, nullable=False),
+    Column("model_name", Name, nullable=False),
+    Column("model_version", Name, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("ended_at", Utc, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("flagged", Integer, nullable=False),
+    # Regions in flagged frames, at least one each.
+    Column("defects", Integer, nullable=False),
+    Index(None, "line", "station", "camera", "product", "model_version", "sequence"),
+)
+
+# Planned studies of agreement: parts whose truth is known, looked at by several people several times.
+studies = Table(
+    "studies",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Name, nullable=False),
+    Column("people", JSON, nullable=False),
+    Column("trials", Integer, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+study_parts = Table(
+    "study_parts",
+    metadata,
+    Column("study_id", Id, ForeignKey("studies.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("inspection_id", Id, nullable=False),
+    Column("defective", Boolean, nullable=False),
+    # What the model said: whether it flagged the frame.
+    Column("flagged", Boolean, nullable=False),
+)
+
+study_answers = Table(
+    "study_answers",
+    metadata,
+    Column("study_id", Id, ForeignKey("studies.id"), primary_key=True),
+    Column("person", Name, primary_key=True),
+    Column("trial", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("defective", Boolean, nullable=False),
+    Column("seconds", Float),
+    Column("answered_at", Utc, nullable=False),
 )

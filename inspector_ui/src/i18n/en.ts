@@ -504,5 +504,6 @@ export const en = {
     ALARM: "Acknowledged an alarm",
     CHALLENGE: "Registered a challenge part",
     FIELD_RETURNS: "Registered field returns",
+    STUDY: "Began a study of agreement",
   },
 } as const;

@@ -502,5 +502,6 @@ export const zhHant: Words<typeof en> = {
     ALARM: "確認警報",
     CHALLENGE: "登錄挑戰件",
     FIELD_RETURNS: "登錄市場退件",
+    STUDY: "開始一致性研究",
   },
 };
