@@ -155,7 +155,7 @@ def escape_figure(counts: Counts, interval: Interval, settings: Settings, key: F
         en=f"{audited} audits of {counts.passed} passed frames, {flags.confirmed} confirmed of {flags.decided} decided flags, "
         f"{counts.known} known escapes, {counts.challenges_passed + counts.challenges_flagged} defective challenge frames",
         zh_hant=f"{counts.passed} 張合格影像中抽查 {audited} 張，"
-        f"已複判 {flags.decided} 張待處理影像中確認 {flags.confirmed} 張缺陷，"
+        f"已複判 {flags.decided} 張標示影像中確認 {flags.confirmed} 張缺陷，"
         f"已知漏檢 {counts.known} 張，挑戰件缺陷影像 {counts.challenges_passed + counts.challenges_flagged} 張",
     )
     unit: dict[str, str] = {"escape_rate": "share", "outgoing_ppm": "per_million", "escaped": "count"}
@@ -234,7 +234,7 @@ def _notes(counts: Counts, settings: Settings) -> list[Text]:
             Text(
                 en=f"{flags.flagged - flags.decided} flagged frames wait for a decision; they are taken to be like the decided "
                 "ones of their verdict.",
-                zh_hant=f"{flags.flagged - flags.decided} 張待處理影像尚未複判；視為與同判定已複判者相同。",
+                zh_hant=f"{flags.flagged - flags.decided} 張標示影像尚未複判；視為與同判定已複判者相同。",
             )
         )
     empty = [band for band in counts.bands if band.passed and not band.audited]

@@ -265,7 +265,7 @@ def _figures(group: _Group, scope: Scope, settings: Settings) -> list[Figure]:
             counts.inspected,
             Text(
                 en=f"{flags.flagged} flagged and {attention - flags.flagged} drawn of {counts.inspected} frames",
-                zh_hant=f"{counts.inspected} 張影像中 {flags.flagged} 張待處理、{attention - flags.flagged} 張抽查",
+                zh_hant=f"{counts.inspected} 張影像中 {flags.flagged} 張標示、{attention - flags.flagged} 張抽查",
             ),
         ),
         _figure(
@@ -428,7 +428,7 @@ def _three(interval: Interval) -> tuple[float, float, float]:
 
 
 def _no_reviews() -> Text:
-    return Text(en="no flagged part is decided yet", zh_hant="尚無已複判的待處理零件")
+    return Text(en="no flagged part is decided yet", zh_hant="尚無已複判的標示零件")
 
 
 def _unset(name: str) -> Text:

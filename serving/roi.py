@@ -258,7 +258,7 @@ def _measure(connection: Connection, inputs: Inputs, enough: int) -> tuple[dict[
                 _text(
                     f"{reviewed} of {flagged} flagged frames are reviewed; the rest is taken to be like them, which holds "
                     "only when they were not picked by how they look.",
-                    f"{flagged} 張待處理影像中已複判 {reviewed} 張；其餘視為與之相同，前提是沒有依外觀挑選。",
+                    f"{flagged} 張標示影像中已複判 {reviewed} 張；其餘視為與之相同，前提是沒有依外觀挑選。",
                 )
             )
     else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import numpy as np
 from sqlalchemy import Connection, RowMapping, insert, select
 
 from serving.alarms import Alarms
@@ -148,6 +149,7 @@ def _chart(connection: Connection, stream: Stream, kind: ChartKind, baseline: in
     rows = _points(connection, stream)
     judged = judge(rows, kind, baseline)
     smooth = [] if judged is None else charts.ewma(judged.scores)
+    widest = charts.ewma_limit(np.arange(len(smooth)))
     upper, lower = ([], []) if judged is None else charts.cusum(judged.scores)
     points = []
     for number, row in enumerate(rows):
@@ -165,7 +167,7 @@ def _chart(connection: Connection, stream: Stream, kind: ChartKind, baseline: in
                 high=high,
                 score=None if judged is None else judged.limits.score(_count(row, kind), row["n"]),
                 ewma=float(smooth[at]) if after else None,
-                ewma_limit=charts.ewma_limit(at) if after else None,
+                ewma_limit=float(widest[at]) if after else None,
                 cusum_upper=float(upper[at]) if after else None,
                 cusum_lower=float(lower[at]) if after else None,
                 signals=sorted(judged.signals[at]) if judged is not None and after else [],

@@ -25,7 +25,8 @@ def band_of(defect_probability: float, pass_below: float) -> int:
 def expected_share(defects: Sequence[int], audited: Sequence[int], mean_score: Sequence[float]) -> Floats:
     """Guessed share of defects in each band, in 0..1: its audits, pulled towards the model's mean probability there."""
     found, seen = np.asarray(defects, float), np.asarray(audited, float)
-    return (found + _PRIOR_WEIGHT * np.asarray(mean_score, float)) / (seen + _PRIOR_WEIGHT)
+    share: Floats = (found + _PRIOR_WEIGHT * np.asarray(mean_score, float)) / (seen + _PRIOR_WEIGHT)
+    return share
 
 
 def allocate(sizes: Sequence[float], shares: Sequence[float], capacity: float, least: float) -> Floats:

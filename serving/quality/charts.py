@@ -70,9 +70,10 @@ def ewma(scores: Sequence[float], weight: float = EWMA_WEIGHT) -> Floats:
     return values
 
 
-def ewma_limit(number: int, weight: float = EWMA_WEIGHT, width: float = EWMA_LIMIT) -> float:
-    """Limit of the EWMA at point `number`, counted from 0; it widens over the first points."""
-    return width * float(np.sqrt(weight / (2 - weight) * (1 - (1 - weight) ** (2 * (number + 1)))))
+def ewma_limit(number: NDArray[np.int64], weight: float = EWMA_WEIGHT, width: float = EWMA_LIMIT) -> Floats:
+    """Limit of the EWMA at each point `number`, counted from 0; it widens over the first points."""
+    limit: Floats = width * np.sqrt(weight / (2 - weight) * (1 - (1 - weight) ** (2.0 * (number + 1))))
+    return limit
 
 
 def cusum(scores: Sequence[float], slack: float = CUSUM_SLACK, limit: float = CUSUM_LIMIT) -> tuple[Floats, Floats]:
@@ -96,29 +97,28 @@ def signals(scores: Sequence[float]) -> list[set[Rule]]:
     every 370, EWMA (0.2, 2.9) and CUSUM (0.5, 5) every 400 and 465.
     """
     z = np.asarray(scores, float)
-    smooth, (upper, lower) = ewma(scores), cusum(scores)
-    found: list[set[Rule]] = []
-    for number in range(len(z)):
-        point: set[Rule] = set()
-        if abs(z[number]) > 3:
-            point.add("beyond_3")
-        if _beyond(z, number, 2, 3, 2.0):
-            point.add("two_of_three")
-        if _beyond(z, number, 4, 5, 1.0):
-            point.add("four_of_five")
-        if _beyond(z, number, 8, 8, 0.0):
-            point.add("eight_on_one_side")
-        if abs(smooth[number]) > ewma_limit(number):
-            point.add("ewma")
-        if max(upper[number], lower[number]) > CUSUM_LIMIT:
-            point.add("cusum")
-        found.append(point)
+    numbers = np.arange(len(z))
+    upper, lower = cusum(scores)
+    flags: dict[Rule, NDArray[np.bool_]] = {
+        "beyond_3": np.abs(z) > 3,
+        "two_of_three": _run(z, 2, 3, 2.0),
+        "four_of_five": _run(z, 4, 5, 1.0),
+        "eight_on_one_side": _run(z, 8, 8, 0.0),
+        "ewma": np.abs(ewma(scores)) > ewma_limit(numbers),
+        "cusum": np.maximum(upper, lower) > CUSUM_LIMIT,
+    }
+    found: list[set[Rule]] = [set() for _ in numbers]
+    for rule, flagged in flags.items():
+        for number in np.flatnonzero(flagged):
+            found[number].add(rule)
     return found
 
 
-def _beyond(z: Floats, number: int, at_least: int, of: int, sigmas: float) -> bool:
-    """Whether `at_least` of the last `of` points, this one among them, lie beyond `sigmas` on the same side."""
-    window = z[max(0, number - of + 1) : number + 1]
-    return any(
-        side * z[number] > sigmas and np.count_nonzero(side * window > sigmas) >= at_least for side in (1.0, -1.0)
-    )
+def _run(z: Floats, at_least: int, of: int, sigmas: float) -> NDArray[np.bool_]:
+    """Where `at_least` of the last `of` points, the point itself among them, lie beyond `sigmas` on the same side."""
+    found = np.zeros(len(z), bool)
+    for side in (1.0, -1.0):
+        beyond = side * z > sigmas
+        so_far = np.concatenate([np.zeros(of, int), np.cumsum(beyond)])
+        found |= beyond & (so_far[of:] - so_far[:-of] >= at_least)
+    return found
