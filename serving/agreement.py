@@ -91,7 +91,9 @@ def get_study(connection: Connection, id: str) -> Study:  # noqa: A002 - the API
     if row is None:
         raise ProblemError(404, f"there is no study {id}")
     counts = select(study_answers.c.person, func.count()).where(study_answers.c.study_id == id)
-    answered = dict(connection.execute(counts.group_by(study_answers.c.person)).tuples())
+    answered: dict[str, int] = {
+        person: count for person, count in connection.execute(counts.group_by(study_answers.c.person))
+    }
     parts = connection.execute(select(func.count()).where(study_parts.c.study_id == id)).scalar_one()
     return Study(
         id=row["id"],

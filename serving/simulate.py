@@ -191,7 +191,7 @@ class _Run:
             await self._review(client, inspection, row.is_defect)
 
     async def _audit(self, client: httpx.AsyncClient) -> None:
-        """Decide what is to be decided blind, as it comes and once more at the end: a passed part is looked at whatever happens."""
+        """Decide what is to be decided blind, as it comes and once more at the end."""
         again = True
         while again:
             again = self._posting

@@ -148,9 +148,9 @@ def metrics(
 def _chart(connection: Connection, stream: Stream, kind: ChartKind, baseline: int) -> SpcChart:
     rows = _points(connection, stream)
     judged = judge(rows, kind, baseline)
-    smooth = [] if judged is None else charts.ewma(judged.scores)
-    widest = charts.ewma_limit(np.arange(len(smooth)))
-    upper, lower = ([], []) if judged is None else charts.cusum(judged.scores)
+    scores = [] if judged is None else judged.scores
+    smooth, widest = charts.ewma(scores), charts.ewma_limit(np.arange(len(scores)))
+    upper, lower = charts.cusum(scores)
     points = []
     for number, row in enumerate(rows):
         at = number - baseline

@@ -8,11 +8,12 @@ import json
 import os
 import threading
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import httpx
 import structlog
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import Connection, Update, and_, or_, select, update
 from standardwebhooks.webhooks import Webhook as Signer
 
 from data.errors import InputError
@@ -55,12 +56,8 @@ class Webhook:
             for id_, event, body in waiting:
                 if stop.is_set() or not self._send(client, id_, event, body):
                     return
-                told = {f"{event}_told_at": datetime.now(UTC)}
-                self._store.submit(
-                    lambda connection, id_=id_, told=told: connection.execute(
-                        update(alarms).where(alarms.c.id == id_).values(told)
-                    )
-                ).result()
+                told = update(alarms).where(alarms.c.id == id_).values({f"{event}_told_at": datetime.now(UTC)})
+                self._store.submit(partial(_execute, statement=told)).result()
 
     def _send(self, client: httpx.Client, id_: str, event: str, body: str) -> bool:
         message_id, now = f"{id_}.{event}", datetime.now(UTC)
@@ -78,6 +75,10 @@ class Webhook:
         if not answer.is_success:
             log.warning("webhook refused", alarm=id_, event=event, status=answer.status_code)
         return answer.is_success
+
+
+def _execute(connection: Connection, statement: Update) -> None:
+    connection.execute(statement)
 
 
 def _waiting(connection: Connection) -> list[tuple[str, str, str]]:

@@ -337,10 +337,12 @@ export const en = {
       "The limits are frozen from the first {{n}} points of this model (until {{time}}); a point is {{size}} frames. Another model begins a new baseline.",
     meaning: {
       p: "Centre line {{centre}}; limits at three standard deviations of chance: p ± 3 √(p (1 − p) / n).",
-      laney: "Centre line {{centre}}; the points vary {{spread}} times as much as chance alone, and the limits are wider by as much.",
+      laney:
+        "Centre line {{centre}}; the points vary {{spread}} times as much as chance alone, and the limits are wider by as much.",
       u: "Centre line {{centre}} regions per frame; limits u ± 3 √(u / n).",
       ewma: "Each point is 20 % the newest and 80 % what was before: small, lasting changes show. Limits at 2.9 standard deviations.",
-      cusum: "Adds up what exceeds half a standard deviation; a sum above {{limit}} signals a lasting change, then it starts again.",
+      cusum:
+        "Adds up what exceeds half a standard deviation; a sum above {{limit}} signals a lasting change, then it starts again.",
     },
     alarms: "An alarm is raised by: {{rules}}.",
     rule: {
@@ -369,7 +371,8 @@ export const en = {
     effectiveness: "Effectiveness",
     miss: "Miss",
     falseAlarm: "False alarm",
-    limits: "Good is: kappa from 0.75 (preferred 0.9), effectiveness from 90 %, miss up to 2 %, false alarm up to 5 % (AIAG).",
+    limits:
+      "Good is: kappa from 0.75 (preferred 0.9), effectiveness from 90 %, miss up to 2 %, false alarm up to 5 % (AIAG).",
     model: "Model",
     person: "Person {{name}}",
     comparison: "People against model on the same {{n}} parts",
@@ -380,7 +383,8 @@ export const en = {
   },
   study: {
     title: "Study of agreement",
-    planHint: "Parts whose truth is known are shown to several people several times, in another order each time. 50 parts, 3 people and 3 trials are usual.",
+    planHint:
+      "Parts whose truth is known are shown to several people several times, in another order each time. 50 parts, 3 people and 3 trials are usual.",
     name: "Name",
     people: "People",
     peopleHint: "The names they review under; Enter adds one",

@@ -69,9 +69,7 @@ function Agreement({ metrics }: { metrics: AgreementMetrics }) {
               trials: format.count(metrics.trials),
             })}
           </Text>
-          {metrics.missing > 0 && (
-            <Text size="sm">{t("agreement.missing", { n: format.count(metrics.missing) })}</Text>
-          )}
+          {metrics.missing > 0 && <Text size="sm">{t("agreement.missing", { n: format.count(metrics.missing) })}</Text>}
         </div>
       </SimpleGrid>
       {metrics.appraisers.length > 0 && (
@@ -125,9 +123,7 @@ function Agreement({ metrics }: { metrics: AgreementMetrics }) {
             {format.count(comparison.only_people)} · {t("agreement.onlyModel")}: {format.count(comparison.only_model)} ·{" "}
             {t("agreement.neither")}: {format.count(comparison.neither)}
           </Text>
-          {comparison.p !== null && (
-            <Text size="sm">{t("models.mcnemar", { p: format.number(comparison.p, 3) })}</Text>
-          )}
+          {comparison.p !== null && <Text size="sm">{t("models.mcnemar", { p: format.number(comparison.p, 3) })}</Text>}
         </>
       )}
       <List size="sm" mt="sm">

@@ -27,7 +27,7 @@ export function NewStudy({ onClose, onMade }: Props) {
 
   async function make(): Promise<void> {
     try {
-      const body = { name: name.trim(), people, parts, trials, person: reviewer === "" ? people[0] ?? "" : reviewer };
+      const body = { name: name.trim(), people, parts, trials, person: reviewer === "" ? (people[0] ?? "") : reviewer };
       const study = expectData(await api.POST("/v1/studies", { body }));
       await queries.invalidateQueries({ queryKey: studiesQuery.queryKey });
       onMade(study.id);

@@ -82,7 +82,9 @@ function Chart({ chart, metrics, name }: { chart: SpcChart; metrics: SpcMetrics;
         }
         series={[
           { name: "value", label: t(`spc.value.${name}`), color: "steel.6" },
-          ...(name === "cusum" ? [{ name: "lower", label: t("spc.cusumLower"), color: "var(--verdict-no-decision)" }] : []),
+          ...(name === "cusum"
+            ? [{ name: "lower", label: t("spc.cusumLower"), color: "var(--verdict-no-decision)" }]
+            : []),
           { name: "high", label: t("spc.upperLimit"), color: "var(--verdict-reject)", strokeDasharray: "6 4" },
           ...(name === "cusum"
             ? []

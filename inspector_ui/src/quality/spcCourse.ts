@@ -34,7 +34,14 @@ export function course(chart: SpcChart, name: ChartName, cusumLimit: number): Co
       const upper = point.cusum_upper;
       const highest = Math.max(upper ?? 0, point.cusum_lower ?? 0);
       const signal = point.signals.includes("cusum") ? highest : null;
-      return { at, value: upper, lower: point.cusum_lower, low: null, high: upper === null ? null : cusumLimit, signal };
+      return {
+        at,
+        value: upper,
+        lower: point.cusum_lower,
+        low: null,
+        high: upper === null ? null : cusumLimit,
+        signal,
+      };
     }
     const signal = point.signals.some((rule) => SHEWHART.includes(rule)) ? point.value : null;
     return { at, value: point.value, lower: null, low: point.low, high: point.high, signal };

@@ -11,9 +11,7 @@ export function taskQuery(id: string, person: string) {
   return queryOptions({
     queryKey: ["study", id, person],
     queryFn: async ({ signal }) =>
-      expectData(
-        await api.GET("/v1/studies/{id}/task", { params: { path: { id }, query: { person } }, signal }),
-      ),
+      expectData(await api.GET("/v1/studies/{id}/task", { params: { path: { id }, query: { person } }, signal })),
     staleTime: Number.POSITIVE_INFINITY,
   });
 }
