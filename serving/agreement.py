@@ -91,9 +91,7 @@ def get_study(connection: Connection, id: str) -> Study:  # noqa: A002 - the API
     if row is None:
         raise ProblemError(404, f"there is no study {id}")
     counts = select(study_answers.c.person, func.count()).where(study_answers.c.study_id == id)
-    answered: dict[str, int] = {
-        person: count for person, count in connection.execute(counts.group_by(study_answers.c.person))
-    }
+    answered = {row[0]: row[1] for row in connection.execute(counts.group_by(study_answers.c.person))}
     parts = connection.execute(select(func.count()).where(study_parts.c.study_id == id)).scalar_one()
     return Study(
         id=row["id"],
@@ -111,7 +109,8 @@ def next_task(connection: Connection, id: str, person: str) -> StudyTask:  # noq
     study = get_study(connection, id)
     _check_person(study, person)
     mine = (study_answers.c.study_id == id, study_answers.c.person == person)
-    done = set(connection.execute(select(study_answers.c.trial, study_answers.c.number).where(*mine)).tuples())
+    answered = connection.execute(select(study_answers.c.trial, study_answers.c.number).where(*mine))
+    done = {(row.trial, row.number) for row in answered}
     for trial in range(1, study.trials + 1):
         for number in _order(study, person, trial):
             if (trial, number) not in done:

@@ -27,7 +27,9 @@ def read_csv(content: bytes) -> list[FieldReturn]:
 
 def add(connection: Connection, returns: Sequence[FieldReturn], person: str) -> FieldReturnsAdded:
     """Keep those that are not known yet, told of by one entry of the audit trail; repeating an upload is harmless."""
-    by_part = {each.part_id: each for each in reversed(returns)}
+    by_part: dict[str, FieldReturn] = {}
+    for each in returns:
+        by_part.setdefault(each.part_id, each)
     known = _known(connection, list(by_part))
     now = datetime.now(UTC)
     rows: list[dict[str, Any]] = [

@@ -104,11 +104,11 @@ class Figure(Message):
     key: FigureKey
     unit: Literal["share", "per_million", "count", "seconds", "money"]
     value: float | None
-    low: float | None = None
-    high: float | None = None
+    low: float | None
+    high: float | None
     n: int
     rests_on: Text
-    why_unknown: Text | None = None
+    why_unknown: Text | None
 
 
 class FigureGroup(Message):

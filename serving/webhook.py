@@ -45,19 +45,21 @@ class Webhook:
             raise InputError(f"{SECRET}: not a secret of Standard Webhooks (whsec_ and base64): {error}") from error
         self._settings = settings
         self._store = store
+        self._sending = threading.Lock()
         self._periodic = Periodic("webhook", self.run, _LOOK_EVERY_SECONDS)
         self.start, self.close, self.send_soon = self._periodic.start, self._periodic.close, self._periodic.run_soon
 
     def run(self, stop: threading.Event) -> None:
         """Send what waits; it is left for the next time at the first message that is not taken."""
-        with self._store.reading() as connection:
-            waiting = _waiting(connection)
-        with httpx.Client(timeout=self._settings.timeout_seconds) as client:
-            for id_, event, body in waiting:
-                if stop.is_set() or not self._send(client, id_, event, body):
-                    return
-                told = update(alarms).where(alarms.c.id == id_).values({f"{event}_told_at": datetime.now(UTC)})
-                self._store.submit(partial(_execute, statement=told)).result()
+        with self._sending:
+            with self._store.reading() as connection:
+                waiting = _waiting(connection)
+            with httpx.Client(timeout=self._settings.timeout_seconds) as client:
+                for id_, event, body in waiting:
+                    if stop.is_set() or not self._send(client, id_, event, body):
+                        return
+                    told = update(alarms).where(alarms.c.id == id_).values({f"{event}_told_at": datetime.now(UTC)})
+                    self._store.submit(partial(_execute, statement=told)).result()
 
     def _send(self, client: httpx.Client, id_: str, event: str, body: str) -> bool:
         message_id, now = f"{id_}.{event}", datetime.now(UTC)
@@ -70,10 +72,10 @@ class Webhook:
         try:
             answer = client.post(self._settings.url, content=body, headers=headers)
         except httpx.HTTPError as error:
-            log.warning("webhook not sent", alarm=id_, event=event, cause=str(error))
+            log.warning("webhook not sent", alarm=id_, message=event, cause=str(error))
             return False
         if not answer.is_success:
-            log.warning("webhook refused", alarm=id_, event=event, status=answer.status_code)
+            log.warning("webhook refused", alarm=id_, message=event, status=answer.status_code)
         return answer.is_success
 
 

@@ -54,4 +54,5 @@ def allocate(sizes: Sequence[float], shares: Sequence[float], capacity: float, l
         if not full.any():
             break
         open_bands &= ~full
-    return np.divide(drawn, size, out=np.zeros(len(size)), where=size > 0)
+    chances: Floats = np.divide(drawn, size, out=np.zeros(len(size)), where=size > 0)
+    return chances

@@ -16,7 +16,8 @@ _SEED = 20_261_124
 def share(hits: int, n: int) -> Interval:
     """A share with Wilson's interval (1927); n is at least 1."""
     low, high = proportion_confint(hits, n, alpha=0.05, method="wilson")
-    return Interval(hits / n, max(0.0, float(low)), min(1.0, float(high)))
+    # Rounding may put an end of the interval just past 0 or 1.
+    return Interval(hits / n, min(hits / n, max(0.0, float(low))), max(hits / n, min(1.0, float(high))))
 
 
 def per_million(defects: int, opportunities: float) -> Interval:

@@ -46,7 +46,8 @@ def test_limits_are_frozen_from_the_first_points_and_a_change_raises_an_alarm(st
     assert "beyond_3" in after["points"][12]["signals"]
     (alarm,) = eventually(lambda: alarms(server, cleared=False))
     assert (alarm["kind"], alarm["camera"]) == ("SPC", "top")
-    assert "beyond three standard deviations; 9 of 10 frames, centre line 20.00%" in alarm["reason"]
+    assert "a point beyond three standard deviations" in alarm["reason"]
+    assert alarm["reason"].endswith("9 of 10 frames, centre line 20.00%")
     post(server, 30, 2, "calm")
     eventually(lambda: not alarms(server, cleared=False))
 

@@ -89,10 +89,11 @@ function Chart({ chart, metrics, name }: { chart: SpcChart; metrics: SpcMetrics;
           ...(name === "cusum"
             ? []
             : [{ name: "low", label: t("spc.lowerLimit"), color: "var(--verdict-reject)", strokeDasharray: "6 4" }]),
-          { name: "signal", label: t("spc.signal"), color: "var(--verdict-review)", strokeWidth: 0 },
+          { name: "signal", label: t("spc.signal"), color: "var(--verdict-review)" },
         ]}
         lineProps={(series) => ({
           dot: series.name === "signal" ? { r: 6, strokeWidth: 2 } : series.name === "value" && points.length < 80,
+          strokeWidth: series.name === "signal" ? 0 : 2,
           activeDot: series.name !== "signal",
           isAnimationActive: false,
           connectNulls: false,
