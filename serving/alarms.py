@@ -19,6 +19,8 @@ from serving.tables import alarms
 
 log = structlog.get_logger()
 
+SHOWN = [alarms.c[name] for name in Alarm.model_fields]
+
 
 class Alarms:
     """What is raised at present. `raise_` and `clear` are for one thread; a state that could not be written is tried again.
@@ -84,12 +86,12 @@ class Alarms:
 
 def find(connection: Connection, cleared: bool | None = None, line: str | None = None, limit: int = 100) -> list[Alarm]:
     """Alarms, newest first; with `cleared` only those that are, or are not."""
-    query = select(alarms).order_by(alarms.c.raised_at.desc(), alarms.c.id.desc()).limit(limit)
+    query = select(*SHOWN).order_by(alarms.c.raised_at.desc(), alarms.c.id.desc()).limit(limit)
     if cleared is not None:
         query = query.where(alarms.c.cleared_at.is_not(None) if cleared else alarms.c.cleared_at.is_(None))
     if line is not None:
         query = query.where(alarms.c.line == line)
-    return [_alarm_of(row) for row in connection.execute(query).mappings()]
+    return [alarm_of(row) for row in connection.execute(query).mappings()]
 
 
 def acknowledge(connection: Connection, id_: str, request: AcknowledgeRequest) -> Alarm:
@@ -127,9 +129,10 @@ def _stored(connection: Connection, id_: str) -> Alarm:
 
 
 def _get(connection: Connection, id_: str) -> Alarm | None:
-    row = connection.execute(select(alarms).where(alarms.c.id == id_)).mappings().first()
-    return None if row is None else _alarm_of(row)
+    row = connection.execute(select(*SHOWN).where(alarms.c.id == id_)).mappings().first()
+    return None if row is None else alarm_of(row)
 
 
-def _alarm_of(row: Any) -> Alarm:
+def alarm_of(row: Any) -> Alarm:
+    """The message for a row of `SHOWN`."""
     return Alarm(**dict(row))

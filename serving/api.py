@@ -21,6 +21,7 @@ from serving.pages import DOCS_ASSETS, UI, missing_ui, pages
 from serving.routes import (
     alarms,
     audit,
+    audits,
     baselines,
     drift,
     events,
@@ -37,6 +38,7 @@ from serving.routes import (
     reviews,
     roi,
     session,
+    studies,
 )
 from serving.routes.parameters import problems
 from serving.settings import Settings
@@ -60,11 +62,13 @@ _NOUNS = (
     inspections,
     history,
     reviews,
+    audits,
     metrics,
     roi,
     kpis,
     baselines,
     reports,
+    studies,
     models,
     alarms,
     drift,

@@ -20,6 +20,7 @@ from data.novelty import is_unknown
 from data.region import Region
 from data.verdict import ReviewDecision, Verdict, part_verdict
 from serving.problem import ProblemError
+from serving.sampling import NOT_DRAWN, Draw
 from serving.schema import (
     FrameInfo,
     Inspection,
@@ -75,6 +76,7 @@ def row_of(
     costs: Costs,
     posted_by: str | None = None,
     sketch: bytes | None = None,
+    draw: Draw = NOT_DRAWN,
 ) -> dict[str, Any]:
     """The row that keeps a new inspection; spelled out, since dumping the model takes several times as long."""
     thresholds, model, image = inspection.thresholds, inspection.model, inspection.image
@@ -113,9 +115,11 @@ def row_of(
         "fingerprint": fingerprint,
         "posted_by": posted_by,
         "sketch": sketch,
-        "queue_cost": queue_cost(
-            inspection.verdict, inspection.defect_probability, inspection.novelty, inspection.fault, costs
-        ),
+        "audit": draw.kind,
+        "audit_band": draw.band,
+        "audit_probability": draw.probability,
+        "queue_cost": draw.queue_cost
+        or queue_cost(inspection.verdict, inspection.defect_probability, inspection.novelty, inspection.fault, costs),
     }
 
 

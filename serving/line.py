@@ -36,6 +36,7 @@ from serving.image_store import ImageStore
 from serving.inspections import encode_heatmap, find, row_of
 from serving.mailbox import Mailbox
 from serving.problem import ProblemError
+from serving.sampling import Sampler
 from serving.schema import Cause, FrameInfo, Inspection, ModelRef, StoredImage
 from serving.settings import Settings
 from serving.shadow import Offered, Shadow
@@ -184,6 +185,7 @@ class Line:
         tracer: Tracer,
         watch: Watch,
         shadow: Shadow,
+        sampler: Sampler,
     ) -> None:
         self.why_no_model = "no model was loaded yet"
         self.why_no_recipe: dict[RecipeName, str] = {}
@@ -198,6 +200,7 @@ class Line:
         self._gauges = gauges
         self._watch = watch
         self._shadow = shadow
+        self._sampler = sampler
         self._cameras = Cameras(settings.camera_health.alike)
         self._tracer = tracer
         self._pool = ThreadPoolExecutor(settings.threads, "line")
@@ -359,6 +362,8 @@ class Line:
         assert decision is not None
         try:
             inspection = frame.inspection = _inspection(frame, decision)
+            # Once: a row that is tried again must not be drawn again.
+            draw = self._sampler.draw(inspection)
         except Exception as error:  # noqa: BLE001 - on a thread that others depend on; the camera must be answered
             self._fail(frame, StorageError(f"the inspection cannot be written down: {error}"))
             return
@@ -373,6 +378,7 @@ class Line:
                 self._settings.costs,
                 frame.posted_by,
                 decision.sketch,
+                draw,
             )
 
         span = self._tracer.start_span("store", frame.traced)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from sqlalchemy import Connection, delete, func, insert, literal, select
+from sqlalchemy import Connection, RowMapping, delete, func, insert, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from data.verdict import ReviewDecision, Verdict
@@ -25,6 +25,7 @@ from serving.review_schema import (
     QueueQuery,
     ReviewQueue,
 )
+from serving.schema import Inspection
 from serving.settings import Reviewing
 from serving.tables import Utc, claims, inspections, reviews
 
@@ -106,11 +107,16 @@ def get_choices(connection: Connection) -> QueueChoices:
     )
 
 
-def is_blind(id: str, verdict: Verdict, share: float) -> bool:  # noqa: A002 - the API's name
-    """Whether the model's verdict is hidden until a person has decided: every passed part that waits (it is an audit), and
-    the given share of the flagged ones, drawn by their ids so that it is the same whoever asks.
+def is_blind(
+    id: str,  # noqa: A002 - the API's name
+    verdict: Verdict,
+    share: float,
+    audit: str | None = None,
+) -> bool:
+    """Whether the model's verdict is hidden until a person has decided: every passed part that waits (it is an audit), every
+    challenge part, and the given share of the flagged ones, drawn by their ids so that it is the same whoever asks.
     """
-    if verdict is Verdict.PASS:
+    if verdict is Verdict.PASS or audit is not None:
         return True
     if verdict is Verdict.NO_DECISION:
         return False
@@ -127,8 +133,40 @@ def _items(
     connection: Connection, clauses: list[ColumnElement[bool]], limit: int, reviewing: Reviewing
 ) -> list[QueueItem]:
     query = INSPECTED.where(*clauses).order_by(inspections.c.queue_cost.desc(), inspections.c.id).limit(limit)
-    found = [inspection_of(row) for row in connection.execute(query).mappings()]
-    return [QueueItem(**dict(item), blind=is_blind(item.id, item.verdict, reviewing.blind_share)) for item in found]
+    return [_item(row, reviewing) for row in connection.execute(query).mappings()]
+
+
+def _item(row: RowMapping, reviewing: Reviewing) -> QueueItem:
+    item = inspection_of(row)
+    blind = is_blind(item.id, item.verdict, reviewing.blind_share, row["audit"])
+    return QueueItem(**dict(without_verdict(item) if blind else item), blind=blind)
+
+
+def waits_blind(connection: Connection, id: str, reviewing: Reviewing) -> bool:  # noqa: A002
+    """Whether an inspection waits for a person who must not know what the model said."""
+    table = inspections.c
+    row = connection.execute(select(table.verdict, table.audit, table.queue_cost).where(table.id == id)).first()
+    if row is None or row.queue_cost is None:
+        return False
+    return is_blind(id, Verdict(row.verdict), reviewing.blind_share, row.audit)
+
+
+def without_verdict(inspection: Inspection) -> Inspection:
+    """The inspection as a person sees it who is to decide without the model: passed and flagged ones look the same."""
+    return inspection.model_copy(
+        update={
+            "verdict": Verdict.REVIEW,
+            "cause": None,
+            "fault": None,
+            "reason": None,
+            "defect_probability": None,
+            "novelty": None,
+            "class_name": None,
+            "class_probability": {},
+            "thresholds": None,
+            "regions": [],
+        }
+    )
 
 
 def _count(connection: Connection, clauses: list[ColumnElement[bool]]) -> int:

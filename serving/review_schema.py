@@ -40,7 +40,8 @@ class QueueItem(Inspection):
 
     blind: bool = Field(
         default=False,
-        description="the person is to decide before seeing what the model said: score, verdict, regions and heat stay hidden",
+        description="the person is to decide before seeing what the model said: score, class, regions and heat are not sent, and "
+        "the verdict is REVIEW whatever it was",
     )
 
 

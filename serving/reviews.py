@@ -1,6 +1,7 @@
 """Reviews: added, never changed. The newest on an inspection stands, and moves the part out of the queue or back in."""
 
 from datetime import UTC, datetime
+from random import SystemRandom
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from data.verdict import ReviewDecision, Verdict
 from serving.audit import Action, append
 from serving.inspections import missing, queue_cost, review_of
 from serving.problem import ProblemError
+from serving.sampling import place_in_queue
 from serving.schema import Review, ReviewRequest
 from serving.settings import Costs
 from serving.tables import claims, inspections, reviews
@@ -53,6 +55,8 @@ def add_review(connection: Connection, client_id: UUID, request: ReviewRequest, 
     waits = request.decision in (None, ReviewDecision.UNSURE)
     verdict, probability = Verdict(inspected.verdict), inspected.defect_probability
     cost = queue_cost(verdict, probability, inspected.novelty, inspected.fault, costs) if waits else None
+    if waits and inspected.audit is not None:
+        cost = place_in_queue(costs, SystemRandom())
     connection.execute(
         update(inspections)
         .where(inspections.c.id == request.inspection_id)

@@ -75,6 +75,13 @@ class Rule(StrEnum):
     PASSED_IMAGES = "passed_images"
 
 
+class AuditKind(StrEnum):
+    """Why a person looks at a frame that need not wait: drawn among the passed, or of a part whose truth is known."""
+
+    SAMPLE = "SAMPLE"
+    CHALLENGE = "CHALLENGE"
+
+
 class Cause(StrEnum):
     """Why there is no decision on a frame."""
 
@@ -600,6 +607,7 @@ class AlarmKind(StrEnum):
     CAMERA_FAULT = "CAMERA_FAULT"
     SCORE_DRIFT = "SCORE_DRIFT"
     EMBEDDING_DRIFT = "EMBEDDING_DRIFT"
+    SPC = "SPC"
 
 
 class Alarm(Message):

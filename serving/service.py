@@ -25,6 +25,7 @@ from serving.repair import Repair
 from serving.report_writer import ReportWriter
 from serving.reports import Plant
 from serving.retention import Retention
+from serving.sampling import Sampler
 from serving.sessions import Sessions
 from serving.settings import Settings
 from serving.shadow import Shadow
@@ -33,6 +34,7 @@ from serving.store import Store
 from serving.tracing import Tracing
 from serving.views import Views
 from serving.watch import Watch
+from serving.webhook import Webhook
 
 log = structlog.get_logger()
 
@@ -55,7 +57,9 @@ class Service:
         self.space = Space(settings.disk, free_bytes(settings) if free is None else free, self.gauges)
         self.views = Views(settings, self.store, self.events, self.gauges)
         self.repair = Repair(settings, self.store, self.images, self.gauges)
-        self.watch = Watch(settings, self.store, self.engine, self.events, self.gauges)
+        self.sampler = Sampler(settings.audit, settings.costs, self.store)
+        self.webhook = None if settings.webhook is None else Webhook(settings.webhook, self.store)
+        self.watch = Watch(settings, self.store, self.engine, self.events, self.gauges, self.sampler, self.webhook)
         self.shadow = Shadow(self.store, self.gauges, settings.most_pixels, busy=lambda: self.line.in_progress > 0)
         self.line = Line(
             settings,
@@ -69,6 +73,7 @@ class Service:
             self.tracing.tracer,
             self.watch,
             self.shadow,
+            self.sampler,
         )
         self.models = Models(settings, self.store, self.engine, self.shadow, self.watch)
         self.people = People(self.store)
@@ -98,6 +103,9 @@ class Service:
         service.line.why_no_recipe = service.models.start_recipes()
         for (product, station), why in service.line.why_no_recipe.items():
             log.error("not ready: no model for a recipe", product=product, station=station, cause=why)
+        service.sampler.start()
+        if service.webhook is not None:
+            service.webhook.start()
         service.audit_watch.start()
         service.retention.start()
         service.report_writer.start()
@@ -135,12 +143,15 @@ class Service:
     def close(self) -> None:
         """Finish what is in progress: decisions first, then what is to be written."""
         self.audit_watch.close()
+        self.sampler.close()
         self.retention.close()
         self.report_writer.close()
         self.line.close()
         self.engine.close()
         self.shadow.close()
         self.watch.close()
+        if self.webhook is not None:
+            self.webhook.close()
         self.images.close()
         self.repair.end()
         self.store.close()

@@ -3,6 +3,7 @@
 import ipaddress
 import json
 from collections.abc import Sequence
+from datetime import time
 from pathlib import Path
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -12,10 +13,13 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 
 from data.bundle import Provider
 from data.config import ConfigModel, load_config
+from serving.quality.charts import ChartKind, Rule
 from serving.role import Role
-from serving.schema import Rule
+from serving.schema import Rule as RetentionRule
 
 DEFAULT_CONFIG = Path("configs/serving/default.yaml")
+
+_DAY_MINUTES = 24 * 60
 
 
 class BundleName(ConfigModel):
@@ -34,6 +38,7 @@ class Recipe(ConfigModel):
     view_window_seconds: float = Field(
         default=60.0, gt=0, description="from a part's first view until a missing one is overdue"
     )
+    opportunities: int = Field(default=1, ge=1, description="places of a part that can be defective, for DPMO")
     bundle: BundleName | None = Field(
         default=None,
         description="decides until another is promoted for this recipe; without it, what decides everywhere else",
@@ -129,7 +134,7 @@ class Retention(ConfigModel):
                 raise ValueError(f"{name}: {days:g} days, but the rows that they belong to go after {self.rows:g}")
         return self
 
-    def days(self, rule: Rule) -> float | None:
+    def days(self, rule: RetentionRule) -> float | None:
         """How long what `rule` removes is kept; None for ever."""
         days: float | None = getattr(self, rule.value)
         return days
@@ -184,6 +189,111 @@ class Drift(ConfigModel):
         lt=1,
         description="chance, at most, that an unchanged camera raises a drift alarm within one window of frames",
     )
+
+
+class Shift(ConfigModel):
+    """A shift on the wall clock; one that ends no later than it starts goes over midnight."""
+
+    name: str = Field(min_length=1, max_length=64)
+    start: time
+    end: time
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _clock(cls, value: object) -> object:
+        # YAML 1.1 reads an unquoted 14:00 as the number 840, of minutes.
+        return time(value // 60, value % 60) if isinstance(value, int) and 0 <= value < _DAY_MINUTES else value
+
+
+_THREE_SHIFTS = (
+    Shift(name="early", start=time(6), end=time(14)),
+    Shift(name="late", start=time(14), end=time(22)),
+    Shift(name="night", start=time(22), end=time(6)),
+)
+
+
+class LineClock(ConfigModel):
+    """The wall clock of a line, and its shifts."""
+
+    line: str | None = Field(default=None, description="without one, of all lines that have none of their own")
+    time_zone: str = Field(default="UTC", description="such as Asia/Taipei")
+    shifts: tuple[Shift, ...] = Field(default=_THREE_SHIFTS, min_length=1)
+    demand_per_shift: float | None = Field(default=None, gt=0, description="parts wanted of a shift: gives the takt")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{name!r} is no time zone; give one such as Asia/Taipei or Europe/Berlin") from error
+        return name
+
+    @field_validator("shifts")
+    @classmethod
+    def _apart(cls, shifts: tuple[Shift, ...]) -> tuple[Shift, ...]:
+        taken = [False] * _DAY_MINUTES
+        for shift in shifts:
+            start, end = (at.hour * 60 + at.minute for at in (shift.start, shift.end))
+            for minute in range(start, end if end > start else end + _DAY_MINUTES):
+                if taken[minute % _DAY_MINUTES]:
+                    raise ValueError(f"shift {shift.name} overlaps another one at {minute % _DAY_MINUTES // 60:02}:00")
+                taken[minute % _DAY_MINUTES] = True
+        return shifts
+
+
+class QualityCosts(ConfigModel):
+    """What quality costs, beside `costs`; all in one currency. Without a number the category is told as unknown."""
+
+    currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
+    prevention_per_day: float | None = Field(default=None, ge=0, description="training, maintenance, planning")
+    wage_per_hour: float | None = Field(default=None, ge=0, description="of those who review")
+    scrap: float | None = Field(default=None, ge=0, description="a confirmed defect: scrapped or reworked")
+    external: float | None = Field(default=None, ge=0, description="an escape: recall, warranty")
+
+
+class Spc(ConfigModel):
+    """Control charts of each camera, product and model."""
+
+    subgroup: int = Field(default=100, ge=10, description="frames that make one point")
+    baseline: int = Field(default=25, ge=10, description="first points of a model from which its limits are frozen")
+    calm: int = Field(default=8, ge=1, description="points in a row without a signal that clear an alarm")
+    chart: ChartKind = Field(
+        default="p",
+        description="p: share of flagged frames; laney: the same, when points vary more than chance; u: regions",
+    )
+    alarm_rules: tuple[Rule, ...] = Field(
+        default=("beyond_3", "cusum"),
+        description="signals that raise an alarm: in control these two together every 200 points or so; the others show",
+    )
+
+
+class Webhook(ConfigModel):
+    """Where alarms are posted, signed as Standard Webhooks; the secret is in the environment as QC_WEBHOOK_SECRET."""
+
+    url: str = Field(pattern="^https?://")
+    timeout_seconds: float = Field(default=5.0, gt=0)
+
+
+class Audit(ConfigModel):
+    """How many passed parts people can look at, so that escapes are measured; of 0 none are drawn."""
+
+    per_day: float = Field(default=0.0, ge=0, description="passed frames to review in 24 hours, over all lines")
+    least: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="share of them that is spread evenly over the score bands, whatever was found",
+    )
+    first_share: float = Field(
+        default=0.05, ge=0, le=1, description="chance of each passed frame while too few were seen to plan"
+    )
+    enough: int = Field(
+        default=60,
+        ge=1,
+        description="audits before an escape rate is told: 60 without a defect show that 95 % of the passed are good",
+    )
+    plan_minutes: float = Field(default=5.0, gt=0, description="how often the chances are set anew")
 
 
 class Reviewing(ConfigModel):
@@ -272,6 +382,11 @@ class Settings(BaseSettings):
     tracing: Tracing = Tracing()
     camera_health: CameraHealth = CameraHealth()
     drift: Drift = Drift()
+    audit: Audit = Audit()
+    clocks: tuple[LineClock, ...] = Field(default=(LineClock(),), min_length=1)
+    quality_costs: QualityCosts = QualityCosts()
+    spc: Spc = Spc()
+    webhook: Webhook | None = None
     recipes: tuple[Recipe, ...] = ()
     lines: tuple[str, ...] = Field(
         default=(), description="frames of other lines are refused; none: every line is taken"
@@ -352,6 +467,11 @@ class Settings(BaseSettings):
         """The cameras that must have seen a part of `product` at `station`; none known means any one will do."""
         recipe = self.recipe(product, station)
         return () if recipe is None else recipe.expected_views
+
+    def clock_of(self, line: str) -> LineClock:
+        """The wall clock of a line."""
+        own = [clock for clock in self.clocks if clock.line == line]
+        return (own or [clock for clock in self.clocks if clock.line is None] or [LineClock()])[0]
 
     def recipe(self, product: str, station: str) -> Recipe | None:
         """How `product` is inspected at `station`, None where nothing was said of it."""

@@ -20,6 +20,8 @@ from rich.table import Table
 from data.catalog import Catalog, CatalogRow
 from data.errors import InputError
 from data.verdict import ReviewDecision, Verdict
+from serving.quality_schema import EscapeMetrics
+from serving.review_schema import QueueItem, ReviewQueue
 from serving.roi_schema import RoiReport
 from serving.role import Permission
 from serving.schema import Inspection, ReviewRequest, SessionInfo
@@ -28,6 +30,7 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
 _LAST_TRIES = 10.0
 _PARTS_A_LOT = 50
 _SEED = 7
+_AUDIT_EVERY = 0.5
 INSPECTOR = "simulated-inspector"
 
 
@@ -56,6 +59,7 @@ class Summary:
     retries: int = 0
     reviews: int = 0
     roi: RoiReport | None = None
+    escapes: EscapeMetrics | None = None
 
     @property
     def inspections(self) -> int:
@@ -91,6 +95,9 @@ class _Run:
         self._summary = Summary()
         self._over_since: float | None = None
         self._reviewer = INSPECTOR
+        self._truth: dict[str, bool] = {}
+        """by part, of those that were posted and may be drawn for an audit"""
+        self._posting = True
         self._end = None if simulation.seconds is None else time.monotonic() + simulation.seconds
 
     async def run(self) -> Summary:
@@ -99,8 +106,10 @@ class _Run:
                 asyncio.get_running_loop().add_signal_handler(number, self._stop.set)
         headers = {} if self._simulation.key is None else {"Authorization": f"Bearer {self._simulation.key}"}
         async with httpx.AsyncClient(base_url=self._simulation.url, headers=headers, timeout=30) as client:
+            started = datetime.now(UTC)
             caller = SessionInfo.model_validate_json((await self._send(client, "GET", "/v1/session")).content)
             self._check(caller)
+            auditor = asyncio.create_task(self._audit(client)) if self._simulation.review_share > 0 else None
             await asyncio.gather(
                 *(
                     self._camera(client, f"line-{line}", f"camera-{camera}")
@@ -108,7 +117,13 @@ class _Run:
                     for camera in range(1, self._simulation.cameras + 1)
                 )
             )
+            self._posting = False
+            if auditor is not None:
+                await auditor
             if Permission.MEASURE in caller.permissions:
+                query = {"since": started.isoformat()}
+                answer = await self._send(client, "GET", "/v1/metrics/escapes", params=query)
+                self._summary.escapes = EscapeMetrics.model_validate_json(answer.content)
                 answer = await self._send(client, "GET", "/v1/roi")
                 self._summary.roi = RoiReport.model_validate_json(answer.content)
         return self._summary
@@ -169,16 +184,33 @@ class _Run:
             headers={"Idempotency-Key": uuid4().hex, "Content-Type": "application/octet-stream"},
         )
         inspection = Inspection.model_validate_json(answer.content)
+        self._truth[inspection.part_id] = row.is_defect
         self._summary.verdicts[row.is_defect, inspection.verdict] += 1
         self._summary.latencies_ms.append(answer.elapsed.total_seconds() * 1000)
         if inspection.verdict.flagged and self._random.random() < self._simulation.review_share:
+            self._truth.pop(inspection.part_id, None)
             await self._review(client, inspection, row.is_defect)
+
+    async def _audit(self, client: httpx.AsyncClient) -> None:
+        """Decide what is to be decided blind, as it comes and once more at the end."""
+        again = True
+        while again:
+            again = self._posting
+            answer = await self._send(client, "GET", "/v1/reviews/queue", params={"limit": 100})
+            queue = ReviewQueue.model_validate_json(answer.content)
+            mine = [item for item in queue.items if item.blind and item.part_id in self._truth]
+            for item in mine:
+                await self._review(client, item, self._truth.pop(item.part_id))
+            if again and not mine:
+                await asyncio.sleep(_AUDIT_EVERY)
+            again = again or bool(mine)
 
     async def _review(self, client: httpx.AsyncClient, inspection: Inspection, defective: bool) -> None:
         review = ReviewRequest(
             inspection_id=inspection.id,
             decision=ReviewDecision.DEFECT_CONFIRMED if defective else ReviewDecision.FALSE_CALL,
             defect_class=inspection.class_name if defective else None,
+            blind=isinstance(inspection, QueueItem),
             reviewer=self._reviewer,
             seconds=round(self._random.uniform(3, 12), 1),
             decided_at=datetime.now(UTC),
@@ -225,6 +257,13 @@ def print_summary(summary: Summary, console: Console) -> None:
     overkill, good = summary.count(False, *flagged), summary.count(False)
     console.print(f"escapes: {_share(escaped, defective)} of the truly defective")
     console.print(f"overkill: {_share(overkill, good)} of the truly good")
+    if summary.escapes is not None:
+        rate = summary.escapes.rate
+        if rate.value is None or rate.low is None or rate.high is None:
+            said = "unknown" if rate.why_unknown is None else rate.why_unknown.en
+        else:
+            said = f"{rate.value:.1%} of the truly defective, 95 %: {rate.low:.1%} to {rate.high:.1%}"
+        console.print(f"escapes as the audits say: {said} ({rate.rests_on.en})")
     p50, p95 = summary.latency_ms(0.5), summary.latency_ms(0.95)
     if p50 is not None and p95 is not None:
         console.print(f"latency as the camera sees it: p50 {p50:.1f} ms, p95 {p95:.1f} ms, {summary.retries} retries")

@@ -107,6 +107,11 @@ inspections = Table(
     Column("posted_by", Name),
     # As data.sketch writes it, to find cases that look alike; null where no model decided.
     Column("sketch", LargeBinary),
+    # SAMPLE: a passed frame drawn for an audit; CHALLENGE: of a part whose truth is known. Null for all others.
+    Column("audit", String(16)),
+    # Of a passed frame: its score band, and the chance with which it could be drawn (0 while nobody draws).
+    Column("audit_band", Integer),
+    Column("audit_probability", Float),
     # These three change: they follow the reviews, so that queue and metrics need not search for the last one.
     Column("queue_cost", Float),
     Column("review_id", Id),
@@ -280,6 +285,10 @@ tombstones = Table(
     Column("decision", String(24)),
     Column("class_name", Name),
     Column("review_id", Id),
+    Column("model_version", Name),
+    Column("audit", String(16)),
+    Column("audit_band", Integer),
+    Column("audit_probability", Float),
     Column("removed_at", Utc, nullable=False),
     Column("rule", String(32), nullable=False),
     # The sequence of the audit entry that tells of it.
@@ -354,7 +363,7 @@ api_keys = Table(
     Index(None, "name"),
 )
 
-# cleared_at and the three of the acknowledgement are written later, once each.
+# cleared_at, the three of the acknowledgement and the two of the webhook are written later, once each.
 alarms = Table(
     "alarms",
     metadata,
@@ -371,6 +380,9 @@ alarms = Table(
     Column("acknowledged_at", Utc),
     Column("acknowledged_by", Name),
     Column("acknowledgement", Text),
+    # When the webhook took the message that it was raised, and that it was cleared.
+    Column("raised_told_at", Utc),
+    Column("cleared_told_at", Utc),
     Index(None, "cleared_at", "raised_at"),
 )
 
@@ -531,4 +543,95 @@ kpis = Table(
     Column("source", Text, nullable=False),
     Index(None, "key", "day"),
     Index(None, "batch"),
+)
+
+Index(
+    "ix_inspections_audit",
+    inspections.c.audit,
+    inspections.c.received_at,
+    sqlite_where=inspections.c.audit.is_not(None),
+    postgresql_where=inspections.c.audit.is_not(None),
+)
+
+# Parts put on the line on purpose, whose truth is known. What is said of a part may be corrected.
+challenges = Table(
+    "challenges",
+    metadata,
+    Column("part_id", Name, primary_key=True),
+    Column("defective", Boolean, nullable=False),
+    Column("defect_class", Name),
+    Column("note", Text, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("registered_at", Utc, nullable=False),
+)
+
+# Parts found defective after they were shipped; each part once.
+field_returns = Table(
+    "field_returns",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("part_id", Name, nullable=False, unique=True),
+    Column("found_at", Utc, nullable=False),
+    Column("defect_class", Name),
+    # In the currency of the plant's costs.
+    Column("cost", Float),
+    Column("note", Text, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("registered_at", Utc, nullable=False),
+    Index(None, "found_at"),
+)
+
+# Points of control charts: consecutive frames of one camera, product and model. The first ones of a model are its baseline.
+spc_points = Table(
+    "spc_points",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("line", Name, nullable=False),
+    Column("station", Name, nullable=False),
+    Column("camera", Name, nullable=False),
+    Column("product", Name, nullable=False),
+    Column("model_name", Name, nullable=False),
+    Column("model_version", Name, nullable=False),
+    Column("started_at", Utc, nullable=False),
+    Column("ended_at", Utc, nullable=False),
+    Column("n", Integer, nullable=False),
+    Column("flagged", Integer, nullable=False),
+    # Regions in flagged frames, at least one each.
+    Column("defects", Integer, nullable=False),
+    Index(None, "line", "station", "camera", "product", "model_version", "sequence"),
+)
+
+# Planned studies of agreement: parts whose truth is known, looked at by several people several times.
+studies = Table(
+    "studies",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Name, nullable=False),
+    Column("people", JSON, nullable=False),
+    Column("trials", Integer, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("created_at", Utc, nullable=False),
+)
+
+study_parts = Table(
+    "study_parts",
+    metadata,
+    Column("study_id", Id, ForeignKey("studies.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("inspection_id", Id, nullable=False),
+    Column("defective", Boolean, nullable=False),
+    # What the model said: whether it flagged the frame.
+    Column("flagged", Boolean, nullable=False),
+)
+
+study_answers = Table(
+    "study_answers",
+    metadata,
+    Column("study_id", Id, ForeignKey("studies.id"), primary_key=True),
+    Column("person", Name, primary_key=True),
+    Column("trial", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("defective", Boolean, nullable=False),
+    Column("seconds", Float),
+    Column("answered_at", Utc, nullable=False),
 )

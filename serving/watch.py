@@ -25,10 +25,13 @@ from serving.engine import Engine
 from serving.events import Events
 from serving.gauges import Gauges
 from serving.priority import step_back
+from serving.sampling import Sampler
 from serving.schema import Alarm, AlarmKind, Inspection
 from serving.settings import Settings
+from serving.spc import ControlCharts
 from serving.store import StorageError, Store
 from serving.tables import drift_windows
+from serving.webhook import Webhook
 
 log = structlog.get_logger()
 
@@ -52,7 +55,16 @@ class _Watched:
 class Watch:
     """Open with the service; `see` and `restart` are called on the event loop or any thread, and return at once."""
 
-    def __init__(self, settings: Settings, store: Store, engine: Engine, events: Events, gauges: Gauges) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        engine: Engine,
+        events: Events,
+        gauges: Gauges,
+        sampler: Sampler,
+        webhook: Webhook | None,
+    ) -> None:
         self._settings = settings
         self._store = store
         self._engine = engine
@@ -60,6 +72,9 @@ class Watch:
         self._gauges = gauges
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarms = Alarms(store, gauges, self._publish)
+        self._charts = ControlCharts(settings.spc, store, self._alarms)
+        self._sampler = sampler
+        self._webhook = webhook
         self._watched: OrderedDict[Camera, _Watched] = OrderedDict()
         self._training: tuple[Bundle, Reference | None] | None = None
         # None ends the thread, True forgets every window.
@@ -93,6 +108,8 @@ class Watch:
                 continue
             try:
                 self._look(item)
+                if not self._sampler.is_challenge(item.inspection.part_id):
+                    self._charts.see(item.inspection)
             except Exception as error:  # one frame that cannot be judged must not end all watching
                 log.error("watch failed", inspection=item.inspection.id, exc_info=error)
 
@@ -159,5 +176,7 @@ class Watch:
         )
 
     def _publish(self, alarm: Alarm) -> None:
+        if self._webhook is not None:
+            self._webhook.send_soon()
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._events.publish, "alarm", alarm)

@@ -8,7 +8,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from data.verdict import Verdict
-from serving import history, inspections, problem, similar
+from serving import history, inspections, problem, queue, similar
 from serving.caller import Calling, caller_of
 from serving.review_schema import Past, SimilarCases
 from serving.role import Permission
@@ -117,11 +117,16 @@ def list_inspections(
     responses=problems(_404="No such inspection.", _410="Retention removed it."),
 )
 def get_inspection(service: Serving, caller: Calling, id: Id) -> Inspection:  # noqa: A002 - the API's name
-    """One inspection with the review that stands; a camera reads back those that its own key posted."""
+    """One inspection with the review that stands; a camera reads back those that its own key posted.
+
+    While it waits to be reviewed blind, what the model said is left out, as in the queue.
+    """
     with service.store.reading() as connection:
         if caller.name is not None and not caller.may(Permission.READ):
             return inspections.get_posted_by(connection, id, caller.name)
-        return inspections.get(connection, id)
+        inspection = inspections.get(connection, id)
+        blind = queue.waits_blind(connection, id, service.settings.reviewing)
+    return queue.without_verdict(inspection) if blind else inspection
 
 
 @routes.get(
@@ -154,6 +159,8 @@ def get_inspection_image(service: Serving, id: Id) -> Response:  # noqa: A002
 def get_inspection_heatmap(service: Serving, id: Id) -> Response:  # noqa: A002
     """Where the model saw evidence: a transparent PNG to stretch over the whole image."""
     with service.store.reading() as connection:
+        if queue.waits_blind(connection, id, service.settings.reviewing):
+            raise problem.ProblemError(404, f"inspection {id} is reviewed blind: its heatmap shows once it is decided")
         stored, image = inspections.get_heatmap(connection, id), inspections.get(connection, id).image
     assert image.width is not None and image.height is not None
     png = inspections.render_heatmap(stored, image.width, image.height)

@@ -2,13 +2,38 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
-from serving import metrics
-from serving.routes.parameters import Serving, Since, Until
+from serving import agreement, escapes, figures, metrics, spc
+from serving.problem import ProblemError
+from serving.quality.charts import ChartKind
+from serving.quality_schema import AgreementMetrics, EscapeMetrics, GroupBy, QualityFigures, SpcMetrics
+from serving.routes.parameters import Serving, Since, Until, problems
 from serving.schema import Name, QualityMetrics, ThroughputMetrics
+from serving.scope import Scope
 
 routes = APIRouter(tags=["metrics"])
+
+
+def _scope(
+    service: Serving,
+    line: Name | None = None,
+    station: Name | None = None,
+    product: Name | None = None,
+    lot: Name | None = None,
+    model_version: Name | None = None,
+    shift: Name | None = None,
+    since: Since = None,
+    until: Until = None,
+) -> Scope:
+    """The last 24 hours unless told otherwise. Raises a 422 problem for a shift that no line has."""
+    names = {each.name for clock in service.settings.clocks for each in clock.shifts}
+    if shift is not None and shift not in names:
+        raise ProblemError(422, f"shift: no line has a shift {shift!r}; there are {', '.join(sorted(names))}")
+    return Scope(*metrics.period(since, until), line, station, product, lot, model_version, shift)
+
+
+Scoped = Annotated[Scope, Depends(_scope)]
 
 
 @routes.get("/metrics/quality", operation_id="quality_metrics")
@@ -21,7 +46,47 @@ def quality_metrics(
 ) -> QualityMetrics:
     """Counts, rates with 95 % Wilson intervals and a series over time; the last 24 hours unless told otherwise."""
     with service.store.reading() as connection:
-        return metrics.quality(connection, *metrics.period(since, until), line, bucket_seconds)
+        found = metrics.quality(connection, *metrics.period(since, until), line, bucket_seconds)
+        rate = escapes.metrics(connection, Scope(found.since, found.until, line), service.settings).rate
+    return found.model_copy(update={"escape_rate": escapes.rate_of(rate)})
+
+
+@routes.get("/metrics/quality/figures", operation_id="quality_figures")
+def quality_figures(service: Serving, scope: Scoped, by: GroupBy | None = None) -> QualityFigures:
+    """Yields, defects, escapes, overkill, review effort and cost with intervals; `by` gives them for each line or shift."""
+    with service.store.reading() as connection:
+        return figures.figures(connection, scope, service.settings, by)
+
+
+@routes.get("/metrics/escapes", operation_id="escape_metrics")
+def escape_metrics(service: Serving, scope: Scoped) -> EscapeMetrics:
+    """How many defective frames passed, by audits of passed ones; what that rests on, or how many audits are missing."""
+    with service.store.reading() as connection:
+        return escapes.metrics(connection, scope, service.settings)
+
+
+@routes.get("/metrics/spc", operation_id="spc_metrics")
+def spc_metrics(
+    service: Serving,
+    chart: ChartKind | None = None,
+    line: Name | None = None,
+    station: Name | None = None,
+    product: Name | None = None,
+) -> SpcMetrics:
+    """Control charts with limits frozen for each camera, product and model version; the kind that raises alarms by default."""
+    with service.store.reading() as connection:
+        return spc.metrics(connection, service.settings.spc, chart, line, station, product)
+
+
+@routes.get("/metrics/agreement", operation_id="agreement_metrics", responses=problems(_404="No such study."))
+def agreement_metrics(
+    service: Serving, scope: Scoped, study: Annotated[str | None, Query(max_length=64)] = None
+) -> AgreementMetrics:
+    """How far people agree with themselves, each other, the truth and the model; of a study, or of the period's reviews."""
+    with service.store.reading() as connection:
+        if study is not None:
+            return agreement.of_study(connection, study)
+        return agreement.of_reviews(connection, scope, service.settings)
 
 
 @routes.get("/metrics/throughput", operation_id="throughput_metrics")

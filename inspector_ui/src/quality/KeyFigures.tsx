@@ -25,7 +25,11 @@ export function KeyFigures({ metrics }: { metrics: QualityMetrics }) {
       <RateTile name="flagRate" rate={metrics.flag_rate} />
       <RateTile name="confirmedRate" rate={metrics.confirmed_rate} />
       <RateTile name="falseCallRate" rate={metrics.false_call_rate} />
-      <RateTile name="escapeRate" rate={metrics.escape_rate} unknown={t("quality.noAudits")} />
+      <RateTile
+        name="escapeRate"
+        rate={metrics.escape_rate}
+        unknown={t("quality.fewAudits", { n: format.count(metrics.escape_rate.denominator) })}
+      />
     </SimpleGrid>
   );
 }

@@ -1,19 +1,56 @@
 import { CompositeChart } from "@mantine/charts";
+import { SegmentedControl } from "@mantine/core";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { QualityMetrics } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { ChartCard } from "./ChartCard";
 import { pareto } from "./pareto";
+import type { Period } from "./period";
+import { figuresQuery } from "./qualityQueries";
 
-/** Which few classes make up most of the confirmed defects. */
-export function ParetoChart({ metrics }: { metrics: QualityMetrics }) {
+const GROUPS = ["class", "line", "shift"] as const;
+
+type Group = (typeof GROUPS)[number];
+
+interface Props {
+  metrics: QualityMetrics;
+  period: Period;
+  line: string | null;
+}
+
+/** Which few classes, lines or shifts make up most of the confirmed defects. */
+export function ParetoChart({ metrics, period, line }: Props) {
   const { t } = useTranslation();
   const format = useFormat();
-  const rows = pareto(metrics.by_class);
+  const [group, setGroup] = useState<Group>("class");
+  const figures = useQuery({
+    ...figuresQuery(period, line, group === "class" ? null : group),
+    enabled: group !== "class",
+    placeholderData: keepPreviousData,
+  });
+  const counts =
+    group === "class" || figures.data?.by !== group
+      ? metrics.by_class
+      : Object.fromEntries(
+          figures.data.groups.map(({ name, by_class }) => [
+            name === "" ? t("quality.noShift") : name,
+            Object.values(by_class).reduce((sum, count) => sum + count, 0),
+          ]),
+        );
+  const rows = pareto(counts).filter(({ count }) => count > 0);
   return (
     <ChartCard title={t("quality.pareto")} empty={rows.length === 0 && t("quality.paretoEmpty")}>
+      <SegmentedControl
+        aria-label={t("quality.paretoBy")}
+        value={group}
+        mb="xs"
+        onChange={(value) => setGroup(value as Group)}
+        data={GROUPS.map((each) => ({ value: each, label: t(`quality.by.${each}`) }))}
+      />
       <CompositeChart
-        h={260}
+        h={240}
         data={rows}
         dataKey="name"
         withLegend

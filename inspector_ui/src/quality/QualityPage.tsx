@@ -7,12 +7,16 @@ import { Icon } from "../icons/Icon";
 import { Notice } from "../shell/Notice";
 import { Page } from "../shell/Page";
 import { QueryView } from "../shell/QueryView";
+import { AgreementCard } from "./AgreementCard";
+import { EscapeCard } from "./EscapeCard";
+import { FigureTable } from "./FigureTable";
 import { KeyFigures } from "./KeyFigures";
 import { MixChart } from "./MixChart";
 import { OutcomeChart } from "./OutcomeChart";
 import { ParetoChart } from "./ParetoChart";
 import { type PeriodName, periods } from "./period";
-import { qualityQuery, throughputQuery } from "./qualityQueries";
+import { escapesQuery, qualityQuery, throughputQuery } from "./qualityQueries";
+import { SpcCard } from "./SpcCard";
 import { ThroughputTable } from "./ThroughputTable";
 
 /** How good the parts and the flags are, over time. */
@@ -22,6 +26,7 @@ export default function QualityPage() {
   const [line, setLine] = useState<string | null>(null);
   const period = periods.find(({ name }) => name === periodName) ?? periods[0];
   const quality = useQuery(qualityQuery(period, line));
+  const escapes = useQuery(escapesQuery(period, line));
   const throughput = useQuery(throughputQuery(period));
   const lines = throughput.data?.lines.map((each) => each.line) ?? [];
   return (
@@ -57,10 +62,16 @@ export default function QualityPage() {
               <SimpleGrid cols={{ base: 1, md: 2 }} mt="md">
                 <MixChart metrics={data} />
                 <OutcomeChart metrics={data} />
-                <ParetoChart metrics={data} />
+                <ParetoChart metrics={data} period={period} line={line} />
                 <QueryView query={throughput}>
                   {(answer) => <ThroughputTable throughput={answer} line={line} />}
                 </QueryView>
+              </SimpleGrid>
+              <QueryView query={escapes}>{(answer) => <EscapeCard escapes={answer} />}</QueryView>
+              <SimpleGrid cols={1} mt="md">
+                <SpcCard line={line} />
+                <FigureTable period={period} line={line} />
+                <AgreementCard period={period} line={line} />
               </SimpleGrid>
             </>
           )

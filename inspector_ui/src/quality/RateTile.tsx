@@ -43,10 +43,12 @@ export function RateTile({ name, rate, unknown }: Props) {
             </div>
           )}
           <Text size="sm" c="dimmed">
-            {t("quality.of", {
-              numerator: format.count(numerator ?? 0),
-              denominator: format.count(rate.denominator),
-            })}
+            {numerator === null
+              ? t("quality.audits", { n: format.count(rate.denominator) })
+              : t("quality.of", {
+                  numerator: format.count(numerator),
+                  denominator: format.count(rate.denominator),
+                })}
           </Text>
           {low !== null && high !== null && (
             <Text size="sm" c="dimmed">

@@ -5,6 +5,7 @@ import { showHelp } from "../actions/showHelp";
 import { useActionKeys } from "../actions/useActionKeys";
 import { LivePage } from "../live/LivePage";
 import { ReviewPage } from "../review/ReviewPage";
+import { StudyPage } from "../study/StudyPage";
 import { Header } from "./Header";
 import { HelpDialog } from "./HelpDialog";
 import { type PagePath, usePages } from "./pages";
@@ -20,6 +21,7 @@ const AuditPage = lazy(() => import("../audit/AuditPage"));
 
 const routes: Record<PagePath, ComponentType> = {
   "/review": ReviewPage,
+  "/study": StudyPage,
   "/live": LivePage,
   "/history": HistoryPage,
   "/quality": QualityPage,

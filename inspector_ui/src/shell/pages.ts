@@ -11,6 +11,7 @@ interface PageEntry {
 /** The pages in the order of the header, and what each asks of the server; the server answers every path with index.html. */
 const pages = [
   { path: "/review", label: "nav.review", needs: "review" },
+  { path: "/study", label: "nav.study", needs: "review" },
   { path: "/live", label: "nav.live", needs: "read" },
   { path: "/history", label: "nav.history", needs: "read" },
   { path: "/quality", label: "nav.quality", needs: "measure" },

@@ -1,0 +1,98 @@
+import { Alert, Button, Group, NumberInput, Stack, TagsInput, Text, TextInput } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+import { useTranslation } from "react-i18next";
+import { api } from "../api/client";
+import { expectData, ProblemError } from "../api/problem";
+import { Icon } from "../icons/Icon";
+import { useReviewer } from "../reviewer/reviewer";
+import { Dialog } from "../shell/Dialog";
+import { studiesQuery } from "../study/studyQueries";
+
+interface Props {
+  onClose: () => void;
+  onMade: (id: string) => void;
+}
+
+/** Plans a study: which people, how many parts and trials. */
+export function NewStudy({ onClose, onMade }: Props) {
+  const { t } = useTranslation();
+  const queries = useQueryClient();
+  const [reviewer] = useReviewer();
+  const [name, setName] = useState("");
+  const [people, setPeople] = useState<string[]>([]);
+  const [parts, setParts] = useState(50);
+  const [trials, setTrials] = useState(3);
+  const [refusal, setRefusal] = useState<string | null>(null);
+
+  async function make(): Promise<void> {
+    try {
+      const body = { name: name.trim(), people, parts, trials, person: reviewer === "" ? (people[0] ?? "") : reviewer };
+      const study = expectData(await api.POST("/v1/studies", { body }));
+      await queries.invalidateQueries({ queryKey: studiesQuery.queryKey });
+      onMade(study.id);
+    } catch (error) {
+      setRefusal(error instanceof ProblemError ? error.message : t("state.unreachable"));
+    }
+  }
+
+  return (
+    <Dialog title={t("agreement.plan")} onClose={onClose}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void make();
+        }}
+      >
+        <Stack>
+          <Text size="sm" c="dimmed">
+            {t("study.planHint")}
+          </Text>
+          <TextInput
+            label={t("study.name")}
+            value={name}
+            maxLength={128}
+            data-autofocus
+            onChange={(event) => setName(event.currentTarget.value)}
+          />
+          <TagsInput
+            label={t("study.people")}
+            description={t("study.peopleHint")}
+            value={people}
+            onChange={setPeople}
+            maxTags={20}
+          />
+          <Group grow>
+            <NumberInput
+              label={t("study.parts")}
+              min={2}
+              max={500}
+              value={parts}
+              onChange={(value) => setParts(Number(value))}
+            />
+            <NumberInput
+              label={t("study.trials")}
+              min={1}
+              max={10}
+              value={trials}
+              onChange={(value) => setTrials(Number(value))}
+            />
+          </Group>
+          {refusal !== null && (
+            <Alert color="red" icon={<Icon name="alert" />} role="alert">
+              <span lang="en">{refusal}</span>
+            </Alert>
+          )}
+          <Group justify="end">
+            <Button variant="default" onClick={onClose}>
+              {t("reason.cancel")}
+            </Button>
+            <Button type="submit" disabled={name.trim() === "" || people.length < 2}>
+              {t("study.begin")}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,249 @@
+"""Escapes of a period: what audits, known escapes and challenge parts of the database say about the defects that passed."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, case, func, select
+
+from data.verdict import ReviewDecision, Verdict
+from serving.quality import escape
+from serving.quality.allocation import BAND_EDGES, BANDS
+from serving.quality.escape import Band, Escapes, Flags, Interval, Known
+from serving.quality_schema import BandAudits, EscapeMetrics, Figure, FigureKey, GroupBy
+from serving.schema import AuditKind, Rate, Text
+from serving.scope import Scope
+from serving.settings import Settings
+from serving.tables import challenges, field_returns
+
+DECIDED = frozenset({ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.FALSE_CALL, ReviewDecision.DEFECT_ACCEPTED})
+
+
+@dataclass
+class Counts:
+    """Frames of one group, challenge parts apart."""
+
+    bands: list[Band] = field(default_factory=lambda: [Band(0)] * (BANDS + 1))
+    """by score band; the last holds frames of which no band is known"""
+    audits_waiting: list[int] = field(default_factory=lambda: [0] * (BANDS + 1))
+    flagged: dict[Verdict, Flags] = field(default_factory=dict)
+    inspected: int = 0
+    passed: int = 0
+    accepted: int = 0
+    known: int = 0
+    challenges_passed: int = 0
+    challenges_flagged: int = 0
+
+    @property
+    def audited(self) -> int:
+        return sum(band.audited for band in self.bands)
+
+    @property
+    def flags(self) -> Flags:
+        """All flagged verdicts together."""
+        each = self.flagged.values()
+        return Flags(
+            sum(one.flagged for one in each),
+            sum(one.decided for one in each),
+            sum(one.confirmed for one in each),
+            sum(one.false_calls for one in each),
+        )
+
+    def estimate(self) -> Escapes:
+        """What these counts say of escapes and overkill."""
+        return escape.estimate(
+            self.bands,
+            list(self.flagged.values()),
+            Known(self.known, self.challenges_passed, self.challenges_flagged),
+        )
+
+
+def count(connection: Connection, scope: Scope, settings: Settings, by: GroupBy | None = None) -> Mapping[str, Counts]:
+    """The counts of each group; without `by` of one group, with an empty name."""
+    found: dict[str, Counts] = defaultdict(Counts)
+    if by is None:
+        found[""] = Counts()
+    frames = scope.recorded(settings, by).subquery()
+    returned = case((field_returns.c.part_id.is_not(None), 1), else_=0).label("returned")
+    columns = (
+        frames.c.of,
+        frames.c.verdict,
+        frames.c.decision,
+        frames.c.audit,
+        frames.c.audit_band,
+        frames.c.audit_probability,
+        returned,
+    )
+    query = select(*columns, func.count()).select_from(
+        frames.outerjoin(field_returns, field_returns.c.part_id == frames.c.part_id)
+    )
+    for of, verdict, decision, audit, band, probability, is_returned, n in connection.execute(query.group_by(*columns)):
+        if audit == AuditKind.CHALLENGE.value:
+            continue
+        counts = found[of]
+        counts.inspected += n
+        made = None if decision is None else ReviewDecision(decision)
+        if Verdict(verdict) is Verdict.PASS:
+            counts.passed += n
+            drawn = probability if audit == AuditKind.SAMPLE.value else None
+            _add_passed(counts, BANDS if band is None else band, made, drawn, bool(is_returned), n)
+        else:
+            before = counts.flagged.get(Verdict(verdict), Flags(0, 0, 0, 0))
+            counts.flagged[Verdict(verdict)] = Flags(
+                before.flagged + n,
+                before.decided + (n if made in DECIDED else 0),
+                before.confirmed + (n if made is ReviewDecision.DEFECT_CONFIRMED else 0),
+                before.false_calls + (n if made is ReviewDecision.FALSE_CALL else 0),
+            )
+        if made is ReviewDecision.DEFECT_ACCEPTED:
+            counts.accepted += n
+    truths = (
+        select(frames.c.of, frames.c.verdict, func.count())
+        .select_from(frames.join(challenges, challenges.c.part_id == frames.c.part_id))
+        .where(frames.c.audit == AuditKind.CHALLENGE.value, challenges.c.defective)
+    )
+    for of, verdict, n in connection.execute(truths.group_by(frames.c.of, frames.c.verdict)):
+        if Verdict(verdict) is Verdict.PASS:
+            found[of].challenges_passed += n
+        else:
+            found[of].challenges_flagged += n
+    return found
+
+
+def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeMetrics:
+    """The escape rate of a scope with everything that it rests on."""
+    counts = count(connection, scope, settings)[""]
+    result = counts.estimate()
+    edges = (0.0, *BAND_EDGES, 1.0)
+    flags = counts.flags
+    sure = counts.known + counts.challenges_passed
+    return EscapeMetrics(
+        since=scope.since,
+        until=scope.until,
+        rate=escape_figure(counts, result.rate, settings, "escape_rate"),
+        bound=result.bound if counts.audited else None,
+        escaped=escape_figure(counts, result.escaped, settings, "escaped"),
+        audited=counts.audited,
+        needed=settings.audit.enough,
+        waiting=sum(counts.audits_waiting),
+        bands=[
+            BandAudits(
+                score_from=edges[number],
+                score_below=edges[number + 1],
+                passed=band.passed,
+                audited=band.audited,
+                waiting=counts.audits_waiting[number],
+                defective=band.defective,
+                share=band.share if band.audited else None,
+            )
+            for number, band in enumerate(counts.bands[:BANDS])
+        ],
+        confirmed=flags.confirmed,
+        flagged_waiting=flags.flagged - flags.decided,
+        known=counts.known,
+        challenges_passed=counts.challenges_passed,
+        challenges_flagged=counts.challenges_flagged,
+        naive_rate=escape.naive_rate(sure, flags.confirmed) if flags.confirmed + sure else None,
+        notes=_notes(counts, settings),
+    )
+
+
+def escape_figure(counts: Counts, interval: Interval, settings: Settings, key: FigureKey) -> Figure:
+    """A figure that rests on audits, or why it cannot be told yet."""
+    audited, needed, flags = counts.audited, settings.audit.enough, counts.flags
+    rests_on = Text(
+        en=f"{audited} audits of {counts.passed} passed frames, {flags.confirmed} confirmed of {flags.decided} decided flags, "
+        f"{counts.known} known escapes, {counts.challenges_passed + counts.challenges_flagged} defective challenge frames",
+        zh_hant=f"{counts.passed} 張合格影像中抽查 {audited} 張，"
+        f"已複判 {flags.decided} 張標示影像中確認 {flags.confirmed} 張缺陷，"
+        f"已知漏檢 {counts.known} 張，挑戰件缺陷影像 {counts.challenges_passed + counts.challenges_flagged} 張",
+    )
+    unit: dict[str, str] = {"escape_rate": "share", "outgoing_ppm": "per_million", "escaped": "count"}
+    why = why_unknown(counts, needed)
+    known = why is None
+    return Figure.model_validate(
+        {
+            "key": key,
+            "unit": unit.get(key, "money"),
+            "value": interval.value if known else None,
+            "low": interval.low if known else None,
+            "high": interval.high if known else None,
+            "n": audited,
+            "rests_on": rests_on,
+            "why_unknown": why,
+        }
+    )
+
+
+def rate_of(figure: Figure) -> Rate:
+    """The escape rate as a share among others; its n are the audits."""
+    return Rate(
+        value=figure.value,
+        low=figure.low,
+        high=figure.high,
+        numerator=None,
+        denominator=figure.n,
+        why_unknown=None if figure.why_unknown is None else figure.why_unknown.en,
+    )
+
+
+def why_unknown(counts: Counts, needed: int) -> Text | None:
+    """Why the audits do not suffice; None when they do."""
+    if counts.passed and counts.audited >= min(needed, counts.passed):
+        return None
+    if not counts.passed:
+        return Text(en="nothing passed in this period", zh_hant="此期間沒有判定合格的零件")
+    return Text(
+        en=f"not enough audits yet: n = {counts.audited}, need about {needed}",
+        zh_hant=f"抽查數量不足：目前 n = {counts.audited}，約需 {needed}",
+    )
+
+
+def _add_passed(
+    counts: Counts, band: int, made: ReviewDecision | None, drawn: float | None, returned: bool, n: int
+) -> None:
+    defective = made is ReviewDecision.DEFECT_CONFIRMED
+    if returned or (drawn is None and defective):
+        # Known whoever drew: a stratum of its own, all of which was looked at.
+        counts.known += n
+        return
+    if not drawn:
+        counts.bands[band] += Band(n)
+        return
+    if made not in DECIDED:
+        counts.audits_waiting[band] += n
+        counts.bands[band] += Band(n)
+        return
+    weight = 1 / drawn
+    hits = n if defective else 0
+    counts.bands[band] += Band(n, n, hits, n * weight, n * weight**2, hits * weight)
+
+
+def _notes(counts: Counts, settings: Settings) -> list[Text]:
+    notes = []
+    flags = counts.flags
+    if settings.audit.per_day == 0:
+        notes.append(
+            Text(
+                en="Nobody draws audits: set audit.per_day to what people can review in a day.",
+                zh_hant="目前未抽查：請將 audit.per_day 設為每日可複判的數量。",
+            )
+        )
+    if flags.flagged > flags.decided:
+        notes.append(
+            Text(
+                en=f"{flags.flagged - flags.decided} flagged frames wait for a decision; they are taken to be like the decided "
+                "ones of their verdict.",
+                zh_hant=f"{flags.flagged - flags.decided} 張標示影像尚未複判；視為與同判定已複判者相同。",
+            )
+        )
+    empty = [band for band in counts.bands if band.passed and not band.audited]
+    if empty and counts.audited:
+        notes.append(
+            Text(
+                en=f"{sum(band.passed for band in empty)} passed frames are in score bands without any audit; they are taken to "
+                "be like those of the next worse band.",
+                zh_hant=f"{sum(band.passed for band in empty)} 張合格影像所在的分數帶沒有抽查；視為與次差的分數帶相同。",
+            )
+        )
+    return notes

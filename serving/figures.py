@@ -1,0 +1,435 @@
+"""The quality figures of a period, for everything together or for each line, station, product, lot, shift or model version."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+
+from data.verdict import ReviewDecision, Verdict
+from serving.escapes import Counts, count, escape_figure, why_unknown
+from serving.quality import rates
+from serving.quality.escape import Interval
+from serving.quality_schema import Figure, FigureGroup, FigureKey, GroupBy, QualityFigures
+from serving.schema import AuditKind, Text
+from serving.scope import Scope
+from serving.settings import LineClock, Settings
+from serving.tables import field_returns, reviews
+
+MOST_GROUPS = 50
+_DAY = timedelta(days=1)
+
+_UNITS = {
+    "dpmo": "per_million",
+    "review_seconds": "seconds",
+    "takt": "seconds",
+    "pace": "seconds",
+    "copq_prevention": "money",
+    "copq_appraisal": "money",
+    "copq_internal": "money",
+    "copq_external": "money",
+}
+
+
+@dataclass
+class _Station:
+    units: int = 0
+    first_pass: int = 0
+    waiting: int = 0
+    defective: int = 0
+    opportunities: int = 0
+
+
+@dataclass
+class _Effort:
+    seconds: float = 0.0
+    squares: float = 0.0
+    timed: int = 0
+
+
+@dataclass
+class _Group:
+    counts: Counts
+    stations: dict[str, _Station] = field(default_factory=lambda: defaultdict(_Station))
+    effort: _Effort = field(default_factory=_Effort)
+    by_class: Counter[str] = field(default_factory=Counter)
+    returns: int = 0
+    return_cost: float = 0.0
+    first: datetime | None = None
+    last: datetime | None = None
+    lines: set[str] = field(default_factory=set)
+
+    @property
+    def all_stations(self) -> _Station:
+        each = self.stations.values()
+        return _Station(
+            sum(one.units for one in each),
+            sum(one.first_pass for one in each),
+            sum(one.waiting for one in each),
+            sum(one.defective for one in each),
+            sum(one.opportunities for one in each),
+        )
+
+
+def figures(connection: Connection, scope: Scope, settings: Settings, by: GroupBy | None) -> QualityFigures:
+    """Every figure of each group, the groups with most frames first."""
+    groups = {name: _Group(counts) for name, counts in count(connection, scope, settings, by).items()}
+    shown = sorted(groups, key=lambda name: -groups[name].counts.inspected)[:MOST_GROUPS]
+    kept = {name: groups[name] for name in shown if groups[name].counts.inspected or by is None}
+    _read_units(connection, scope, settings, by, kept)
+    _read_effort(connection, scope, settings, by, kept)
+    _read_classes(connection, scope, settings, by, kept)
+    _read_returns(connection, scope, settings, by, kept)
+    return QualityFigures(
+        since=scope.since,
+        until=scope.until,
+        by=by,
+        currency=settings.quality_costs.currency,
+        groups=[
+            FigureGroup(
+                name=name,
+                inspected=group.counts.inspected,
+                figures=_figures(group, scope, settings),
+                by_class=dict(group.by_class.most_common()),
+            )
+            for name, group in kept.items()
+        ],
+        more=len(groups) - len(kept),
+    )
+
+
+def _read_units(
+    connection: Connection, scope: Scope, settings: Settings, by: GroupBy | None, groups: Mapping[str, _Group]
+) -> None:
+    """Units are parts at stations; of each camera the first frame of the period counts, for later ones follow rework."""
+    frames = scope.recorded(settings, by).subquery()
+    view = (frames.c.product, frames.c.station, frames.c.camera, frames.c.part_id)
+    nth = func.row_number().over(partition_by=view, order_by=(frames.c.received_at, frames.c.id)).label("nth")
+    first = select(frames, nth).where(frames.c.audit.is_distinct_from(AuditKind.CHALLENGE.value)).subquery()
+    passed = first.c.verdict == Verdict.PASS.value
+    decision = first.c.decision
+    confirmed = _is(decision, ReviewDecision.DEFECT_CONFIRMED)
+    undecided = func.coalesce(decision, ReviewDecision.UNSURE.value) == ReviewDecision.UNSURE.value
+    failed = case((and_(passed, undecided), 0), (_is(decision, ReviewDecision.FALSE_CALL), 0), else_=1)
+    unit = (
+        select(
+            first.c.of,
+            first.c.product,
+            first.c.station,
+            func.max(failed).label("failed"),
+            func.max(case((and_(~passed, undecided), 1), else_=0)).label("waiting"),
+            func.max(case((confirmed, 1), else_=0)).label("defective"),
+        )
+        .where(first.c.nth == 1)
+        .group_by(first.c.of, first.c.product, first.c.station, first.c.part_id)
+        .subquery()
+    )
+    query = select(
+        unit.c.of,
+        unit.c.product,
+        unit.c.station,
+        func.count(),
+        func.sum(1 - unit.c.failed),
+        func.sum(unit.c.waiting),
+        func.sum(unit.c.defective),
+    ).group_by(unit.c.of, unit.c.product, unit.c.station)
+    for of, product, station, units, first_pass, waiting, defective in connection.execute(query):
+        if of not in groups:
+            continue
+        recipe = settings.recipe(product, station)
+        at = groups[of].stations[station]
+        at.units += units
+        at.first_pass += int(first_pass)
+        at.waiting += int(waiting)
+        at.defective += int(defective)
+        at.opportunities += units * (1 if recipe is None else recipe.opportunities)
+    times = select(frames.c.of, frames.c.line, func.min(frames.c.received_at), func.max(frames.c.received_at))
+    for of, line, since, until in connection.execute(times.group_by(frames.c.of, frames.c.line)):
+        if (group := groups.get(of)) is not None:
+            group.lines.add(line)
+            group.first = since if group.first is None else min(group.first, since)
+            group.last = until if group.last is None else max(group.last, until)
+
+
+def _read_effort(
+    connection: Connection, scope: Scope, settings: Settings, by: GroupBy | None, groups: Mapping[str, _Group]
+) -> None:
+    frames = scope.recorded(settings, by).subquery()
+    seconds = reviews.c.seconds
+    query = (
+        select(frames.c.of, func.sum(seconds), func.sum(seconds * seconds), func.count(seconds))
+        .select_from(frames.join(reviews, reviews.c.inspection_id == frames.c.id))
+        .where(seconds.is_not(None))
+        .group_by(frames.c.of)
+    )
+    for of, total, squares, timed in connection.execute(query):
+        if of in groups:
+            groups[of].effort = _Effort(float(total), float(squares), timed)
+
+
+def _read_classes(
+    connection: Connection, scope: Scope, settings: Settings, by: GroupBy | None, groups: Mapping[str, _Group]
+) -> None:
+    frames = scope.recorded(settings, by).subquery()
+    name = func.coalesce(reviews.c.defect_class, frames.c.class_name, "unnamed")
+    query = (
+        select(frames.c.of, name, func.count())
+        .select_from(frames.join(reviews, reviews.c.client_id == frames.c.review_id))
+        .where(
+            _is(frames.c.decision, ReviewDecision.DEFECT_CONFIRMED),
+            frames.c.audit.is_distinct_from(AuditKind.CHALLENGE.value),
+        )
+        .group_by(frames.c.of, name)
+    )
+    for of, class_name, n in connection.execute(query):
+        if of in groups:
+            groups[of].by_class[class_name] += n
+
+
+def _read_returns(
+    connection: Connection, scope: Scope, settings: Settings, by: GroupBy | None, groups: Mapping[str, _Group]
+) -> None:
+    """What came back of the parts that were inspected in the scope, each part once."""
+    frames = scope.recorded(settings, by).subquery()
+    parts = select(frames.c.of, frames.c.part_id).distinct().subquery()
+    query = (
+        select(parts.c.of, func.count(), func.sum(func.coalesce(field_returns.c.cost, 0.0)))
+        .select_from(parts.join(field_returns, field_returns.c.part_id == parts.c.part_id))
+        .group_by(parts.c.of)
+    )
+    for of, n, cost in connection.execute(query):
+        if of in groups:
+            groups[of].returns, groups[of].return_cost = n, float(cost)
+
+
+def _is(column: ColumnElement[str | None], decision: ReviewDecision) -> ColumnElement[bool]:
+    return func.coalesce(column, "") == decision.value
+
+
+def _figures(group: _Group, scope: Scope, settings: Settings) -> list[Figure]:
+    counts, units = group.counts, group.all_stations
+    estimated = counts.estimate()
+    flags = counts.flags
+    nothing = Text(en="nothing was inspected", zh_hant="沒有檢驗資料")
+    unit_text = Text(
+        en=f"{units.units} parts at {len(group.stations)} stations; {units.waiting} still wait and count as not good",
+        zh_hant=f"{len(group.stations)} 個站別共 {units.units} 件；其中 {units.waiting} 件待複判，暫不計為良品",
+    )
+    decided = units.units - units.waiting
+    good = decided - units.defective
+    shipped = counts.passed + counts.known + flags.false_calls + counts.accepted
+    ppm = Interval(*(1e6 * each / max(1, shipped) for each in _three(estimated.escaped)))
+    attention = flags.flagged + sum(band.audited for band in counts.bands) + sum(counts.audits_waiting)
+    effort = group.effort
+    return [
+        _figure("fpy", rates.share(units.first_pass, units.units) if units.units else nothing, units.units, unit_text),
+        _figure(
+            "rty",
+            rates.product(
+                [one.first_pass for one in group.stations.values()], [one.units for one in group.stations.values()]
+            )
+            if units.units
+            else nothing,
+            units.units,
+            Text(
+                en=f"product of the first-pass yields of {len(group.stations)} stations",
+                zh_hant=f"{len(group.stations)} 個站別首次合格率的乘積",
+            ),
+        ),
+        _figure(
+            "dpmo",
+            rates.per_million(units.defective, units.opportunities) if units.opportunities else nothing,
+            units.opportunities,
+            Text(
+                en=f"{units.defective} confirmed defective parts in {units.opportunities} opportunities; escapes are not in it",
+                zh_hant=f"{units.opportunities} 個機會中確認 {units.defective} 件缺陷；不含漏檢",
+            ),
+        ),
+        escape_figure(counts, ppm, settings, "outgoing_ppm"),
+        escape_figure(counts, estimated.rate, settings, "escape_rate"),
+        _figure(
+            "overkill",
+            estimated.overkill if flags.decided or not flags.flagged else _no_reviews(),
+            counts.inspected,
+            Text(
+                en=f"{flags.false_calls} false calls of {flags.decided} decided flags, among the good of {counts.inspected}",
+                zh_hant=f"{flags.decided} 張已複判中有 {flags.false_calls} 張誤判；分母為 {counts.inspected} 張中的良品",
+            ),
+        )
+        if counts.inspected
+        else _figure("overkill", nothing, 0, nothing),
+        _figure(
+            "review_load",
+            rates.share(min(attention, counts.inspected), counts.inspected) if counts.inspected else nothing,
+            counts.inspected,
+            Text(
+                en=f"{flags.flagged} flagged and {attention - flags.flagged} drawn of {counts.inspected} frames",
+                zh_hant=f"{counts.inspected} 張影像中 {flags.flagged} 張標示、{attention - flags.flagged} 張抽查",
+            ),
+        ),
+        _figure(
+            "precision",
+            rates.share(flags.confirmed, flags.decided) if flags.decided else _no_reviews(),
+            flags.decided,
+            Text(
+                en=f"{flags.confirmed} confirmed of {flags.decided} decided flags",
+                zh_hant=f"{flags.decided} 張已複判中確認 {flags.confirmed} 張",
+            ),
+        ),
+        _figure(
+            "review_seconds",
+            rates.sum_per_unit(effort.seconds, effort.squares, units.units)
+            if units.units and (effort.timed or not attention)
+            else Text(en="no review of these parts was timed", zh_hant="這些零件沒有計時的複判"),
+            effort.timed,
+            Text(
+                en=f"{effort.seconds:.0f} s in {effort.timed} timed reviews, over {units.units} inspected parts",
+                zh_hant=f"{effort.timed} 次計時複判共 {effort.seconds:.0f} 秒，除以 {units.units} 件受檢零件",
+            ),
+        ),
+        *_pace(group, units, settings),
+        _figure(
+            "oee_quality",
+            rates.share(good, decided) if decided else nothing,
+            decided,
+            Text(
+                en=f"{good} of {decided} decided parts not confirmed defective (ISO 22400-2 quality ratio)",
+                zh_hant=f"{decided} 件已判定零件中 {good} 件未確認為缺陷（ISO 22400-2 品質率）",
+            ),
+        ),
+        *_copq(group, units, scope, settings, estimated.escaped),
+    ]
+
+
+def _pace(group: _Group, units: _Station, settings: Settings) -> list[Figure]:
+    only = next(iter(group.lines)) if len(group.lines) == 1 else None
+    clock = None if only is None else settings.clock_of(only)
+    takt_text = Text(en="time of the shifts over the parts wanted", zh_hant="班次時間除以需求件數")
+    if clock is None:
+        why = Text(en="choose one line", zh_hant="請選擇單一產線")
+    else:
+        why = Text(en="set demand_per_shift of the line's clock", zh_hant="請設定產線的 demand_per_shift")
+    takt = why if clock is None or clock.demand_per_shift is None else _exact(_takt(clock))
+    good = units.units - units.defective - units.waiting
+    seconds = 0.0 if group.first is None or group.last is None else (group.last - group.first).total_seconds()
+    return [
+        _figure("takt", takt, 0, takt_text),
+        _figure(
+            "pace",
+            _exact(seconds / good)
+            if only is not None and good > 1 and seconds > 0
+            else (why if only is None else Text(en="too few good parts", zh_hant="良品數過少")),
+            max(0, good),
+            Text(
+                en=f"{seconds:.0f} s from the first to the last frame, over {good} good parts",
+                zh_hant=f"首張至末張影像 {seconds:.0f} 秒，除以 {good} 件良品",
+            ),
+        ),
+    ]
+
+
+def _takt(clock: LineClock) -> float:
+    """Seconds a part may take, by the wall-clock length of the shifts."""
+    minutes = 0
+    for shift in clock.shifts:
+        start, end = (at.hour * 60 + at.minute for at in (shift.start, shift.end))
+        minutes += end - start if end > start else end - start + 24 * 60
+    assert clock.demand_per_shift is not None
+    return 60 * minutes / len(clock.shifts) / clock.demand_per_shift
+
+
+def _copq(group: _Group, units: _Station, scope: Scope, settings: Settings, escaped: Interval) -> list[Figure]:
+    costs, effort, counts = settings.quality_costs, group.effort, group.counts
+    days = (scope.until - scope.since) / _DAY
+    if costs.external is None:
+        external: Interval | Text = _unset("external")
+    else:
+        external = why_unknown(counts, settings.audit.enough) or Interval(
+            *(each * costs.external for each in _three(escaped))
+        )
+    whole = scope.line is None and scope.station is None and scope.product is None and scope.lot is None
+    prevention: Interval | Text = (
+        Text(en="kept for the whole plant only", zh_hant="僅計全廠")
+        if not whole or group.counts.inspected == 0
+        else _unset("prevention_per_day")
+        if costs.prevention_per_day is None
+        else _exact(costs.prevention_per_day * days)
+    )
+    appraisal: Interval | Text = _unset("wage_per_hour")
+    if costs.wage_per_hour is not None:
+        hours = rates.sum_per_unit(effort.seconds, effort.squares, 1)
+        appraisal = Interval(*(each / 3600 * costs.wage_per_hour for each in _three(hours)))
+    internal: Interval | Text = _unset("scrap")
+    if costs.scrap is not None:
+        exact = rates.per_million(units.defective, 1e6)
+        internal = Interval(*(each * costs.scrap for each in _three(exact)))
+    return [
+        _figure(
+            "copq_prevention",
+            prevention,
+            0,
+            Text(en=f"set for a day, times {days:.2f} days", zh_hant=f"每日設定值乘以 {days:.2f} 天"),
+        ),
+        _figure(
+            "copq_appraisal",
+            appraisal,
+            effort.timed,
+            Text(
+                en=f"{effort.seconds:.0f} s of reviews times the wage",
+                zh_hant=f"計時複判 {effort.seconds:.0f} 秒乘以工資",
+            ),
+        ),
+        _figure(
+            "copq_internal",
+            internal,
+            units.defective,
+            Text(
+                en=f"{units.defective} confirmed defective parts times scrap or rework",
+                zh_hant=f"{units.defective} 件確認缺陷乘以報廢或重工費用",
+            ),
+        ),
+        _figure(
+            "copq_external",
+            external,
+            counts.audited,
+            Text(
+                en=f"estimated escapes times the cost of one; {group.returns} parts came back so far, which cost "
+                f"{group.return_cost:,.0f} {costs.currency}",
+                zh_hant=f"估計漏檢乘以單件費用；目前退回 {group.returns} 件，費用 {group.return_cost:,.0f} {costs.currency}",
+            ),
+        ),
+    ]
+
+
+def _figure(key: FigureKey, result: Interval | Text, n: int, rests_on: Text) -> Figure:
+    known = result if isinstance(result, Interval) else None
+    why = result if isinstance(result, Text) else None
+    return Figure.model_validate(
+        {
+            "key": key,
+            "unit": _UNITS.get(key, "share"),
+            "value": known and known.value,
+            "low": known and known.low,
+            "high": known and known.high,
+            "n": n,
+            "rests_on": rests_on,
+            "why_unknown": why,
+        }
+    )
+
+
+def _exact(value: float) -> Interval:
+    return Interval(value, value, value)
+
+
+def _three(interval: Interval) -> tuple[float, float, float]:
+    return interval.value, interval.low, interval.high
+
+
+def _no_reviews() -> Text:
+    return Text(en="no flagged part is decided yet", zh_hant="尚無已複判的標示零件")
+
+
+def _unset(name: str) -> Text:
+    return Text(en=f"set quality_costs.{name}", zh_hant=f"請設定 quality_costs.{name}")

@@ -1,0 +1,1 @@
+"""Statistics of quality control: pure functions of counts, without a database."""

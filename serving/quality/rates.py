@@ -1,0 +1,51 @@
+"""Intervals of counts: what a figure of quality may be when chance is taken out of it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.stats import beta
+from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.rates import confint_poisson
+
+from serving.quality.escape import Interval
+
+_DRAWS = 20_000
+_SEED = 20_261_124
+
+
+def share(hits: int, n: int) -> Interval:
+    """A share with Wilson's interval (1927); n is at least 1."""
+    low, high = proportion_confint(hits, n, alpha=0.05, method="wilson")
+    # Rounding may put an end of the interval just past 0 or 1.
+    return Interval(hits / n, min(hits / n, max(0.0, float(low))), max(hits / n, min(1.0, float(high))))
+
+
+def per_million(defects: int, opportunities: float) -> Interval:
+    """Defects for each million opportunities, with the exact Poisson interval (Garwood 1936): a unit may have several."""
+    low, high = confint_poisson(defects, opportunities, method="exact-c")
+    return Interval(1e6 * defects / opportunities, 1e6 * max(0.0, float(low)), 1e6 * float(high))
+
+
+def product(hits: Sequence[int], n: Sequence[int]) -> Interval:
+    """Product of independent shares, such as the rolled throughput yield, by draws of each share.
+
+    The lower end draws Beta(h, n - h + 1), the upper Beta(h + 1, n - h) (Clopper and Pearson's two ends), so that
+    short stations do not make it too narrow.
+    """
+    random = np.random.default_rng(_SEED)
+    lower, upper = np.ones(_DRAWS), np.ones(_DRAWS)
+    for hit, count in zip(hits, n, strict=True):
+        level = random.random(_DRAWS)
+        lower *= beta.ppf(level, hit, count - hit + 1) if hit else np.zeros(_DRAWS)
+        upper *= beta.ppf(level, hit + 1, count - hit) if hit < count else np.ones(_DRAWS)
+    value = float(np.prod([hit / count for hit, count in zip(hits, n, strict=True)]))
+    return Interval(value, float(np.quantile(lower, 0.025)), float(np.quantile(upper, 0.975)))
+
+
+def sum_per_unit(total: float, sum_of_squares: float, units: int) -> Interval:
+    """What a sum of random many random amounts comes to for each of `units`, such as review seconds for each inspected part.
+
+    A compound Poisson sum: its variance is estimated by the sum of squares.
+    """
+    error = 1.96 * float(np.sqrt(sum_of_squares))
+    return Interval(total / units, max(0.0, total - error) / units, (total + error) / units)

@@ -1,0 +1,145 @@
+"""Which passed frames are audited: each is drawn by chance as it is stored, and the row keeps the chance."""
+
+import random
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+from sqlalchemy import Connection, func, select
+
+from data.verdict import ReviewDecision, Verdict
+from serving.periodic import Periodic
+from serving.quality.allocation import BANDS, allocate, band_of, expected_share
+from serving.quality_schema import AuditPlan
+from serving.schema import AuditKind, Inspection
+from serving.settings import Audit, Costs
+from serving.store import Store
+from serving.tables import challenges, inspections
+
+_ENOUGH_TO_PLAN = 200
+_DAY = timedelta(days=1)
+_LOOK_BACK = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What the row of an inspection says of audits."""
+
+    kind: AuditKind | None = None
+    band: int | None = None
+    probability: float | None = None
+    queue_cost: float | None = None
+    """its place in the queue, among the flagged parts by chance, so that the place tells nothing; None when it is not drawn"""
+
+
+NOT_DRAWN = Draw()
+
+
+class Sampler:
+    """Draws on any thread. The chances follow from what passed in the last 24 hours and what its audits found."""
+
+    def __init__(self, settings: Audit, costs: Costs, store: Store, chance: random.Random | None = None) -> None:
+        self._settings = settings
+        self._costs = costs
+        self._store = store
+        self._chance = chance or random.SystemRandom()
+        self._probabilities: Sequence[float] = [settings.first_share if settings.per_day > 0 else 0.0] * BANDS
+        self._challenges: frozenset[str] = frozenset()
+        self._periodic = Periodic("audit-plan", self.run, settings.plan_minutes * 60)
+        self.close = self._periodic.close
+
+    def start(self) -> None:
+        self.load_challenges()
+        if self._settings.per_day > 0:
+            self._periodic.start()
+
+    def load_challenges(self) -> None:
+        """Learn which parts are challenges; to be called after each change."""
+        with self._store.reading() as connection:
+            self._challenges = frozenset(connection.execute(select(challenges.c.part_id)).scalars())
+
+    def is_challenge(self, part_id: str) -> bool:
+        """Whether the part was put on the line on purpose."""
+        return part_id in self._challenges
+
+    @property
+    def probabilities(self) -> Sequence[float]:
+        """Chance of a passed frame to be drawn, by score band."""
+        return self._probabilities
+
+    def draw(self, inspection: Inspection) -> Draw:
+        """Whether people look at this frame although it passed, or because its truth is known."""
+        if self.is_challenge(inspection.part_id) and inspection.verdict is not Verdict.NO_DECISION:
+            return Draw(AuditKind.CHALLENGE, queue_cost=self._place())
+        if inspection.verdict is not Verdict.PASS or inspection.defect_probability is None:
+            return NOT_DRAWN
+        assert inspection.thresholds is not None
+        band = band_of(inspection.defect_probability, inspection.thresholds.pass_below)
+        probability = self._probabilities[band]
+        if self._chance.random() >= probability:
+            return Draw(band=band, probability=probability)
+        return Draw(AuditKind.SAMPLE, band, probability, self._place())
+
+    def _place(self) -> float:
+        return place_in_queue(self._costs, self._chance)
+
+    def run(self, stop: threading.Event) -> None:  # noqa: ARG002 - it takes no time
+        """Set the chances anew."""
+        with self._store.reading() as connection:
+            self._probabilities = plan(connection, self._settings, datetime.now(UTC))
+
+
+def place_in_queue(costs: Costs, chance: random.Random) -> float:
+    """A cost like those of flagged parts, by chance."""
+    return chance.uniform(0, costs.escape)
+
+
+def plan(connection: Connection, settings: Audit, now: datetime) -> list[float]:
+    """The chances for the time to come, so that a day's audits and those that still wait stay within the capacity."""
+    table = inspections.c
+    day = select(table.audit_band, func.count(), func.avg(table.defect_probability), func.min(table.received_at)).where(
+        table.received_at >= now - _DAY, table.verdict == Verdict.PASS.value, table.audit_band.is_not(None)
+    )
+    sizes, scores, first = np.zeros(BANDS), np.zeros(BANDS), now
+    for band, count, score, since in connection.execute(day.group_by(table.audit_band)):
+        sizes[band], scores[band], first = count, score, min(first, since)
+    if sizes.sum() < _ENOUGH_TO_PLAN:
+        return [settings.first_share] * BANDS
+    span = max(now - first, timedelta(minutes=1))
+    decided = (ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.FALSE_CALL, ReviewDecision.DEFECT_ACCEPTED)
+    audits = select(table.audit_band, table.decision, func.count()).where(
+        table.audit == AuditKind.SAMPLE.value,
+        table.received_at >= now - _LOOK_BACK,
+        table.decision.in_([each.value for each in decided]),
+    )
+    audited, defects = [0] * BANDS, [0] * BANDS
+    for band, decision, count in connection.execute(audits.group_by(table.audit_band, table.decision)):
+        audited[band] += count
+        defects[band] += count if decision == ReviewDecision.DEFECT_CONFIRMED.value else 0
+    waiting = connection.execute(
+        select(func.count())
+        .select_from(inspections)
+        .where(table.audit == AuditKind.SAMPLE.value, table.queue_cost.is_not(None))
+    ).scalar_one()
+    # More than a day's work waits: whatever was drawn on top would wait too.
+    capacity = max(0.0, min(settings.per_day, 2 * settings.per_day - waiting))
+    shares = expected_share(defects, audited, scores.tolist())
+    expected = (sizes * (_DAY / span)).tolist()
+    return [float(chance) for chance in allocate(expected, shares.tolist(), capacity, settings.least)]
+
+
+def report(connection: Connection, settings: Audit, probabilities: Sequence[float]) -> AuditPlan:
+    """How frames are drawn, and how far their reviews have come."""
+    table = inspections.c
+    waits = table.queue_cost.is_not(None)
+    query = select(table.audit, waits, func.count()).where(table.audit.is_not(None)).group_by(table.audit, waits)
+    counts = {(kind, bool(waiting)): count for kind, waiting, count in connection.execute(query)}
+    return AuditPlan(
+        per_day=settings.per_day,
+        probabilities=list(probabilities),
+        waiting=counts.get((AuditKind.SAMPLE.value, True), 0),
+        decided=counts.get((AuditKind.SAMPLE.value, False), 0),
+        challenges=connection.execute(select(func.count()).select_from(challenges)).scalar_one(),
+    )
