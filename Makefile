@@ -80,10 +80,10 @@ format: setup ## let ruff and biome rewrite the sources
 
 test: setup chromium ## every test, the browser ones too
 	. deploy/node.sh && cd inspector_ui && npm run --silent test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 test-quick: setup ## the tests that need neither minutes nor a browser
-	$(BIN)/pytest -m 'not heavy' --ignore tests/e2e
+	$(BIN)/pytest -n 2 --dist loadfile -m 'not heavy' --ignore tests/e2e
 
 bench: setup var/demo/model.json ## measure, and write the tables under benchmarks/results
 	$(RUN) benchmarks.precision
