@@ -1,17 +1,25 @@
 """What this plant measured, in the words of the return on investment: the one place where quality figures become inputs."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from math import sqrt
 
+import numpy as np
 from sqlalchemy import Connection, func, select
 from statsmodels.stats.proportion import proportion_confint
 
+from serving import escapes
 from serving.baselines import changes_between, list_all
 from serving.metrics import flag_reviews
 from serving.schema import Rate, Text
-from serving.spread import Normal, Proportion, Spread
+from serving.scope import Scope
+from serving.settings import Settings
+from serving.spread import Normal, Proportion, Share, Spread
 from serving.tables import reviews
 from serving.wording import text
+
+# A model that decided longer ago says little about the line of today.
+_RECENT = timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -38,19 +46,13 @@ class Measured:
     notes: list[Text] = field(default_factory=list)
 
 
-def measure(connection: Connection, enough: int) -> Measured:
-    """Everything that rests on at least `enough` observations; what does not is told in the notes."""
-    measured = Measured()
+def measure(connection: Connection, settings: Settings) -> Measured:
+    """Everything that rests on enough observations; what does not is told in the notes."""
+    measured, enough = Measured(), settings.enough_reviews
     _flags(connection, enough, measured)
     _review_minutes(connection, enough, measured)
+    _escapes(connection, settings, measured)
     _baseline(connection, enough, measured)
-    measured.notes.append(
-        text(
-            "Escapes are not measured until passed parts are audited: both escape rates, and the savings from them, "
-            "are assumptions.",
-            "尚未抽查判定合格的零件，因此無法實測漏檢：前後兩個漏檢率及其節省金額都是假設。",
-        )
-    )
     return measured
 
 
@@ -95,6 +97,46 @@ def _flags(connection: Connection, enough: int, measured: Measured) -> None:
                 f"{flagged} 張待處理影像中已複判 {reviewed} 張；其餘視為與之相同，前提是沒有依外觀挑選。",
             )
         )
+
+
+def _escapes(connection: Connection, settings: Settings, measured: Measured) -> None:
+    """From the audits of passed parts; the estimator is serving/quality/escape.py's."""
+    now = datetime.now(UTC)
+    counts = escapes.count(connection, Scope(now - _RECENT, now), settings)[""]
+    if escapes.why_unknown(counts, settings.audit.enough) is not None:
+        measured.notes.append(
+            text(
+                f"Escapes are not measured yet (audits of passed frames in {_RECENT.days} days: n = {counts.audited}, need about "
+                f"{settings.audit.enough}): both escape rates, and the savings from them, are assumptions.",
+                f"尚未實測漏檢（{_RECENT.days} 天內抽查合格影像 n = {counts.audited}，約需 {settings.audit.enough}）："
+                "前後兩個漏檢率及其節省金額都是假設。",
+            )
+        )
+        return
+    estimate = counts.estimate()
+    rate, defective = estimate.rate, max(estimate.defective.value, 1.0)
+    # The estimate is about these very parts, the return about those to come: the luck of the draw comes on top.
+    likely = (rate.value * defective + 0.5) / (defective + 1)
+    spread = Share(sd=sqrt(((rate.high - rate.low) / (2 * 1.96)) ** 2 + likely * (1 - likely) / defective))
+    low, high = spread.quantile(np.array([0.025, 0.975]), likely)
+    measured.inputs["escape_rate_after"] = Measurement(
+        value=rate.value,
+        low=min(float(low), rate.low),
+        high=max(float(high), rate.high),
+        n=counts.audited,
+        spread=spread,
+        source=text(
+            f"{counts.audited} audits of passed frames in {_RECENT.days} days",
+            f"{_RECENT.days} 天內抽查合格影像 {counts.audited} 張",
+        ),
+    )
+    measured.notes.append(
+        text(
+            "The escape rate since is measured by audits. The rate before the system stays an assumption unless a baseline "
+            "with the same audits is frozen, and so do the savings from the difference.",
+            "導入後的漏檢率由抽查實測。除非凍結以相同方式抽查的基準，導入前的漏檢率以及差額帶來的節省仍是假設。",
+        )
+    )
 
 
 def _baseline(connection: Connection, enough: int, measured: Measured) -> None:

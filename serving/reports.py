@@ -18,6 +18,7 @@ from serving.kpis import kpis_of, override_rate
 from serving.plant_day import Period, start_of
 from serving.report_schema import Report
 from serving.schema import ModelInfo
+from serving.settings import Settings
 from serving.tables import audit
 
 Language = Literal["en", "zh-Hant"]
@@ -28,11 +29,15 @@ _DAY_SECONDS = 86_400
 class Plant:
     """What a report needs to know of the installation."""
 
-    zone: ZoneInfo
+    settings: Settings
     given: Assumptions
-    enough_reviews: int
     candidates: Sequence[Candidate]
     models: Sequence[ModelInfo]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """By which its days begin."""
+        return self.settings.zone
 
 
 def collect(connection: Connection, period: Period, plant: Plant) -> Report:
@@ -50,7 +55,7 @@ def collect(connection: Connection, period: Period, plant: Plant) -> Report:
         previous=metrics.quality(connection, start_of(before.first, plant.zone), since, None, _DAY_SECONDS),
         override_rate=override_rate(connection, since, until),
         throughput=metrics.throughput(connection, since, until),
-        roi=roi.report(connection, plant.given, plant.enough_reviews),
+        roi=roi.report(connection, plant.given, plant.settings),
         comparison=_comparison(connection, period, plant.zone),
         attribution=attribution(connection, "escapes"),
         ranking=(

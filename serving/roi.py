@@ -22,14 +22,15 @@ from serving.roi_schema import (
     RoiScenario,
 )
 from serving.schema import Text
+from serving.settings import Settings
 from serving.wording import text
 
 Name = Literal["case_study", "measured", "what_if"]
 
 
-def report(connection: Connection, given: Assumptions, enough: int) -> RoiReport:
-    """Both scenarios; a measured value takes an assumption's place once it rests on `enough` observations."""
-    plant, measured = current(connection, given).inputs, measure(connection, enough)
+def report(connection: Connection, given: Assumptions, settings: Settings) -> RoiReport:
+    """Both scenarios; a measured value takes an assumption's place once it rests on enough observations."""
+    plant, measured = current(connection, given).inputs, measure(connection, settings)
     changed = set_at(connection)
     mine = scenario("measured", plant, measured.inputs)
     for item in mine.inputs:
@@ -54,10 +55,10 @@ def report(connection: Connection, given: Assumptions, enough: int) -> RoiReport
     )
 
 
-def what_if(connection: Connection, given: Assumptions, enough: int, values: Mapping[str, float]) -> RoiScenario:
+def what_if(connection: Connection, given: Assumptions, settings: Settings, values: Mapping[str, float]) -> RoiScenario:
     """The plant's scenario with other values, which count before measured ones too. Raises a 422 problem for a wrong one."""
     plant = current(connection, given).inputs.with_values(values)
-    measured = measure(connection, enough).inputs
+    measured = measure(connection, settings).inputs
     return scenario("what_if", plant, {key: one for key, one in measured.items() if key not in values})
 
 

@@ -120,9 +120,8 @@ class Service:
     def plant(self) -> Plant:
         """What reports need to know of this installation."""
         return Plant(
-            zone=self.settings.zone,
+            settings=self.settings,
             given=self.assumptions,
-            enough_reviews=self.settings.enough_reviews,
             candidates=self.candidates,
             models=self.models.list(),
         )

@@ -68,4 +68,19 @@ class Proportion(ConfigModel):
         return posterior
 
 
-Spread = Annotated[Triangular | Lognormal | Normal | Proportion, Field(discriminator="kind")]
+class Share(ConfigModel):
+    """An estimated share, such as one from a stratified sample: the Beta distribution of its value and standard error."""
+
+    kind: Literal["share"] = "share"
+    sd: float = Field(gt=0)
+
+    def quantile(self, share: Floats, value: float) -> Floats:
+        """What the number is at these shares (0..1) of its distribution."""
+        mean = min(max(value, 1e-6), 1 - 1e-6)
+        # No Beta distribution of this mean is wider than the one that is all at its ends.
+        size = max(mean * (1 - mean) / self.sd**2 - 1, 1e-3)
+        quantiles: Floats = stats.beta.ppf(share, mean * size, (1 - mean) * size)
+        return quantiles
+
+
+Spread = Annotated[Triangular | Lognormal | Normal | Proportion | Share, Field(discriminator="kind")]

@@ -18,14 +18,14 @@ routes = APIRouter(tags=["roi"])
 def get_roi(service: Serving) -> RoiReport:
     """What the system is worth: by the assumptions file, and by the plant's numbers with what was measured in their place."""
     with service.store.reading() as connection:
-        return roi.report(connection, service.assumptions, service.settings.enough_reviews)
+        return roi.report(connection, service.assumptions, service.settings)
 
 
 @routes.post("/roi", operation_id="try_roi")
 def try_roi(service: Serving, request: WhatIf) -> RoiScenario:
     """The plant's figures with other values for some numbers. Nothing is kept."""
     with service.store.reading() as connection:
-        return roi.what_if(connection, service.assumptions, service.settings.enough_reviews, request.values)
+        return roi.what_if(connection, service.assumptions, service.settings, request.values)
 
 
 @routes.get("/roi/assumptions/{key}", operation_id="list_assumption_versions", responses=problems(_404="No such one."))

@@ -185,7 +185,7 @@ def test_measured_values_replace_assumptions_only_when_there_are_enough(start_se
     assert measured["review_minutes"]["low"] < 1 < measured["review_minutes"]["high"]
     assert report["measured"]["npv"] != report["case_study"]["npv"]
     assert report["case_study"]["first_year_roi"] == pytest.approx(3.0, abs=0.001)
-    assert any("not measured until passed parts are audited" in note["en"] for note in report["notes"])
+    assert any("Escapes are not measured yet" in note["en"] for note in report["notes"])
     assert {line["key"] for line in report["measured"]["benefits"] if line["measured"]} == {"false_calls_fewer"}
 
 
@@ -334,3 +334,29 @@ def test_the_database_counts_once_it_has_the_numbers(server: Served, tmp_path: P
     server.service.store.submit(lambda connection: adopt(connection, read_assumptions(file), file)).result()
     versions = server.client.get("/v1/roi/assumptions/wage").json()
     assert [one["value"] for one in versions] == [35, 40]
+
+
+def test_escapes_are_measured_once_passed_frames_were_audited(start_server: StartServer) -> None:
+    server = start_server(enough_reviews=3, audit={"per_day": 1000, "first_share": 1.0, "enough": 20})
+    passed = [server.inspect(grey_png(0.1), part_id=f"P-{number}") for number in range(20)]
+    for number in range(6):
+        flagged = server.inspect(grey_png(0.9), part_id=f"R-{number}")
+        review(server, flagged["id"], "DEFECT_CONFIRMED", seconds=30)
+    for one in passed[:19]:
+        review(server, one["id"], "DEFECT_CONFIRMED" if one in passed[:2] else "FALSE_CALL", seconds=30)
+    before = server.client.get("/v1/roi").json()
+    assert any("n = 19, need about 20" in note["en"] for note in before["notes"])
+    assert next(one for one in before["measured"]["inputs"] if one["key"] == "escape_rate_after")["kind"] == "assumed"
+    review(server, passed[19]["id"], "FALSE_CALL", seconds=30)
+    answer = server.client.get("/v1/roi")
+    assert answer.status_code == 200, answer.text
+    report = answer.json()
+    rate = next(one for one in report["measured"]["inputs"] if one["key"] == "escape_rate_after")
+    estimate = server.client.get("/v1/metrics/escapes").json()["rate"]
+    assert (rate["kind"], rate["n"]) == ("measured", 20)
+    assert rate["value"] == pytest.approx(estimate["value"])
+    assert rate["value"] == pytest.approx(2 / 8, abs=0.05)
+    assert rate["low"] < rate["value"] < rate["high"]
+    assert report["measured"]["defect_reduction"] == pytest.approx(1 - rate["value"] / 0.2)
+    assert report["case_study"]["defect_reduction"] == pytest.approx(0.35)
+    assert any("before the system stays an assumption" in note["en"] for note in report["notes"])
