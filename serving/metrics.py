@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select, func, select
 from statsmodels.stats.proportion import proportion_confint
 
 from data.verdict import ReviewDecision, Verdict
+from serving import escapes
 from serving.hourly import (
     Outcomes,
     confirmed_by_class,
@@ -21,6 +22,8 @@ from serving.hourly import (
 )
 from serving.problem import ProblemError
 from serving.schema import LineThroughput, QualityBucket, QualityMetrics, Rate, ThroughputMetrics
+from serving.scope import Scope
+from serving.settings import Settings
 from serving.tables import inspections, reviews, tombstones
 
 _BUCKETS = (10, 60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400)
@@ -29,11 +32,6 @@ _MOST_BUCKETS = 2000
 _SHORTEST_SPAN = timedelta(minutes=1)
 _DAY = timedelta(hours=24)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-
-NO_AUDITS = (
-    "no audits of passed parts yet: a defect that the model passed is seen by nobody, so escapes cannot be counted. "
-    "Send a random sample of passed parts to review to measure them"
-)
 
 
 def period(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
@@ -60,7 +58,12 @@ def rate_of(numerator: int, denominator: int, why_unknown: str) -> Rate:
 
 
 def quality(
-    connection: Connection, since: datetime, until: datetime, line: str | None, bucket_seconds: int | None
+    connection: Connection,
+    since: datetime,
+    until: datetime,
+    line: str | None,
+    bucket_seconds: int | None,
+    settings: Settings,
 ) -> QualityMetrics:
     """Counts, rates and series of [since, until); buckets start at multiples of their length since 1970 UTC."""
     span = (until - since).total_seconds()
@@ -95,7 +98,7 @@ def quality(
             "no flagged part of this period is reviewed yet",
         ),
         false_call_rate=rate_of(_of_flagged(total, ReviewDecision.FALSE_CALL), inspected, nothing),
-        escape_rate=rate_of(0, 0, NO_AUDITS),
+        escape_rate=escapes.rate_of(escapes.metrics(connection, Scope(since, until, line), settings).rate),
         by_class=confirmed_by_class(connection, since, until, line),
         bucket_seconds=seconds,
         series=_series(by_bucket, seconds),

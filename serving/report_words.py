@@ -34,9 +34,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     "false_call_rate": ("False-call rate", "誤判率"),
     "escape_rate": ("Escape rate", "漏檢率"),
     "unknown": ("not known", "未知"),
-    "no_audits": (
-        "No passed part was audited: nobody knows what escaped.",
-        "未抽查任何合格品：無從得知漏檢。",
+    "few_audits": (
+        "Too few passed parts were audited ({:,}) to tell what escaped.",
+        "抽查的合格品太少（{:,} 件），無法得知漏檢。",
     ),
     "waiting": ("Waiting for review", "待複判"),
     "override_rate": ("Overruled by people", "人員推翻比率"),

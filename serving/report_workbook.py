@@ -362,13 +362,16 @@ class _Writer:
         )
         for row, (name, one) in enumerate(rates, 1):
             self._text(sheet, row, 0, w[name])
-            if one.value is None or one.numerator is None or one.low is None or one.high is None:
+            if one.value is None or one.low is None or one.high is None:
                 self._text(sheet, row, 3, w["unknown"])
                 self._text(sheet, row, 6, one.why_unknown or "", self._quiet)
                 continue
-            sheet.write_number(row, 1, one.numerator, self._kinds["count"])
             sheet.write_number(row, 2, one.denominator, self._kinds["count"])
-            sheet.write_formula(row, 3, f"=B{row + 1}/C{row + 1}", self._kinds["percent"], one.value)
+            if one.numerator is None:  # estimated from a sample, not one count over another
+                sheet.write_number(row, 3, one.value, self._kinds["percent"])
+            else:
+                sheet.write_number(row, 1, one.numerator, self._kinds["count"])
+                sheet.write_formula(row, 3, f"=B{row + 1}/C{row + 1}", self._kinds["percent"], one.value)
             sheet.write_number(row, 4, one.low, self._kinds["percent"])
             sheet.write_number(row, 5, one.high, self._kinds["percent"])
         start = 8

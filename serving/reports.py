@@ -51,8 +51,10 @@ def collect(connection: Connection, period: Period, plant: Plant) -> Report:
         time_zone=plant.zone.key,
         complete=until <= datetime.now(UTC),
         computed_at=datetime.now(UTC),
-        quality=metrics.quality(connection, since, until, None, _DAY_SECONDS),
-        previous=metrics.quality(connection, start_of(before.first, plant.zone), since, None, _DAY_SECONDS),
+        quality=metrics.quality(connection, since, until, None, _DAY_SECONDS, plant.settings),
+        previous=metrics.quality(
+            connection, start_of(before.first, plant.zone), since, None, _DAY_SECONDS, plant.settings
+        ),
         override_rate=override_rate(connection, since, until),
         throughput=metrics.throughput(connection, since, until),
         roi=roi.report(connection, plant.given, plant.settings),

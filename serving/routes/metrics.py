@@ -46,9 +46,8 @@ def quality_metrics(
 ) -> QualityMetrics:
     """Counts, rates with 95 % Wilson intervals and a series over time; the last 24 hours unless told otherwise."""
     with service.store.reading() as connection:
-        found = metrics.quality(connection, *metrics.period(since, until), line, bucket_seconds)
-        rate = escapes.metrics(connection, Scope(found.since, found.until, line), service.settings).rate
-    return found.model_copy(update={"escape_rate": escapes.rate_of(rate)})
+        period = metrics.period(since, until)
+        return metrics.quality(connection, *period, line, bucket_seconds, service.settings)
 
 
 @routes.get("/metrics/quality/figures", operation_id="quality_figures")

@@ -28,10 +28,10 @@ from serving.image_store import ImageStore
 from serving.retention import Retention, needed, plan
 from serving.schema import HoldRequest, Rule
 from serving.settings import Retention as Periods
-from serving.settings import Settings
+from serving.settings import Settings, load_settings
 from serving.store import Store
 from serving.tables import departing_images, drift_windows, inspections, tombstones
-from tests.conftest import Served, StartServer, grey_png
+from tests.conftest import ROOT, Served, StartServer, grey_png
 from tests.serving.test_durability import Process
 
 NOW = datetime.now(UTC)
@@ -195,13 +195,14 @@ def test_a_hold_set_after_the_candidates_were_found_still_holds(kept: Kept) -> N
 
 
 def test_figures_over_the_past_outlive_the_rows(kept: Kept) -> None:
+    settings = load_settings(ROOT / "configs/serving/default.yaml")
     for number in range(3):
         kept.add(40 + number, b"%d" % number, verdict="REJECT", decision="FALSE_CALL", review_id="r")
     kept.add(41, b"passed")
 
     def figures() -> list[Any]:
         with kept.store.reading() as connection:
-            quality = metrics.quality(connection, NOW - timedelta(days=60), NOW, None, 86_400)
+            quality = metrics.quality(connection, NOW - timedelta(days=60), NOW, None, 86_400, settings)
             return [quality, metrics.flag_reviews(connection)]
 
     before = figures()
