@@ -111,7 +111,9 @@ def fleiss(calls: Calls) -> Interval | None:
         return None
     defective = calls.sum(axis=0)
     table = np.column_stack([calls.shape[0] - defective, defective])
-    return _bootstrap(lambda chosen: _fleiss(table[chosen]), calls.shape[1])
+    random = np.random.default_rng(_SEED)
+    low, high = np.quantile(_fleiss(table[random.integers(0, len(table), (_DRAWS, len(table)))]), (0.025, 0.975))
+    return Interval(float(fleiss_kappa(table)), float(low), float(high))
 
 
 def cohen(first: Calls, second: Calls) -> Interval | None:
@@ -145,10 +147,15 @@ def _cohen(first: Calls, second: Calls) -> float:
     return float((np.trace(table) / total - expected) / (1 - expected)) if expected < 1 else 1.0
 
 
-def _fleiss(table: NDArray[np.int64]) -> float:
-    if np.count_nonzero(table.sum(axis=0)) < 2:
-        return 1.0
-    return float(fleiss_kappa(table))
+def _fleiss(tables: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Fleiss' kappas of many tables [draws, parts, 2] at once, which statsmodels does one by one; 1 where all calls are alike."""
+    ratings = tables.sum(axis=2)[0, 0]
+    observed = ((tables * (tables - 1)).sum(axis=2) / (ratings * (ratings - 1))).mean(axis=1)
+    expected = ((tables.sum(axis=1) / tables.sum(axis=(1, 2))[:, None]) ** 2).sum(axis=1)
+    kappas: NDArray[np.float64] = np.divide(
+        observed - expected, 1 - expected, out=np.ones_like(observed), where=expected < 1
+    )
+    return kappas
 
 
 def _bootstrap(statistic: Callable[[NDArray[np.int64]], float], parts: int) -> Interval:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import beta
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.rates import confint_poisson
 
@@ -35,9 +34,8 @@ def product(hits: Sequence[int], n: Sequence[int]) -> Interval:
     random = np.random.default_rng(_SEED)
     lower, upper = np.ones(_DRAWS), np.ones(_DRAWS)
     for hit, count in zip(hits, n, strict=True):
-        level = random.random(_DRAWS)
-        lower *= beta.ppf(level, hit, count - hit + 1) if hit else np.zeros(_DRAWS)
-        upper *= beta.ppf(level, hit + 1, count - hit) if hit < count else np.ones(_DRAWS)
+        lower *= random.beta(hit, count - hit + 1, _DRAWS) if hit else 0.0
+        upper *= random.beta(hit + 1, count - hit, _DRAWS) if hit < count else 1.0
     value = float(np.prod([hit / count for hit, count in zip(hits, n, strict=True)]))
     return Interval(value, float(np.quantile(lower, 0.025)), float(np.quantile(upper, 0.975)))
 

@@ -123,7 +123,11 @@ function Agreement({ metrics }: { metrics: AgreementMetrics }) {
             {format.count(comparison.only_people)} · {t("agreement.onlyModel")}: {format.count(comparison.only_model)} ·{" "}
             {t("agreement.neither")}: {format.count(comparison.neither)}
           </Text>
-          {comparison.p !== null && <Text size="sm">{t("models.mcnemar", { p: format.number(comparison.p, 3) })}</Text>}
+          {comparison.p !== null && (
+            <Text size="sm">
+              {t("models.mcnemar", { p: comparison.p < 0.001 ? "< 0.001" : format.number(comparison.p, 3) })}
+            </Text>
+          )}
         </>
       )}
       <List size="sm" mt="sm">

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.inter_rater import fleiss_kappa
 
 from serving.quality import agreement
 
@@ -52,6 +53,11 @@ def test_kappa_is_what_the_manual_says() -> None:
     second = np.array([True] * 44 + [False] * 6 + [True] * 3 + [False] * 97)
     kappa = agreement.cohen(first, second)
     assert kappa is not None and kappa.value == pytest.approx(0.86, abs=0.005)
+
+
+def test_fleiss_kappa_of_every_draw_is_statsmodels_own() -> None:
+    tables = np.random.default_rng(2).multinomial(6, [0.3, 0.7], (20, 30))
+    assert agreement._fleiss(tables) == pytest.approx([fleiss_kappa(table) for table in tables])
 
 
 def test_kappa_of_a_single_call_throughout_is_unknown_not_perfect() -> None:
