@@ -187,7 +187,8 @@ export class Stage {
         height,
         tileWidth: width,
         tileHeight: height,
-        tileOverlap: 0,
+        // without any, OpenSeadragon stretches tiles by a pixel to hide the seams between them: here there are none
+        tileOverlap: 1,
         minLevel: 0,
         maxLevel: 0,
         getTileUrl: () => url,
