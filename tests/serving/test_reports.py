@@ -119,7 +119,7 @@ def test_a_text_that_looks_like_a_formula_stays_a_text(busy: Served) -> None:
 
 def test_a_period_without_anything_has_a_report_that_says_so(server: Served) -> None:
     page = asked(server, "html", period="2026-01").decode()
-    assert "No passed part was audited: nobody knows what escaped." in page
+    assert "Too few passed parts were audited (0) to tell what escaped." in page
     assert 'data-figure="quality.inspected" data-value="0.0"' in page
     assert "No baseline before this period is frozen." in page
 
