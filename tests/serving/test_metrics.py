@@ -45,9 +45,10 @@ def test_quality_counts_verdicts_and_standing_reviews(server: Served) -> None:
 
 
 def test_escape_rate_is_unknown_and_says_why(server: Served) -> None:
+    server.inspect(grey_png(0.1))
     escape_rate = server.client.get("/v1/metrics/quality").json()["escape_rate"]
     assert escape_rate["value"] is None
-    assert "no audits of passed parts yet" in escape_rate["why_unknown"]
+    assert "not enough audits yet: n = 0" in escape_rate["why_unknown"]
 
 
 def test_empty_period_has_unknown_rates_and_no_series(server: Served) -> None:
