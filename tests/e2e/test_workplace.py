@@ -259,7 +259,8 @@ class TestBlind:
         return blind_server
 
     def test_the_models_verdict_shows_after_the_decision_only(self, page: Page, server: Served) -> None:
-        inspection = server.inspect(patterned_png(5), part_id="B-1")
+        inspection = server.inspect(grey_png(0.9), part_id="B-1")
+        assert inspection["verdict"] == "REJECT"
         open_review(page)
         drawn(page, inspection)
         expect(page.get_by_test_id("blind")).to_be_visible()
@@ -270,7 +271,7 @@ class TestBlind:
         expect(page.get_by_role("radio", checked=True)).to_have_count(0)
         assert shown_part(page) == "B-1"
         decide(page, "f")
-        expect(page.get_by_test_id("revealed")).to_contain_text("The model said: Review")
+        expect(page.get_by_test_id("revealed")).to_contain_text("The model said: Reject, 90")
         expect_counts(page, unsent=0)
         review = review_of(server, inspection)
         assert review is not None

@@ -1,9 +1,13 @@
 import { ActionIcon, Group, Menu, Text, Tooltip } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import type { ReviewContext } from "../actions/reviewContext";
 import { undo } from "../actions/undo";
+import { api } from "../api/client";
+import { expectData } from "../api/problem";
 import { useFormat } from "../i18n/format";
 import { Icon } from "../icons/Icon";
+import { useOutboxEntries } from "../outbox/OutboxProvider";
 import { decisionVerdict, VerdictShape } from "../verdict/VerdictShape";
 import { ActionButton } from "./ActionButton";
 import type { Decided } from "./session";
@@ -62,16 +66,25 @@ export function LastDecision({ decided, onUndo, context }: Props) {
   );
 }
 
-/** What the model had said of a part that was decided without knowing it. */
-function Revealed({ decided: { inspection } }: { decided: Decided }) {
+/** What the model had said of a part that was decided without knowing it; the server tells once it has the decision. */
+function Revealed({ decided: { inspection, clientId } }: { decided: Decided }) {
   const { t } = useTranslation();
   const format = useFormat();
+  const unsent = useOutboxEntries().some((entry) => entry.clientId === clientId);
+  const { data } = useQuery({
+    queryKey: ["revealed", clientId],
+    queryFn: async ({ signal }) =>
+      expectData(await api.GET("/v1/inspections/{id}", { params: { path: { id: inspection.id } }, signal })),
+    enabled: !unsent,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
   return (
-    <Text size="xs" c="dimmed" truncate data-testid="revealed">
-      {t("review.blindRevealed", {
-        verdict: t(`verdict.${inspection.verdict}`),
-        score: format.percent(inspection.defect_probability ?? 0),
-      })}
+    <Text size="xs" c="dimmed" truncate mih={18} data-testid="revealed">
+      {data !== undefined &&
+        t("review.blindRevealed", {
+          verdict: t(`verdict.${data.verdict}`),
+          score: data.defect_probability === null ? "–" : format.percent(data.defect_probability),
+        })}
     </Text>
   );
 }
