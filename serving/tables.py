@@ -117,7 +117,7 @@ inspections = Table(
     Index(None, "lot", "received_at"),
     Index(None, "queue_cost", "id"),
     Index(None, "line", "queue_cost", "id"),
-    Index(None, "verdict", "received_at", "id"),
+    Index(None, "verdict", "received_at", "id", "line"),
     # What retention asks: which old frames still have their image, and which frames share one.
     Index(None, "image_removed_at", "received_at"),
     Index(None, "image_sha256"),
@@ -125,6 +125,8 @@ inspections = Table(
 Index(
     "ix_inspections_decided",
     inspections.c.received_at,
+    inspections.c.id,
+    inspections.c.decision,
     sqlite_where=inspections.c.decision.is_not(None),
     postgresql_where=inspections.c.decision.is_not(None),
 )
