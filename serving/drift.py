@@ -15,7 +15,8 @@ from typing import Any, Literal
 import numpy as np
 import structlog
 from numpy.typing import NDArray
-from sqlalchemy import Connection, func, insert, select
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Text, cast, func, insert, select
 
 from data.drift import LEAST_SAMPLE, Floats, Reference, Sample
 from serving.cameras import Camera
@@ -40,6 +41,9 @@ _CHECKS = 6
 _LEAST_SCORES = 50
 _EXAMPLES = 4
 _HISTORY = 60
+
+# From JSON at once: there are thousands.
+_CHECKS_OF = TypeAdapter(list[DriftCheck])
 
 Against = Literal["training", "promotion"]
 _KIND = {"psi": AlarmKind.SCORE_DRIFT, "distance": AlarmKind.EMBEDDING_DRIFT}
@@ -248,9 +252,12 @@ def _camera_drift(connection: Connection, camera: Camera) -> CameraDrift:
     own = (table.line == camera.line, table.station == camera.station, table.camera == camera.camera)
     newest_first = table.sequence.desc()
     newest = connection.execute(select(drift_windows).where(*own).order_by(newest_first).limit(1)).mappings().one()
-    points = connection.execute(
-        select(table.ended_at, table.frames, table.checks).where(*own).order_by(newest_first).limit(_HISTORY)
-    ).all()
+    checks = cast(table.checks, Text).label("checks")
+    query = select(table.ended_at, table.frames, checks).where(*own).order_by(newest_first).limit(_HISTORY)
+    points = [
+        DriftPoint(at=row.ended_at, frames=row.frames, checks=_CHECKS_OF.validate_json(row.checks))
+        for row in connection.execute(query)
+    ]
     return CameraDrift(
         **camera._asdict(),
         model=ModelRef(name=newest["model_name"], version=newest["model_version"]),
@@ -260,7 +267,7 @@ def _camera_drift(connection: Connection, camera: Camera) -> CameraDrift:
         histogram=newest["histogram"],
         typical=newest["typical"],
         unusual=newest["unusual"],
-        history=[DriftPoint(at=row.ended_at, frames=row.frames, checks=row.checks) for row in reversed(points)],
+        history=points[::-1],
     )
 
 

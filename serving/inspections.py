@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -248,18 +248,23 @@ def get_heatmap(connection: Connection, id: str) -> bytes:  # noqa: A002
 
 def list_page(connection: Connection, filters: Filters, cursor: str | None, limit: int) -> InspectionPage:
     """One page, newest first. Raises a 422 problem for a cursor that no page gave."""
+    # A verdict at a time: for several at once SQLite would read and sort all that there are.
+    each = [replace(filters, verdicts=[verdict]) for verdict in set(filters.verdicts or ())] or [filters]
+    items = [item for one in each for item in _newest(connection, one, cursor, limit + 1)]
+    items.sort(key=lambda item: (item.received_at, item.id), reverse=True)
+    more = len(items) > limit
+    next_cursor = write_cursor(items[limit - 1].received_at, items[limit - 1].id) if more else None
+    return InspectionPage(items=items[:limit], next_cursor=next_cursor)
+
+
+def _newest(connection: Connection, filters: Filters, cursor: str | None, limit: int) -> list[Inspection]:
     clauses = filters.clauses()
     order = (inspections.c.received_at, inspections.c.id)
     if cursor is not None:
         clauses.append(tuple_(*order) < tuple_(*read_cursor(cursor)))
     query = INSPECTED.where(*clauses)
-    query = query.order_by(*(column.desc() for column in order)).limit(limit + 1)
-    items = [inspection_of(row) for row in connection.execute(query).mappings()]
-    more = len(items) > limit
-    return InspectionPage(
-        items=items[:limit],
-        next_cursor=write_cursor(items[limit - 1].received_at, items[limit - 1].id) if more else None,
-    )
+    query = query.order_by(*(column.desc() for column in order)).limit(limit)
+    return [inspection_of(row) for row in connection.execute(query).mappings()]
 
 
 def get_part(connection: Connection, part_id: str, settings: Settings) -> Part:

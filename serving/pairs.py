@@ -84,11 +84,11 @@ def _reviewed(connection: Connection, sequence: int, since: datetime) -> Reviewe
     active, shadow, decision = shadow_inspections.c.active_verdict, shadow_inspections.c.verdict, inspections.c.decision
     grouped = (active, shadow, decision)
     right: Counter[tuple[bool, bool]] = Counter()
-    # From the reviewed side, which is the smaller one.
+    # `+ 0`, or SQLite would begin with every frame that the shadow scored; few of them are reviewed.
     query = (
         select(*grouped, func.count())
         .select_from(_JOINED)
-        .where(decision.is_not(None), inspections.c.received_at >= since, shadow_inspections.c.shadow == sequence)
+        .where(decision.is_not(None), inspections.c.received_at >= since, shadow_inspections.c.shadow + 0 == sequence)
         .where(decision.in_([each.value for each in _DECIDED]))
         .group_by(*grouped)
     )

@@ -125,13 +125,15 @@ inspections = Table(
     Index(None, "lot", "received_at"),
     Index(None, "queue_cost", "id"),
     Index(None, "line", "queue_cost", "id"),
-    Index(None, "verdict", "received_at", "id"),
+    Index(None, "verdict", "received_at", "id", "line"),
     # What retention asks: which old frames still have their image, and which frames share one.
     Index(None, "image_removed_at", "received_at"),
     Index(None, "image_sha256"),
     Index(
         "ix_inspections_decided",
         "received_at",
+        "id",
+        "decision",
         sqlite_where=text("decision IS NOT NULL"),
         postgresql_where=text("decision IS NOT NULL"),
     ),

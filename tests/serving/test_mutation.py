@@ -37,6 +37,7 @@ def test_no_image_breaks_the_server_or_passes_undecoded(start_server: StartServe
         client = getattr(local, "client", None)
         if client is None:
             client = local.client = server.another_client()
+            client.timeout = httpx.Timeout(600)
         return judge(posted, send(server, client, posted, number))
 
     fifth = COUNT // 5

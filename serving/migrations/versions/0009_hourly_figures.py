@@ -23,11 +23,13 @@ def upgrade() -> None:
     _count_what_is_there()
     for name, event, table, condition, statements in _triggers():
         _make_trigger(name, event, table, condition, statements)
-    op.create_index(op.f("ix_inspections_verdict_received_at_id"), "inspections", ["verdict", "received_at", "id"])
+    op.create_index(
+        op.f("ix_inspections_verdict_received_at_id_line"), "inspections", ["verdict", "received_at", "id", "line"]
+    )
     op.create_index(
         "ix_inspections_decided",
         "inspections",
-        ["received_at"],
+        ["received_at", "id", "decision"],
         sqlite_where=sa.text("decision IS NOT NULL"),
         postgresql_where=sa.text("decision IS NOT NULL"),
     )
@@ -45,7 +47,7 @@ def downgrade() -> None:
             op.execute(f"DROP FUNCTION {name}()")
     for table in ("hourly_counts", "hourly_parts", "hourly_latencies"):
         op.drop_table(table)
-    op.drop_index(op.f("ix_inspections_verdict_received_at_id"), "inspections")
+    op.drop_index(op.f("ix_inspections_verdict_received_at_id_line"), "inspections")
     op.drop_index("ix_inspections_decided", "inspections")
     op.drop_index(op.f("ix_reviews_received_at_decision_seconds"), "reviews")
     op.create_index(op.f("ix_reviews_received_at"), "reviews", ["received_at"])
