@@ -14,7 +14,7 @@ from serving.metrics import flag_reviews
 from serving.schema import Rate, Text
 from serving.scope import Scope
 from serving.settings import Settings
-from serving.spread import Normal, Proportion, Share, Spread
+from serving.spread import Estimated, Normal, Proportion, Spread
 from serving.tables import reviews
 from serving.wording import text
 
@@ -117,7 +117,7 @@ def _escapes(connection: Connection, settings: Settings, measured: Measured) -> 
     rate, defective = estimate.rate, max(estimate.defective.value, 1.0)
     # The estimate is about these very parts, the return about those to come: the luck of the draw comes on top.
     likely = (rate.value * defective + 0.5) / (defective + 1)
-    spread = Share(sd=sqrt(((rate.high - rate.low) / (2 * 1.96)) ** 2 + likely * (1 - likely) / defective))
+    spread = Estimated(sd=sqrt(((rate.high - rate.low) / (2 * 1.96)) ** 2 + likely * (1 - likely) / defective))
     low, high = spread.quantile(np.array([0.025, 0.975]), likely)
     measured.inputs["escape_rate_after"] = Measurement(
         value=rate.value,

@@ -68,10 +68,10 @@ class Proportion(ConfigModel):
         return posterior
 
 
-class Share(ConfigModel):
+class Estimated(ConfigModel):
     """An estimated share, such as one from a stratified sample: the Beta distribution of its value and standard error."""
 
-    kind: Literal["share"] = "share"
+    kind: Literal["estimated"] = "estimated"
     sd: float = Field(gt=0)
 
     def quantile(self, share: Floats, value: float) -> Floats:
@@ -83,4 +83,4 @@ class Share(ConfigModel):
         return quantiles
 
 
-Spread = Annotated[Triangular | Lognormal | Normal | Proportion | Share, Field(discriminator="kind")]
+Spread = Annotated[Triangular | Lognormal | Normal | Proportion | Estimated, Field(discriminator="kind")]

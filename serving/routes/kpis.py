@@ -12,7 +12,6 @@ from serving.baseline_schema import Imported
 from serving.caller import Calling
 from serving.csv_rows import read_rows
 from serving.kpi_schema import Candidate, CandidateRequest, KpiRow, Kpis, Ranking
-from serving.problem import ProblemError
 from serving.routes.parameters import CSV, CsvBody, Serving
 from serving.schema import Name, Reason
 
@@ -44,11 +43,9 @@ async def import_kpis(
 
 
 @routes.get("/roi/candidates", operation_id="rank_candidates")
-def rank_candidates(service: Serving) -> Ranking:
-    """The candidates of the setting `roi_candidates`, ranked: where to start the pilot, and where to go then."""
-    if not service.candidates:
-        raise ProblemError(404, "no candidates: set roi_candidates to a YAML or CSV file, or POST them here")
-    return _ranked(service, service.candidates)
+def rank_candidates(service: Serving) -> Ranking | None:
+    """The candidates of the setting `roi_candidates`, ranked: where to start, and where to go then; null without any."""
+    return _ranked(service, service.candidates) if service.candidates else None
 
 
 @routes.post("/roi/candidates", operation_id="try_candidates")

@@ -98,7 +98,7 @@ def test_a_candidate_that_cannot_be_is_refused(tmp_path: Path, cells: str, messa
 
 
 def test_candidates_over_http(server: Served) -> None:
-    assert "set roi_candidates" in server.client.get("/v1/roi/candidates").json()["detail"]
+    assert server.client.get("/v1/roi/candidates").json() is None
     body = {"candidates": [candidate("a").model_dump(), candidate("b", volume=1_000_000).model_dump()]}
     ranking = server.client.post("/v1/roi/candidates", json=body).json()
     assert [item["candidate"]["name"] for item in ranking["items"]] == ["a", "b"]

@@ -3,7 +3,7 @@ import { Alert, List, Paper, SimpleGrid, Text, Title } from "@mantine/core";
 import { queryOptions, useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
-import { expectData, ProblemError } from "../api/problem";
+import { expectData } from "../api/problem";
 import type { RoiReport } from "../api/types";
 import { useFormat, useServerText } from "../i18n/format";
 import { Icon } from "../icons/Icon";
@@ -36,17 +36,7 @@ const kpisQuery = queryOptions({
 
 const rankingQuery = queryOptions({
   queryKey: ["roi", "candidates"],
-  queryFn: async ({ signal }) => {
-    const answer = await api.GET("/v1/roi/candidates", { signal });
-    try {
-      return expectData(answer);
-    } catch (error) {
-      if (error instanceof ProblemError && error.status === 404) {
-        return null;
-      }
-      throw error;
-    }
-  },
+  queryFn: async ({ signal }) => expectData(await api.GET("/v1/roi/candidates", { signal })),
 });
 
 /** What the system is worth, as the case study assumes it and with what was measured here. */
