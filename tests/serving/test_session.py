@@ -192,7 +192,11 @@ def test_a_one_time_password_opens_nothing_but_its_change(guarded: Served) -> No
     assert sign_in(guarded.another_client(), "ann", one_time).status_code == 401
     with guarded.service.store.reading() as connection:
         assert connection.scalars(select(people.c.must_change_password)).all() == [False]
-        assert [entry["action"] for entry in entries(connection)] == ["ASSUMPTIONS_ADOPTED", "PERSON_ADDED", "PASSWORD_CHANGED"]
+        assert [entry["action"] for entry in entries(connection)] == [
+            "ASSUMPTIONS_ADOPTED",
+            "PERSON_ADDED",
+            "PASSWORD_CHANGED",
+        ]
 
 
 def test_expired_sessions_do_not_pile_up(start_server: StartServer) -> None:
