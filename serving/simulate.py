@@ -95,7 +95,7 @@ class _Run:
         self._summary = Summary()
         self._over_since: float | None = None
         self._reviewer = INSPECTOR
-        self._truth: dict[str, bool] = {}
+        self._truth: dict[str, CatalogRow] = {}
         """by part, of those that were posted and may be drawn for an audit"""
         self._posting = True
         self._end = None if simulation.seconds is None else time.monotonic() + simulation.seconds
@@ -184,12 +184,12 @@ class _Run:
             headers={"Idempotency-Key": uuid4().hex, "Content-Type": "application/octet-stream"},
         )
         inspection = Inspection.model_validate_json(answer.content)
-        self._truth[inspection.part_id] = row.is_defect
+        self._truth[inspection.part_id] = row
         self._summary.verdicts[row.is_defect, inspection.verdict] += 1
         self._summary.latencies_ms.append(answer.elapsed.total_seconds() * 1000)
         if inspection.verdict.flagged and self._random.random() < self._simulation.review_share:
             self._truth.pop(inspection.part_id, None)
-            await self._review(client, inspection, row.is_defect)
+            await self._review(client, inspection, row)
 
     async def _audit(self, client: httpx.AsyncClient) -> None:
         """Decide what is to be decided blind, as it comes and once more at the end."""
@@ -205,11 +205,11 @@ class _Run:
                 await asyncio.sleep(_AUDIT_EVERY)
             again = again or bool(mine)
 
-    async def _review(self, client: httpx.AsyncClient, inspection: Inspection, defective: bool) -> None:
+    async def _review(self, client: httpx.AsyncClient, inspection: Inspection, row: CatalogRow) -> None:
         review = ReviewRequest(
             inspection_id=inspection.id,
-            decision=ReviewDecision.DEFECT_CONFIRMED if defective else ReviewDecision.FALSE_CALL,
-            defect_class=inspection.class_name if defective else None,
+            decision=ReviewDecision.DEFECT_CONFIRMED if row.is_defect else ReviewDecision.FALSE_CALL,
+            defect_class=row.label if row.is_defect else None,
             blind=isinstance(inspection, QueueItem),
             reviewer=self._reviewer,
             seconds=round(self._random.uniform(3, 12), 1),
