@@ -28,6 +28,7 @@ from data.decide import Thresholds
 from data.verdict import Verdict
 from serving.audit import Action, append
 from serving.inspections import encode_heatmap, queue_cost
+from serving.quality.allocation import band_of
 from serving.settings import Costs
 from serving.store import migrate
 from serving.tables import alarms, inspections, microseconds, promotions, reviews, shadow_inspections
@@ -36,6 +37,7 @@ INSPECTIONS = 2_000_000
 DAYS = 60
 SHADOW_DAYS = 7
 REPEATS = 40
+LONGEST_SECONDS = 20.0
 MODEL = Path("var/demo/model.json")
 
 LINES = ("line-1", "line-2", "line-3", "line-4")
@@ -51,6 +53,8 @@ _VERDICTS = (Verdict.PASS, Verdict.REVIEW, Verdict.REJECT, Verdict.NO_DECISION)
 _SHARES = (0.94, 0.03, 0.025, 0.005)
 _DECISIONS = ("DEFECT_CONFIRMED", "FALSE_CALL", "DEFECT_ACCEPTED", "UNSURE")
 _DECISION_SHARES = (0.45, 0.45, 0.05, 0.05)
+_AUDITED = 0.002
+_SKETCH = np.zeros(64, np.float16) + 0.125
 _THRESHOLDS = Thresholds(pass_below=0.3, reject_from=0.7)
 
 _ANY_ID = re.compile(r"/[^/]+-[^/]+")
@@ -63,6 +67,7 @@ def main() -> None:
     bundle = Path(json.loads(MODEL.read_text(encoding="utf-8"))["bundle"])
     with tempfile.TemporaryDirectory(dir="var") as place:
         database = Path(place) / "filled.db"
+        lots = -(-count // len(CAMERAS) // LOT)
         started = time.perf_counter()
         parts, ids = fill(database, count)
         took = time.perf_counter() - started
@@ -70,7 +75,9 @@ def main() -> None:
         process, client = crash.start(bundle, Path(place), f"sqlite:///{database}")
         try:
             wait_until_calm(client)
-            rows = [[name, *measure(client, process.pid, page)] for name, page in pages(client, parts, ids).items()]
+            rows = [
+                [name, *measure(client, process.pid, page)] for name, page in pages(client, parts, ids, lots).items()
+            ]
         finally:
             process.terminate()
             process.wait(60)
@@ -83,13 +90,14 @@ def main() -> None:
         [
             f"SQLite, {count:,} inspections over {DAYS} days, {len(LINES)} lines, two views of a part, "
             f"{1 - _SHARES[0]:.0%} flagged, all but the last day's and 5 % reviewed; a shadow over the last {SHADOW_DAYS} days",
-            f"slowest: {slowest[0]}, p95 {slowest[3]} ms; {REPEATS} requests each, one after another, after a first one that "
+            f"slowest: {slowest[0]}, p95 {slowest[3]} ms; {REPEATS} requests each (fewer after {LONGEST_SECONDS:g} s), one after "
+            "another, after a first one that "
             "is not counted, from another process on the same machine",
         ],
     )
 
 
-def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str]) -> dict[str, Page]:
+def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str], lots: int) -> dict[str, Page]:
     """Each question by its name, as a path that differs from call to call where the page's does."""
     pick = random.Random(1)
 
@@ -107,11 +115,19 @@ def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str]) -> dic
         "review queue": lambda: _path("/v1/reviews/queue", reviewer=pick.choice(REVIEWERS), limit=30),
         "review queue of a line": lambda: _path("/v1/reviews/queue", line=pick.choice(LINES), limit=30),
         "inspection": lambda: f"/v1/inspections/{pick.choice(ids)}",
+        "inspection, similar cases": lambda: f"/v1/inspections/{pick.choice(ids)}/similar",
+        "inspection, what came before": lambda: f"/v1/inspections/{pick.choice(ids)}/past",
+        "inspection, its reviews": lambda: f"/v1/inspections/{pick.choice(ids)}/reviews",
         "heatmap": lambda: f"/v1/inspections/{pick.choice(ids)}/heatmap",
         "part": lambda: f"/v1/parts/{pick.choice(parts)}",
+        "what the queue can be narrowed to": lambda: "/v1/reviews/choices",
+        "history": lambda: _path("/v1/history", limit=60),
+        "history, confirmed defects of a person": lambda: _path(
+            "/v1/history", decision="DEFECT_CONFIRMED", reviewer=pick.choice(REVIEWERS), limit=60
+        ),
         "inspections": inspections_of(),
         "inspections, page in the middle": inspections_of(cursor=deep),
-        "inspections of a lot": inspections_of(lot=lambda: f"L-{pick.randrange(len(parts) * 2 // LOT):06d}"),
+        "inspections of a lot": inspections_of(lot=lambda: f"L-{pick.randrange(lots):06d}"),
         "inspections of a part": inspections_of(part_id=lambda: pick.choice(parts)),
         "inspections, rejected": inspections_of(verdict="REJECT"),
         "inspections, no decision on a line": inspections_of(
@@ -126,9 +142,16 @@ def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str]) -> dic
         found[f"quality of a line, {name}"] = lambda days=days: _path(  # type: ignore[misc]
             "/v1/metrics/quality", since=ago(days), line=pick.choice(LINES)
         )
+        found[f"quality figures, {name}"] = lambda days=days: _path("/v1/metrics/quality/figures", since=ago(days))  # type: ignore[misc]
+        found[f"escapes, {name}"] = lambda days=days: _path("/v1/metrics/escapes", since=ago(days))  # type: ignore[misc]
+        found[f"agreement, {name}"] = lambda days=days: _path("/v1/metrics/agreement", since=ago(days))  # type: ignore[misc]
         found[f"throughput, {name}"] = lambda days=days: _path("/v1/metrics/throughput", since=ago(days))  # type: ignore[misc]
     return found | {
         "ROI": lambda: "/v1/roi",
+        "ROI, the next line": lambda: "/v1/roi/candidates",
+        "figures that people keep": lambda: "/v1/kpis",
+        "studies": lambda: "/v1/studies",
+        "sampling": lambda: "/v1/sampling",
         "drift": lambda: "/v1/drift",
         "models": lambda: "/v1/models",
         "shadow against active": lambda: "/v1/models/shadow",
@@ -164,9 +187,11 @@ def measure(client: httpx.Client, pid: int, page: Page) -> tuple[str, str, str, 
             raise SystemExit(f"{path} answered {answer.status_code}: {answer.text[:500]}")
         if turn:
             seconds.append(elapsed)
+        if sum(seconds) > LONGEST_SECONDS:
+            break
     cuts = statistics.quantiles(seconds, n=20, method="inclusive")
     p50, p95 = f"{statistics.median(seconds) * 1e3:.1f}", f"{cuts[18] * 1e3:.1f}"
-    cpu = f"{(cpu_seconds(pid) - before) / (REPEATS + 1) * 1e3:.1f}"
+    cpu = f"{(cpu_seconds(pid) - before) / (len(seconds) + 1) * 1e3:.1f}"
     print(f"{p50:>9} {p95:>9} {cpu:>9}  {path[:110]}", flush=True)
     return _ANY_ID.sub("/...", path.partition("?")[0]), p50, p95, cpu
 
@@ -286,6 +311,12 @@ def _inspection(number: int, received_at: int, now: int, place: random.Random) -
         "image_width": 300,
         "image_height": 300,
         "image_kept": 1,
+        "sketch": _SKETCH.tobytes() if decided else None,
+        "audit": None,
+        "audit_band": band_of(probability, _THRESHOLDS.pass_below)
+        if verdict is Verdict.PASS and probability is not None
+        else None,
+        "audit_probability": _AUDITED if verdict is Verdict.PASS else None,
         "idempotency_key": f"{place.getrandbits(128):032x}",
         "fingerprint": f"{place.getrandbits(256):064x}",
         "posted_by": "line cameras",
@@ -294,8 +325,9 @@ def _inspection(number: int, received_at: int, now: int, place: random.Random) -
         "decision": None,
         "review": None,
     }
-    reviewed = received_at < now - _DAY and place.random() < (0.95 if verdict.flagged else 0.002)
+    reviewed = received_at < now - _DAY and place.random() < (0.95 if verdict.flagged else _AUDITED)
     if reviewed:
+        row["audit"] = None if verdict.flagged else "SAMPLE"
         _decide(row, place)
     if row["decision"] in (None, "UNSURE"):
         row["queue_cost"] = queue_cost(verdict, probability, row["novelty"], None, Costs())
@@ -314,6 +346,7 @@ def _decide(row: dict[str, Any], place: random.Random) -> None:
         "note": "",
         "reviewer": place.choice(REVIEWERS),
         "seconds": round(place.lognormvariate(1.8, 0.6), 2),
+        "blind": row["audit"] is not None,
         "decided_at": at,
         "received_at": at + 300_000,
         "supersedes": None,
