@@ -27,6 +27,9 @@ class ReviewDecision(StrEnum):
     UNSURE = "UNSURE"
 
 
+DECIDED = frozenset({ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.FALSE_CALL, ReviewDecision.DEFECT_ACCEPTED})
+"""What settles an inspection; whoever is unsure leaves it open."""
+
 _SEVERITY = {verdict: severity for severity, verdict in enumerate(Verdict)}
 
 

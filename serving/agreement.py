@@ -26,10 +26,11 @@ from serving.quality_schema import (
     StudyRequest,
     StudyTask,
 )
-from serving.schema import AuditKind, Text
+from serving.schema import AuditKind
 from serving.scope import Scope
 from serving.settings import Settings
 from serving.tables import challenges, inspections, reviews, studies, study_answers, study_parts
+from serving.wording import text
 
 _DEFECTIVE, _GOOD = ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.FALSE_CALL
 
@@ -182,13 +183,13 @@ def of_study(connection: Connection, id: str) -> AgreementMetrics:  # noqa: A002
         ],
         comparison=_comparison(agreement.compare(_majority(chosen) == right, model == right)),
         notes=[
-            Text(
-                en="People's call in the comparison with the model is that of most people and trials.",
-                zh_hant="與模型比較時，人員判定取多數人、多數次的結果。",
+            text(
+                "People's call in the comparison with the model is that of most people and trials.",
+                "與模型比較時，人員判定取多數人、多數次的結果。",
             ),
-            Text(
-                en="The truth is what people decided before, or that of challenge parts.",
-                zh_hant="標準答案為先前人員的判定，或挑戰件的已知真值。",
+            text(
+                "The truth is what people decided before, or that of challenge parts.",
+                "標準答案為先前人員的判定，或挑戰件的已知真值。",
             ),
         ],
     )
@@ -247,15 +248,15 @@ def of_reviews(connection: Connection, scope: Scope, settings: Settings) -> Agre
         appraisers=_against_challenges(standard),
         comparison=_comparison(agreement.compare(people, model)) if judged else None,
         notes=[
-            Text(
-                en=f"{len(pairs)} parts with a second opinion, {len(judged)} decided blind, {len(standard)} of them challenge "
+            text(
+                f"{len(pairs)} parts with a second opinion, {len(judged)} decided blind, {len(standard)} of them challenge "
                 "parts. Second opinions that saw the first one agree more than people who did not.",
-                zh_hant=f"{len(pairs)} 件有第二意見，{len(judged)} 件盲判，其中 {len(standard)} 件為挑戰件。"
+                f"{len(pairs)} 件有第二意見，{len(judged)} 件盲判，其中 {len(standard)} 件為挑戰件。"
                 "看過前一意見的第二意見，一致性會偏高。",
             ),
-            Text(
-                en="The comparison counts calls of defective by people and model; who is right is known of challenge parts only.",
-                zh_hant="比較的是人員與模型各自判為缺陷的次數；只有挑戰件知道何者正確。",
+            text(
+                "The comparison counts calls of defective by people and model; who is right is known of challenge parts only.",
+                "比較的是人員與模型各自判為缺陷的次數；只有挑戰件知道何者正確。",
             ),
         ],
     )
@@ -345,9 +346,9 @@ def _nothing(source: Any, id_: str, study: Study, missing: int) -> AgreementMetr
         appraisers=[],
         comparison=None,
         notes=[
-            Text(
-                en="No part has been called by all people in all trials yet.",
-                zh_hant="尚無任何零件完成所有人員、所有次數的判定。",
+            text(
+                "No part has been called by all people in all trials yet.",
+                "尚無任何零件完成所有人員、所有次數的判定。",
             )
         ],
     )

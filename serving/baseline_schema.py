@@ -99,8 +99,11 @@ class LineCounts(Message):
     reviewed: int | None = Field(description="flagged parts that a person decided as defect or false call")
     false_calls: int | None
     confirmed: int | None
-    audited: int | None
-    audit_defects: int | None
+    audited: int | None = Field(
+        description="passed parts that a person looked at; where they were drawn with different chances, how many would tell "
+        "as much had all had the same (Kish)"
+    )
+    audit_defects: float | None = Field(description="of these, truly defective, each by the weight of its chance")
     escapes: int | None
 
 

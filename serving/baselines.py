@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -156,20 +157,20 @@ Draws = NDArray[np.float64]
 Known = tuple[Rate, Draws | None]
 
 
-def _total(rows: Sequence[LineCounts]) -> dict[str, int | None]:
+def _total(rows: Sequence[LineCounts]) -> dict[str, Any]:
     names = ("inspected", "flagged", "reviewed", "false_calls", "confirmed", "audited", "audit_defects", "escapes")
-    sums: dict[str, int | None] = {}
+    sums: dict[str, Any] = {}
     for name in names:
         values = [getattr(row, name) for row in rows]
         sums[name] = None if None in values else sum(values)
     return sums
 
 
-def _beta(hits: int, n: int, random: np.random.Generator) -> Draws:
+def _beta(hits: float, n: int, random: np.random.Generator) -> Draws:
     return random.beta(hits + 0.5, n - hits + 0.5, _DRAWS)
 
 
-def _of_flags(total: dict[str, int | None], name: str, random: np.random.Generator) -> Known:
+def _of_flags(total: dict[str, Any], name: str, random: np.random.Generator) -> Known:
     """A kind of flag among all inspected; flags that nobody reviewed are taken to be like the reviewed ones."""
     inspected, flagged, reviewed, hits = total["inspected"], total["flagged"], total["reviewed"], total[name]
     if not inspected or hits is None:
@@ -186,22 +187,22 @@ def _of_flags(total: dict[str, int | None], name: str, random: np.random.Generat
     return rate_of(hits, seen, ""), _beta(hits, seen, random)
 
 
-def _false_calls(total: dict[str, int | None], random: np.random.Generator) -> Known:
+def _false_calls(total: dict[str, Any], random: np.random.Generator) -> Known:
     return _of_flags(total, "false_calls", random)
 
 
-def _caught(total: dict[str, int | None], random: np.random.Generator) -> Known:
+def _caught(total: dict[str, Any], random: np.random.Generator) -> Known:
     return _of_flags(total, "confirmed", random)
 
 
-def _returns(total: dict[str, int | None], random: np.random.Generator) -> Known:
+def _returns(total: dict[str, Any], random: np.random.Generator) -> Known:
     inspected, escapes = total["inspected"], total["escapes"]
     if not inspected or escapes is None:
         return rate_of(0, 0, _UNKNOWN_RETURNS), None
     return rate_of(escapes, inspected, ""), _beta(escapes, inspected, random)
 
 
-def _escapes(total: dict[str, int | None], random: np.random.Generator) -> Known:
+def _escapes(total: dict[str, Any], random: np.random.Generator) -> Known:
     """Escapes among all truly defective parts, by audits of passed ones (Horvitz-Thompson, one stratum)."""
     inspected, confirmed, audited, found = (
         total[name] for name in ("inspected", "confirmed", "audited", "audit_defects")

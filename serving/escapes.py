@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, case, func, select
 
-from data.verdict import ReviewDecision, Verdict
+from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.quality import escape
 from serving.quality.allocation import BAND_EDGES, BANDS
 from serving.quality.escape import Band, Escapes, Flags, Interval, Known
@@ -15,8 +15,7 @@ from serving.schema import AuditKind, Rate, Text
 from serving.scope import Scope
 from serving.settings import Settings
 from serving.tables import challenges, field_returns
-
-DECIDED = frozenset({ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.FALSE_CALL, ReviewDecision.DEFECT_ACCEPTED})
+from serving.wording import text
 
 
 @dataclass
@@ -151,10 +150,10 @@ def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeM
 def escape_figure(counts: Counts, interval: Interval, settings: Settings, key: FigureKey) -> Figure:
     """A figure that rests on audits, or why it cannot be told yet."""
     audited, needed, flags = counts.audited, settings.audit.enough, counts.flags
-    rests_on = Text(
-        en=f"{audited} audits of {counts.passed} passed frames, {flags.confirmed} confirmed of {flags.decided} decided flags, "
+    rests_on = text(
+        f"{audited} audits of {counts.passed} passed frames, {flags.confirmed} confirmed of {flags.decided} decided flags, "
         f"{counts.known} known escapes, {counts.challenges_passed + counts.challenges_flagged} defective challenge frames",
-        zh_hant=f"{counts.passed} 張合格影像中抽查 {audited} 張，"
+        f"{counts.passed} 張合格影像中抽查 {audited} 張，"
         f"已複判 {flags.decided} 張標示影像中確認 {flags.confirmed} 張缺陷，"
         f"已知漏檢 {counts.known} 張，挑戰件缺陷影像 {counts.challenges_passed + counts.challenges_flagged} 張",
     )
@@ -192,10 +191,10 @@ def why_unknown(counts: Counts, needed: int) -> Text | None:
     if counts.passed and counts.audited >= min(needed, counts.passed):
         return None
     if not counts.passed:
-        return Text(en="nothing passed in this period", zh_hant="此期間沒有判定合格的零件")
-    return Text(
-        en=f"not enough audits yet: n = {counts.audited}, need about {needed}",
-        zh_hant=f"抽查數量不足：目前 n = {counts.audited}，約需 {needed}",
+        return text("nothing passed in this period", "此期間沒有判定合格的零件")
+    return text(
+        f"not enough audits yet: n = {counts.audited}, need about {needed}",
+        f"抽查數量不足：目前 n = {counts.audited}，約需 {needed}",
     )
 
 
@@ -214,9 +213,7 @@ def _add_passed(
         counts.audits_waiting[band] += n
         counts.bands[band] += Band(n)
         return
-    weight = 1 / drawn
-    hits = n if defective else 0
-    counts.bands[band] += Band(n, n, hits, n * weight, n * weight**2, hits * weight)
+    counts.bands[band] += Band.drawn(n, n if defective else 0, drawn)
 
 
 def _notes(counts: Counts, settings: Settings) -> list[Text]:
@@ -224,26 +221,26 @@ def _notes(counts: Counts, settings: Settings) -> list[Text]:
     flags = counts.flags
     if settings.audit.per_day == 0:
         notes.append(
-            Text(
-                en="Nobody draws audits: set audit.per_day to what people can review in a day.",
-                zh_hant="目前未抽查：請將 audit.per_day 設為每日可複判的數量。",
+            text(
+                "Nobody draws audits: set audit.per_day to what people can review in a day.",
+                "目前未抽查：請將 audit.per_day 設為每日可複判的數量。",
             )
         )
     if flags.flagged > flags.decided:
         notes.append(
-            Text(
-                en=f"{flags.flagged - flags.decided} flagged frames wait for a decision; they are taken to be like the decided "
+            text(
+                f"{flags.flagged - flags.decided} flagged frames wait for a decision; they are taken to be like the decided "
                 "ones of their verdict.",
-                zh_hant=f"{flags.flagged - flags.decided} 張標示影像尚未複判；視為與同判定已複判者相同。",
+                f"{flags.flagged - flags.decided} 張標示影像尚未複判；視為與同判定已複判者相同。",
             )
         )
     empty = [band for band in counts.bands if band.passed and not band.audited]
     if empty and counts.audited:
         notes.append(
-            Text(
-                en=f"{sum(band.passed for band in empty)} passed frames are in score bands without any audit; they are taken to "
+            text(
+                f"{sum(band.passed for band in empty)} passed frames are in score bands without any audit; they are taken to "
                 "be like those of the next worse band.",
-                zh_hant=f"{sum(band.passed for band in empty)} 張合格影像所在的分數帶沒有抽查；視為與次差的分數帶相同。",
+                f"{sum(band.passed for band in empty)} 張合格影像所在的分數帶沒有抽查；視為與次差的分數帶相同。",
             )
         )
     return notes

@@ -16,6 +16,7 @@ from serving.schema import AuditKind, Text
 from serving.scope import Scope
 from serving.settings import LineClock, Settings
 from serving.tables import field_returns, reviews
+from serving.wording import text
 
 MOST_GROUPS = 50
 _DAY = timedelta(days=1)
@@ -211,10 +212,10 @@ def _figures(group: _Group, scope: Scope, settings: Settings) -> list[Figure]:
     counts, units = group.counts, group.all_stations
     estimated = counts.estimate()
     flags = counts.flags
-    nothing = Text(en="nothing was inspected", zh_hant="沒有檢驗資料")
-    unit_text = Text(
-        en=f"{units.units} parts at {len(group.stations)} stations; {units.waiting} still wait and count as not good",
-        zh_hant=f"{len(group.stations)} 個站別共 {units.units} 件；其中 {units.waiting} 件待複判，暫不計為良品",
+    nothing = text("nothing was inspected", "沒有檢驗資料")
+    unit_text = text(
+        f"{units.units} parts at {len(group.stations)} stations; {units.waiting} still wait and count as not good",
+        f"{len(group.stations)} 個站別共 {units.units} 件；其中 {units.waiting} 件待複判，暫不計為良品",
     )
     decided = units.units - units.waiting
     good = decided - units.defective
@@ -232,18 +233,18 @@ def _figures(group: _Group, scope: Scope, settings: Settings) -> list[Figure]:
             if units.units
             else nothing,
             units.units,
-            Text(
-                en=f"product of the first-pass yields of {len(group.stations)} stations",
-                zh_hant=f"{len(group.stations)} 個站別首次合格率的乘積",
+            text(
+                f"product of the first-pass yields of {len(group.stations)} stations",
+                f"{len(group.stations)} 個站別首次合格率的乘積",
             ),
         ),
         _figure(
             "dpmo",
             rates.per_million(units.defective, units.opportunities) if units.opportunities else nothing,
             units.opportunities,
-            Text(
-                en=f"{units.defective} confirmed defective parts in {units.opportunities} opportunities; escapes are not in it",
-                zh_hant=f"{units.opportunities} 個機會中確認 {units.defective} 件缺陷；不含漏檢",
+            text(
+                f"{units.defective} confirmed defective parts in {units.opportunities} opportunities; escapes are not in it",
+                f"{units.opportunities} 個機會中確認 {units.defective} 件缺陷；不含漏檢",
             ),
         ),
         escape_figure(counts, ppm, settings, "outgoing_ppm"),
@@ -252,9 +253,9 @@ def _figures(group: _Group, scope: Scope, settings: Settings) -> list[Figure]:
             "overkill",
             estimated.overkill if flags.decided or not flags.flagged else _no_reviews(),
             counts.inspected,
-            Text(
-                en=f"{flags.false_calls} false calls of {flags.decided} decided flags, among the good of {counts.inspected}",
-                zh_hant=f"{flags.decided} 張已複判中有 {flags.false_calls} 張誤判；分母為 {counts.inspected} 張中的良品",
+            text(
+                f"{flags.false_calls} false calls of {flags.decided} decided flags, among the good of {counts.inspected}",
+                f"{flags.decided} 張已複判中有 {flags.false_calls} 張誤判；分母為 {counts.inspected} 張中的良品",
             ),
         )
         if counts.inspected
@@ -263,29 +264,29 @@ def _figures(group: _Group, scope: Scope, settings: Settings) -> list[Figure]:
             "review_load",
             rates.share(min(attention, counts.inspected), counts.inspected) if counts.inspected else nothing,
             counts.inspected,
-            Text(
-                en=f"{flags.flagged} flagged and {attention - flags.flagged} drawn of {counts.inspected} frames",
-                zh_hant=f"{counts.inspected} 張影像中 {flags.flagged} 張標示、{attention - flags.flagged} 張抽查",
+            text(
+                f"{flags.flagged} flagged and {attention - flags.flagged} drawn of {counts.inspected} frames",
+                f"{counts.inspected} 張影像中 {flags.flagged} 張標示、{attention - flags.flagged} 張抽查",
             ),
         ),
         _figure(
             "precision",
             rates.share(flags.confirmed, flags.decided) if flags.decided else _no_reviews(),
             flags.decided,
-            Text(
-                en=f"{flags.confirmed} confirmed of {flags.decided} decided flags",
-                zh_hant=f"{flags.decided} 張已複判中確認 {flags.confirmed} 張",
+            text(
+                f"{flags.confirmed} confirmed of {flags.decided} decided flags",
+                f"{flags.decided} 張已複判中確認 {flags.confirmed} 張",
             ),
         ),
         _figure(
             "review_seconds",
             rates.sum_per_unit(effort.seconds, effort.squares, units.units)
             if units.units and (effort.timed or not attention)
-            else Text(en="no review of these parts was timed", zh_hant="這些零件沒有計時的複判"),
+            else text("no review of these parts was timed", "這些零件沒有計時的複判"),
             effort.timed,
-            Text(
-                en=f"{effort.seconds:.0f} s in {effort.timed} timed reviews, over {units.units} inspected parts",
-                zh_hant=f"{effort.timed} 次計時複判共 {effort.seconds:.0f} 秒，除以 {units.units} 件受檢零件",
+            text(
+                f"{effort.seconds:.0f} s in {effort.timed} timed reviews, over {units.units} inspected parts",
+                f"{effort.timed} 次計時複判共 {effort.seconds:.0f} 秒，除以 {units.units} 件受檢零件",
             ),
         ),
         *_pace(group, units, settings),
@@ -293,9 +294,9 @@ def _figures(group: _Group, scope: Scope, settings: Settings) -> list[Figure]:
             "oee_quality",
             rates.share(good, decided) if decided else nothing,
             decided,
-            Text(
-                en=f"{good} of {decided} decided parts not confirmed defective (ISO 22400-2 quality ratio)",
-                zh_hant=f"{decided} 件已判定零件中 {good} 件未確認為缺陷（ISO 22400-2 品質率）",
+            text(
+                f"{good} of {decided} decided parts not confirmed defective (ISO 22400-2 quality ratio)",
+                f"{decided} 件已判定零件中 {good} 件未確認為缺陷（ISO 22400-2 品質率）",
             ),
         ),
         *_copq(group, units, scope, settings, estimated.escaped),
@@ -305,11 +306,11 @@ def _figures(group: _Group, scope: Scope, settings: Settings) -> list[Figure]:
 def _pace(group: _Group, units: _Station, settings: Settings) -> list[Figure]:
     only = next(iter(group.lines)) if len(group.lines) == 1 else None
     clock = None if only is None else settings.clock_of(only)
-    takt_text = Text(en="time of the shifts over the parts wanted", zh_hant="班次時間除以需求件數")
+    takt_text = text("time of the shifts over the parts wanted", "班次時間除以需求件數")
     if clock is None:
-        why = Text(en="choose one line", zh_hant="請選擇單一產線")
+        why = text("choose one line", "請選擇單一產線")
     else:
-        why = Text(en="set demand_per_shift of the line's clock", zh_hant="請設定產線的 demand_per_shift")
+        why = text("set demand_per_shift of the line's clock", "請設定產線的 demand_per_shift")
     takt = why if clock is None or clock.demand_per_shift is None else _exact(_takt(clock))
     good = units.units - units.defective - units.waiting
     seconds = 0.0 if group.first is None or group.last is None else (group.last - group.first).total_seconds()
@@ -319,11 +320,11 @@ def _pace(group: _Group, units: _Station, settings: Settings) -> list[Figure]:
             "pace",
             _exact(seconds / good)
             if only is not None and good > 1 and seconds > 0
-            else (why if only is None else Text(en="too few good parts", zh_hant="良品數過少")),
+            else (why if only is None else text("too few good parts", "良品數過少")),
             max(0, good),
-            Text(
-                en=f"{seconds:.0f} s from the first to the last frame, over {good} good parts",
-                zh_hant=f"首張至末張影像 {seconds:.0f} 秒，除以 {good} 件良品",
+            text(
+                f"{seconds:.0f} s from the first to the last frame, over {good} good parts",
+                f"首張至末張影像 {seconds:.0f} 秒，除以 {good} 件良品",
             ),
         ),
     ]
@@ -350,7 +351,7 @@ def _copq(group: _Group, units: _Station, scope: Scope, settings: Settings, esca
         )
     whole = scope.line is None and scope.station is None and scope.product is None and scope.lot is None
     prevention: Interval | Text = (
-        Text(en="kept for the whole plant only", zh_hant="僅計全廠")
+        text("kept for the whole plant only", "僅計全廠")
         if not whole or group.counts.inspected == 0
         else _unset("prevention_per_day")
         if costs.prevention_per_day is None
@@ -369,34 +370,34 @@ def _copq(group: _Group, units: _Station, scope: Scope, settings: Settings, esca
             "copq_prevention",
             prevention,
             0,
-            Text(en=f"set for a day, times {days:.2f} days", zh_hant=f"每日設定值乘以 {days:.2f} 天"),
+            text(f"set for a day, times {days:.2f} days", f"每日設定值乘以 {days:.2f} 天"),
         ),
         _figure(
             "copq_appraisal",
             appraisal,
             effort.timed,
-            Text(
-                en=f"{effort.seconds:.0f} s of reviews times the wage",
-                zh_hant=f"計時複判 {effort.seconds:.0f} 秒乘以工資",
+            text(
+                f"{effort.seconds:.0f} s of reviews times the wage",
+                f"計時複判 {effort.seconds:.0f} 秒乘以工資",
             ),
         ),
         _figure(
             "copq_internal",
             internal,
             units.defective,
-            Text(
-                en=f"{units.defective} confirmed defective parts times scrap or rework",
-                zh_hant=f"{units.defective} 件確認缺陷乘以報廢或重工費用",
+            text(
+                f"{units.defective} confirmed defective parts times scrap or rework",
+                f"{units.defective} 件確認缺陷乘以報廢或重工費用",
             ),
         ),
         _figure(
             "copq_external",
             external,
             counts.audited,
-            Text(
-                en=f"estimated escapes times the cost of one; {group.returns} parts came back so far, which cost "
+            text(
+                f"estimated escapes times the cost of one; {group.returns} parts came back so far, which cost "
                 f"{group.return_cost:,.0f} {costs.currency}",
-                zh_hant=f"估計漏檢乘以單件費用；目前退回 {group.returns} 件，費用 {group.return_cost:,.0f} {costs.currency}",
+                f"估計漏檢乘以單件費用；目前退回 {group.returns} 件，費用 {group.return_cost:,.0f} {costs.currency}",
             ),
         ),
     ]
@@ -428,8 +429,8 @@ def _three(interval: Interval) -> tuple[float, float, float]:
 
 
 def _no_reviews() -> Text:
-    return Text(en="no flagged part is decided yet", zh_hant="尚無已複判的標示零件")
+    return text("no flagged part is decided yet", "尚無已複判的標示零件")
 
 
 def _unset(name: str) -> Text:
-    return Text(en=f"set quality_costs.{name}", zh_hant=f"請設定 quality_costs.{name}")
+    return text(f"set quality_costs.{name}", f"請設定 quality_costs.{name}")

@@ -118,8 +118,11 @@ def row_of(
         "audit": draw.kind,
         "audit_band": draw.band,
         "audit_probability": draw.probability,
-        "queue_cost": draw.queue_cost
-        or queue_cost(inspection.verdict, inspection.defect_probability, inspection.novelty, inspection.fault, costs),
+        "queue_cost": queue_cost(
+            inspection.verdict, inspection.defect_probability, inspection.novelty, inspection.fault, costs
+        )
+        if draw.queue_cost is None
+        else draw.queue_cost,
     }
 
 

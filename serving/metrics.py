@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Select, func, select
-from statsmodels.stats.proportion import proportion_confint
 
-from data.verdict import ReviewDecision, Verdict
+from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving import escapes
 from serving.hourly import (
     Outcomes,
@@ -21,6 +20,7 @@ from serving.hourly import (
     quantile,
 )
 from serving.problem import ProblemError
+from serving.quality import rates
 from serving.schema import LineThroughput, QualityBucket, QualityMetrics, Rate, ThroughputMetrics
 from serving.scope import Scope
 from serving.settings import Settings
@@ -47,14 +47,8 @@ def rate_of(numerator: int, denominator: int, why_unknown: str) -> Rate:
     """A share with its 95 % Wilson interval; unknown, for the given reason, when there is nothing to divide by."""
     if denominator == 0:
         return Rate(value=None, low=None, high=None, numerator=None, denominator=0, why_unknown=why_unknown)
-    low, high = proportion_confint(numerator, denominator, alpha=0.05, method="wilson")
-    return Rate(
-        value=numerator / denominator,
-        low=max(0.0, float(low)),
-        high=min(1.0, float(high)),
-        numerator=numerator,
-        denominator=denominator,
-    )
+    share = rates.share(numerator, denominator)
+    return Rate(value=share.value, low=share.low, high=share.high, numerator=numerator, denominator=denominator)
 
 
 def quality(
@@ -74,8 +68,7 @@ def quality(
     total: Outcomes = sum(by_bucket.values(), Counter())
     inspected = total.total()
     flagged = _sum(total, [verdict for verdict in Verdict if verdict.flagged])
-    decided = [ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.FALSE_CALL, ReviewDecision.DEFECT_ACCEPTED]
-    reviewed = _of_flagged(total, *decided)
+    reviewed = _of_flagged(total, *DECIDED)
     nothing = "nothing was inspected in this period"
     return QualityMetrics(
         since=since,

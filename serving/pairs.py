@@ -7,21 +7,21 @@ from scipy.stats import norm
 from sqlalchemy import Connection, func, select
 from statsmodels.stats.contingency_tables import mcnemar
 
-from data.verdict import ReviewDecision, Verdict
+from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.inspections import find
 from serving.metrics import rate_of
-from serving.schema import Difference, ReviewedPairs, ShadowComparison, ShadowInfo, Text, VerdictPair
+from serving.schema import Difference, ReviewedPairs, ShadowComparison, ShadowInfo, VerdictPair
 from serving.tables import inspections, shadow_inspections, shadows
+from serving.wording import text
 
 _MOST_DIFFERENCES = 50
 _DEFECTIVE = frozenset({ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.DEFECT_ACCEPTED})
-_DECIDED = _DEFECTIVE | {ReviewDecision.FALSE_CALL}
 
 _JOINED = shadow_inspections.join(inspections, inspections.c.id == shadow_inspections.c.inspection_id)
-_NOTE = Text(
-    en="People review what the active model flagged, hardly what it passed: reviewed frames can show that the shadow has fewer "
+_NOTE = text(
+    "People review what the active model flagged, hardly what it passed: reviewed frames can show that the shadow has fewer "
     "false calls, but not that it finds more defects. Look at the frames that only the shadow flags.",
-    zh_hant="人員複判的多半是現用模型標示的零件，很少看到它判為合格的零件：複判結果能顯示影子模型是否誤判較少，"
+    "人員複判的多半是現用模型標示的零件，很少看到它判為合格的零件：複判結果能顯示影子模型是否誤判較少，"
     "卻無法證明它找到更多缺陷。請查看只有影子模型標示的影像。",
 )
 
@@ -89,7 +89,7 @@ def _reviewed(connection: Connection, sequence: int, since: datetime) -> Reviewe
         select(*grouped, func.count())
         .select_from(_JOINED)
         .where(decision.is_not(None), inspections.c.received_at >= since, shadow_inspections.c.shadow + 0 == sequence)
-        .where(decision.in_([each.value for each in _DECIDED]))
+        .where(decision.in_([each.value for each in DECIDED]))
         .group_by(*grouped)
     )
     for ours, theirs, decided, count in connection.execute(query):

@@ -7,12 +7,14 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from data.verdict import ReviewDecision, Verdict
+from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.audit import Action
 from serving.baseline_schema import HistoryRow, Imported, LineCounts
 from serving.batches import add_batch
 from serving.plant_day import start_of
 from serving.problem import ProblemError
+from serving.quality.escape import Band
+from serving.schema import AuditKind
 from serving.tables import history, inspections, tombstones
 
 COUNTS = ("flagged", "false_calls", "confirmed", "audited", "audit_defects", "escapes")
@@ -81,15 +83,20 @@ def imported_counts(connection: Connection, first: date, end: date) -> list[Line
 
 
 def measured_counts(connection: Connection, since: datetime, until: datetime) -> list[LineCounts]:
-    """What this system counted from `since` to before `until`. Audits are not counted here yet, returns never."""
+    """What this system counted from `since` to before `until`, challenge parts apart; returns are not counted here."""
     sums: dict[tuple[str, str], dict[str, int]] = {}
+    audits: dict[tuple[str, str], Band] = {}
     for table in (inspections, tombstones):
-        grouped = (table.c.line, table.c.product, table.c.verdict, table.c.decision)
-        query = select(*grouped, func.count()).where(table.c.received_at >= since, table.c.received_at < until)
-        for line, product, verdict, decision, count in connection.execute(query.group_by(*grouped)):
-            one = sums.setdefault(
-                (line, product), dict.fromkeys(("inspected", "flagged", "false_calls", "confirmed"), 0)
-            )
+        columns = (table.c.line, table.c.product, table.c.verdict, table.c.decision, table.c.audit)
+        grouped = (*columns, table.c.audit_probability)
+        query = select(*grouped, func.count()).where(
+            table.c.received_at >= since,
+            table.c.received_at < until,
+            table.c.audit.is_distinct_from(AuditKind.CHALLENGE.value),
+        )
+        for line, product, verdict, decision, audit, chance, count in connection.execute(query.group_by(*grouped)):
+            key = line, product
+            one = sums.setdefault(key, dict.fromkeys(("inspected", "flagged", "false_calls", "confirmed"), 0))
             one["inspected"] += count
             if Verdict(verdict).flagged:
                 one["flagged"] += count
@@ -97,18 +104,27 @@ def measured_counts(connection: Connection, since: datetime, until: datetime) ->
                     one["false_calls"] += count
                 elif decision == ReviewDecision.DEFECT_CONFIRMED:
                     one["confirmed"] += count
+            elif audit is not None and decision in DECIDED:
+                hits = count if decision == ReviewDecision.DEFECT_CONFIRMED else 0
+                audits[key] = audits.get(key, Band(0)) + Band.drawn(count, hits, chance)
     return [
         LineCounts(
-            line=line,
-            product=product,
+            line=key[0],
+            product=key[1],
             reviewed=one["false_calls"] + one["confirmed"],
-            audited=None,
-            audit_defects=None,
+            **_audits(audits.get(key)),
             escapes=None,
             **one,
         )
-        for (line, product), one in sorted(sums.items())
+        for key, one in sorted(sums.items())
     ]
+
+
+def _audits(found: Band | None) -> dict[str, Any]:
+    if found is None:
+        return {"audited": None, "audit_defects": None}
+    even = max(1, int(found.effective))
+    return {"audited": even, "audit_defects": found.share * even}
 
 
 def span(first: date, end: date, zone: ZoneInfo) -> tuple[datetime, datetime]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from sqlalchemy import Connection, func, select
 
-from data.verdict import ReviewDecision, Verdict
+from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.periodic import Periodic
 from serving.quality.allocation import BANDS, allocate, band_of, expected_share
 from serving.quality_schema import AuditPlan
@@ -108,11 +108,10 @@ def plan(connection: Connection, settings: Audit, now: datetime) -> list[float]:
     if sizes.sum() < _ENOUGH_TO_PLAN:
         return [settings.first_share] * BANDS
     span = max(now - first, timedelta(minutes=1))
-    decided = (ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.FALSE_CALL, ReviewDecision.DEFECT_ACCEPTED)
     audits = select(table.audit_band, table.decision, func.count()).where(
         table.audit == AuditKind.SAMPLE.value,
         table.received_at >= now - _LOOK_BACK,
-        table.decision.in_([each.value for each in decided]),
+        table.decision.in_([each.value for each in DECIDED]),
     )
     audited, defects = [0] * BANDS, [0] * BANDS
     for band, decision, count in connection.execute(audits.group_by(table.audit_band, table.decision)):

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, and_, case, func, literal, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from data.sketch import similarity
-from data.verdict import ReviewDecision, Verdict
+from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.inspections import INSPECTED, get, inspection_of
 from serving.review_schema import Past, SimilarCase, SimilarCases, Tally
 from serving.schema import Inspection
@@ -19,8 +19,6 @@ _MOST_CASES = 2000
 _MOST_GOOD = 300
 _LINE_MINUTES = 60
 _MOST_FRAMES = 20
-
-_DECIDED = (ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.FALSE_CALL, ReviewDecision.DEFECT_ACCEPTED)
 
 
 def find_similar(connection: Connection, id: str, limit: int) -> SimilarCases:  # noqa: A002 - the API's name
@@ -34,7 +32,7 @@ def find_similar(connection: Connection, id: str, limit: int) -> SimilarCases:  
     table = inspections.c
     other = and_(table.id != id, table.part_id != inspection.part_id)
     decided = and_(
-        other, table.product == inspection.product, table.decision.in_([decision.value for decision in _DECIDED])
+        other, table.product == inspection.product, table.decision.in_([decision.value for decision in DECIDED])
     )
     cases = [] if mine is None else _sketches(connection, decided, inspection, _MOST_CASES)
     nearest = [] if mine is None else _nearest(mine, cases)[:limit]

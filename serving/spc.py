@@ -20,6 +20,8 @@ from serving.store import Store
 from serving.tables import spc_points
 
 _SHOWN_POINTS = 200
+# What is judged after the baseline. EWMA has forgotten what lies further back, and CUSUM has passed 0 or its limit since.
+_RECENT_POINTS = 1000
 _MOST_STREAMS = 512
 
 _WORDS: dict[Rule, str] = {
@@ -85,7 +87,7 @@ class ControlCharts:
 
     def _judge(self, stream: Stream, inspection: Inspection) -> None:
         with self._store.reading() as connection:
-            rows = _points(connection, stream)
+            rows = _points(connection, stream, self._settings.baseline)
         chart = judge(rows, self._settings.chart, self._settings.baseline)
         if chart is None:
             return
@@ -146,7 +148,7 @@ def metrics(
 
 
 def _chart(connection: Connection, stream: Stream, kind: ChartKind, baseline: int) -> SpcChart:
-    rows = _points(connection, stream)
+    rows = _points(connection, stream, baseline)
     judged = judge(rows, kind, baseline)
     scores = [] if judged is None else judged.scores
     smooth, widest = charts.ewma(scores), charts.ewma_limit(np.arange(len(scores)))
@@ -188,9 +190,16 @@ def _chart(connection: Connection, stream: Stream, kind: ChartKind, baseline: in
     )
 
 
-def _points(connection: Connection, stream: Stream) -> Sequence[RowMapping]:
+def _points(connection: Connection, stream: Stream, baseline: int) -> Sequence[RowMapping]:
+    """The baseline's points and the newest ones, oldest first."""
     same = [spc_points.c[name] == value for name, value in stream._asdict().items()]
-    return connection.execute(select(spc_points).where(*same).order_by(spc_points.c.sequence)).mappings().all()
+    query = select(spc_points).where(*same)
+    first = connection.execute(query.order_by(spc_points.c.sequence).limit(baseline)).mappings().all()
+    if len(first) < baseline:
+        return first
+    later = query.where(spc_points.c.sequence > first[-1]["sequence"])
+    newest = connection.execute(later.order_by(spc_points.c.sequence.desc()).limit(_RECENT_POINTS)).mappings().all()
+    return [*first, *reversed(newest)]
 
 
 def _count(row: RowMapping | dict[str, Any], kind: ChartKind) -> int:

@@ -10,6 +10,8 @@ BAND_EDGES = (0.05, 0.2, 0.5)
 
 BANDS = len(BAND_EDGES) + 1
 
+# Expected parts below this are none: dividing by what rounding left of nothing would overflow.
+_NO_PART = 1e-6
 _PRIOR_WEIGHT = 20.0
 """how many audits the model's own calibrated probability is worth, when a band's share of defects is guessed"""
 
@@ -37,6 +39,7 @@ def allocate(sizes: Sequence[float], shares: Sequence[float], capacity: float, l
     others. `sizes` are the parts expected in each band, `shares` their guessed shares of defects.
     """
     size, share = np.asarray(sizes, float), np.clip(np.asarray(shares, float), 0.0, 1.0)
+    size = np.where(size > _NO_PART, size, 0.0)
     if capacity <= 0 or size.sum() <= 0:
         return np.zeros(len(size))
     need = size * np.sqrt(share * (1 - share))

@@ -52,11 +52,11 @@ class Band:
             self.defective_weight + other.defective_weight,
         )
 
-
-def drawn_evenly(passed: int, audited: int, defective: int) -> Band:
-    """A band whose audited parts were all drawn with the same chance."""
-    weight = passed / audited if audited else 0.0
-    return Band(passed, audited, defective, audited * weight, audited * weight**2, defective * weight)
+    @classmethod
+    def drawn(cls, audited: int, defective: int, chance: float) -> "Band":
+        """Audited parts alone, all drawn with this chance."""
+        weight = 1 / chance
+        return cls(audited, audited, defective, audited * weight, audited * weight**2, defective * weight)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from serving.caller import Calling
 from serving.problem import ProblemError
 from serving.roi_schema import AssumptionVersion, ChangeAssumption, RoiReport, RoiScenario, WhatIf
 from serving.routes.parameters import Id, Serving, problems
-from serving.schema import Text
+from serving.wording import text
 
 routes = APIRouter(tags=["roi"])
 
@@ -43,7 +43,7 @@ async def change_assumption(service: Serving, caller: Calling, key: Id, request:
     changes = request.model_dump(include={"value", "kind"}, exclude_none=True)
     if request.source is not None:
         # A person writes in one language; it is shown as it was written in all.
-        changes["source"] = Text(en=request.source, zh_hant=request.source)
+        changes["source"] = text(request.source, request.source)
     if "spread" in request.model_fields_set:
         changes["spread"] = request.spread
     if not changes:

@@ -204,3 +204,21 @@ def test_the_baseline_speaks_against_assumptions_and_counts_once_the_same_is_mea
     inputs = {one["key"]: one for one in server.client.get("/v1/roi").json()["measured"]["inputs"]}
     assert inputs["false_call_rate_before"]["value"] == pytest.approx(0.09)
     assert inputs["false_call_rate_before"]["source"]["en"] == "baseline spring"
+
+
+def test_escapes_since_are_compared_by_the_audits_of_passed_parts(start_server: StartServer) -> None:
+    server = start_server(audit={"per_day": 1000, "first_share": 1.0})
+    load(server, table(FIRST, 28, ("line-1",), flagged=60, false_calls=40, confirmed=20, audited=100, audit_defects=10))
+    frozen = freeze(server)
+    today = datetime.now(UTC).date()
+    passed = [server.inspect(grey_png(0.1), part_id=f"P-{number}", product="cell")["id"] for number in range(10)]
+    for number in range(4):
+        flagged = server.inspect(grey_png(0.9), part_id=f"R-{number}", product="cell")
+        review(server, flagged["id"], "DEFECT_CONFIRMED")
+    for id_ in passed:
+        review(server, id_, "DEFECT_CONFIRMED" if id_ == passed[0] else "FALSE_CALL")
+    found = compared(server, frozen["id"], str(today), str(today), "measured")
+    rate = {change["key"]: change for change in found["changes"]}["escape_rate"]
+    assert rate["after"]["value"] == pytest.approx(1 / 5), "one of ten passed parts, and four caught"
+    assert rate["relative"] is not None
+    assert not any("was audited" in caveat["en"] for caveat in found["caveats"])

@@ -8,9 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.quality.allocation import allocate
-from serving.quality.escape import Band, Flags, Known, collapse, drawn_evenly, estimate, naive_rate
+from serving.quality.escape import Band, Flags, Known, collapse, estimate, naive_rate
 
 PLANTS = 1000
+
+
+def drawn_evenly(passed: int, audited: int, defective: int) -> Band:
+    """A band whose audited parts were all drawn with the same chance."""
+    rest = Band(passed - audited)
+    return rest + Band.drawn(audited, defective, audited / passed) if audited else rest
 
 
 @st.composite
