@@ -10,8 +10,6 @@ BAND_EDGES = (0.05, 0.2, 0.5)
 
 BANDS = len(BAND_EDGES) + 1
 
-# Expected parts below this are none: dividing by what rounding left of nothing would overflow.
-_NO_PART = 1e-6
 _PRIOR_WEIGHT = 20.0
 """how many audits the model's own calibrated probability is worth, when a band's share of defects is guessed"""
 
@@ -39,7 +37,6 @@ def allocate(sizes: Sequence[float], shares: Sequence[float], capacity: float, l
     others. `sizes` are the parts expected in each band, `shares` their guessed shares of defects.
     """
     size, share = np.asarray(sizes, float), np.clip(np.asarray(shares, float), 0.0, 1.0)
-    size = np.where(size > _NO_PART, size, 0.0)
     if capacity <= 0 or size.sum() <= 0:
         return np.zeros(len(size))
     need = size * np.sqrt(share * (1 - share))
@@ -50,7 +47,8 @@ def allocate(sizes: Sequence[float], shares: Sequence[float], capacity: float, l
     open_bands = size > 0
     left = min(capacity, size.sum())
     while left > 1e-9 and open_bands.any() and weight[open_bands].sum() > 0:
-        wanted = drawn + np.where(open_bands, left * weight / weight[open_bands].sum(), 0.0)
+        wanted = drawn.copy()
+        wanted[open_bands] += left * (weight[open_bands] / weight[open_bands].sum())
         full = open_bands & (wanted >= size)
         drawn = np.where(open_bands, np.minimum(wanted, size), drawn)
         left = min(capacity, size.sum()) - drawn.sum()
