@@ -38,7 +38,7 @@ function formatFor(locale: string): Format {
       number({ style: "percent", maximumFractionDigits: digits, signDisplay: "exceptZero" }).format(value),
     money: (value, currency) => number({ style: "currency", currency, maximumFractionDigits: 0 }).format(value),
     moneyShort: (value, currency) =>
-      number({ style: "currency", currency, notation: "compact", maximumFractionDigits: 2 }).format(value),
+      number({ style: "currency", currency, notation: "compact", maximumSignificantDigits: 4 }).format(value),
     clock: (at) => minutes.format(new Date(at)),
     time: (at) => withSeconds.format(new Date(at)),
     dateTime: (at) => both.format(new Date(at)),

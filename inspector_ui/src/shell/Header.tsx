@@ -1,5 +1,5 @@
 import { ActionIcon, Badge, Button, Menu, Tooltip, UnstyledButton, useMantineColorScheme } from "@mantine/core";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
 import { showHelp } from "../actions/showHelp";
@@ -30,6 +30,12 @@ export function Header({ onHelp }: { onHelp: () => void }) {
   const waiting = useWaiting();
   const { auth } = useWho();
   const pages = usePages();
+  const nav = useRef<HTMLElement>(null);
+  // Where the pages do not fit, the one that is open must not lie beyond the edge.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: to be done when what stands in the list changes
+  useEffect(() => {
+    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [location, pages.length, waiting > 0]);
   return (
     <header className={classes.header}>
       <a className={classes.skip} href="#content">
@@ -39,7 +45,7 @@ export function Header({ onHelp }: { onHelp: () => void }) {
         <img src="/favicon.svg" alt="" width={28} height={28} />
         <span className={classes.wide}>{t("app.name")}</span>
       </div>
-      <nav className={classes.nav} aria-label={t("nav.label")}>
+      <nav ref={nav} className={classes.nav} aria-label={t("nav.label")}>
         {pages.map((page) => (
           <Link
             key={page.path}
