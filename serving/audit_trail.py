@@ -1,7 +1,5 @@
 """The audit trail as people ask for it: pages of entries, an export for an auditor, and whether the chain holds."""
 
-import csv
-import io
 import json
 import threading
 from collections.abc import Collection, Iterator, Mapping
@@ -15,6 +13,7 @@ from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from serving.audit import Action, Verification, entries, verify
+from serving.csv_rows import csv_line, harmless
 from serving.gauges import Gauges
 from serving.periodic import Periodic
 from serving.problem import ProblemError
@@ -171,21 +170,11 @@ def _as_json(rows: Iterator[RowMapping]) -> Iterator[str]:
 
 def _as_csv(rows: Iterator[RowMapping]) -> Iterator[str]:
     names = [column.name for column in audit.c]
-    yield _csv_line(names)
+    yield csv_line(names)
     for row in rows:
         plain = {**row, "at": row["at"].isoformat(), "old": _json_cell(row["old"]), "new": _json_cell(row["new"])}
-        yield _csv_line([_harmless(str(plain[name])) for name in names])
+        yield csv_line([harmless(str(plain[name])) for name in names])
 
 
 def _json_cell(value: Any) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _csv_line(cells: list[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

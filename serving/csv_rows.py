@@ -1,7 +1,8 @@
-"""Tables that people send as CSV: every row typed, and the first wrong ones named by their line."""
+"""Tables that people send or get as CSV: every row typed and the first wrong ones named by their line, and none a formula."""
 
 import csv
 import io
+from collections.abc import Sequence
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -45,3 +46,15 @@ def read_rows(content: bytes, model: type[Row], what: str) -> list[Row]:
         more = f"; and {len(wrong) - _MOST_NAMED} more" if len(wrong) > _MOST_NAMED else ""
         raise ProblemError(422, f"{what}: {'; '.join(wrong[:_MOST_NAMED])}{more}. Nothing was kept")
     return rows
+
+
+def csv_line(cells: Sequence[str]) -> str:
+    """One row as CSV, with its line end."""
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue()
+
+
+def harmless(text: str) -> str:
+    """Text that a spreadsheet would take for a formula and run, made plain by an apostrophe before it."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

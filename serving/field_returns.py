@@ -11,7 +11,7 @@ from serving.audit import Action, append, digest
 from serving.csv_rows import read_rows
 from serving.problem import ProblemError
 from serving.quality_schema import FieldReturn, FieldReturnsAdded
-from serving.tables import field_returns, inspections, tombstones
+from serving.tables import RECORDED, field_returns
 
 _CHUNK = 500
 _MOST = 10_000
@@ -75,7 +75,7 @@ def _known(connection: Connection, part_ids: list[str]) -> set[str]:
 def _verdicts(connection: Connection, part_ids: list[str]) -> dict[str, set[str]]:
     verdicts: dict[str, set[str]] = {}
     for start in range(0, len(part_ids), _CHUNK):
-        for table in (inspections, tombstones):
+        for table in RECORDED:
             query = select(table.c.part_id, table.c.verdict).where(
                 table.c.part_id.in_(part_ids[start : start + _CHUNK])
             )

@@ -1,13 +1,13 @@
 """Past inspections as people look for them: pages in order of time, and the same as a table for a spreadsheet."""
 
-import csv
-import io
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, or_, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
+from serving.csv_rows import csv_line, harmless
 from serving.history_schema import Decided, HistoryFilters, HistoryItem, HistoryPage, HistoryQuery
 from serving.inspections import get, read_cursor, review_of, write_cursor
 from serving.schema import Review
@@ -88,12 +88,12 @@ def as_csv(store: Store, filters: HistoryFilters) -> Iterator[bytes]:
 
     UTF-8 with a byte order mark, which spreadsheets need to see Chinese.
     """
-    yield b"\xef\xbb\xbf" + _line(_COLUMNS)
+    yield b"\xef\xbb\xbf" + csv_line(_COLUMNS).encode()
     cursor: str | None = None
     while True:
         with store.reading() as connection:
             rows = connection.execute(_select(filters, [*_ITEM, *_MORE], cursor).limit(_CHUNK)).mappings().all()
-        yield b"".join(_line([_cell(row[name]) for name in _COLUMNS]) for row in rows)
+        yield "".join(csv_line([_cell(row[name]) for name in _COLUMNS]) for row in rows).encode()
         if len(rows) < _CHUNK:
             return
         cursor = write_cursor(rows[-1]["received_at"], rows[-1]["id"])
@@ -128,12 +128,6 @@ def _clauses(filters: HistoryFilters) -> list[ColumnElement[bool]]:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    text = value.isoformat() if hasattr(value, "isoformat") else str(value)
-    # A spreadsheet would take such a name, or a note, for a formula and run it.
-    return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
-
-
-def _line(cells: list[str]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue().encode()
+    if isinstance(value, str):
+        return harmless(value)
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from data.verdict import ReviewDecision, Verdict
 from serving.tables import (
+    RECORDED,
     from_microseconds,
     hourly_counts,
     hourly_latencies,
@@ -33,16 +34,12 @@ from serving.tables import (
     inspections,
     microseconds,
     reviews,
-    tombstones,
 )
 
 HOUR = timedelta(hours=1)
 
 # As in migration 0009: upper edges in milliseconds, each a tenth above the one before; the last is open.
 LATENCIES = [round(0.1 * 1.1**step, 3) for step in range(141)]
-
-# What retention removed still counts, so that figures over the past stay what they were.
-_RECORDED = (inspections, tombstones)
 
 Outcomes = Counter[tuple[Verdict, ReviewDecision | None]]
 """Frames by verdict and the review that stands."""
@@ -68,7 +65,7 @@ def outcomes_by_bucket(
     whole, edges = split(since, until) if timedelta(seconds=seconds) % HOUR == timedelta() else (None, [(since, until)])
     found: dict[int, Outcomes] = {}
     for table, column, frames, spans in (
-        *((table, table.c.received_at, func.count(), edges) for table in _RECORDED),
+        *((table, table.c.received_at, func.count(), edges) for table in RECORDED),
         (hourly_counts, hourly_counts.c.hour, func.sum(hourly_counts.c.frames), [whole] if whole else []),
     ):
         for span in spans:
@@ -96,7 +93,7 @@ def confirmed_by_class(connection: Connection, since: datetime, until: datetime,
     whole, edges = split(since, until)
     confirmed = ReviewDecision.DEFECT_CONFIRMED.value
     found: Counter[str] = Counter()
-    for table in _RECORDED:
+    for table in RECORDED:
         joined = table.outerjoin(reviews, reviews.c.client_id == table.c.review_id)
         name = func.coalesce(reviews.c.defect_class, table.c.class_name, "unnamed")
         for span in edges:
@@ -115,7 +112,7 @@ def frames_by_line(connection: Connection, since: datetime, until: datetime) -> 
     """Frames received; lines without any are left out."""
     whole, edges = split(since, until)
     found: Counter[str] = Counter()
-    for table in _RECORDED:
+    for table in RECORDED:
         for span in edges:
             query = select(table.c.line, func.count()).where(*_within(table, table.c.received_at, span))
             found.update(dict(iter(connection.execute(query.group_by(table.c.line)))))
@@ -132,8 +129,8 @@ def parts_by_line(connection: Connection, since: datetime, until: datetime) -> C
     found: Counter[str] = Counter()
     for span in edges:
         seen: dict[str, set[str]] = {}
-        for table in _RECORDED:
-            earlier = [_earlier(table, other.alias()) for other in _RECORDED]
+        for table in RECORDED:
+            earlier = [_earlier(table, other.alias()) for other in RECORDED]
             query = select(table.c.line, table.c.part_id).distinct()
             query = query.where(*_within(table, table.c.received_at, span), ~or_(*earlier))
             for line, part_id in connection.execute(query):

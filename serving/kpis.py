@@ -13,7 +13,7 @@ from serving.batches import add_batch
 from serving.kpi_schema import Kpi, KpiKey, KpiPoint, KpiRow, Kpis, NewClass
 from serving.metrics import rate_of
 from serving.schema import ModelInfo, Rate
-from serving.tables import inspections, kpis, promotions, reviews, tombstones
+from serving.tables import RECORDED, kpis, promotions, reviews
 
 _CATEGORY: dict[KpiKey, Literal["innovation", "employees", "customers"]] = {
     "survey": "employees",
@@ -52,7 +52,7 @@ def override_rate(connection: Connection, since: datetime | None = None, until: 
     sure = (Verdict.PASS.value, Verdict.REJECT.value)
     against = {(Verdict.PASS.value, decided[0]), (Verdict.REJECT.value, decided[1])}
     overruled = total = 0
-    for table in (inspections, tombstones):
+    for table in RECORDED:
         grouped = (table.c.verdict, table.c.decision)
         query = select(*grouped, func.count()).where(table.c.decision.in_(decided), table.c.verdict.in_(sure))
         if since is not None:

@@ -24,7 +24,7 @@ from serving.quality import rates
 from serving.schema import LineThroughput, QualityBucket, QualityMetrics, Rate, ThroughputMetrics
 from serving.scope import Scope
 from serving.settings import Settings
-from serving.tables import inspections, reviews, tombstones
+from serving.tables import RECORDED, reviews
 
 _BUCKETS = (10, 60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400)
 _FEW_BUCKETS = 120
@@ -147,7 +147,7 @@ def throughput(connection: Connection, since: datetime, until: datetime) -> Thro
 def _first_and_last(connection: Connection, since: datetime, until: datetime, line: str) -> tuple[datetime, datetime]:
     """When the line's frames of the period came; it must have some."""
     times: list[datetime] = []
-    for table in (inspections, tombstones):
+    for table in RECORDED:
         at = table.c.received_at
         within = (table.c.line == line, at >= since, at < until)
         # Two questions: asked for both at once, SQLite looks at every row.

@@ -15,7 +15,7 @@ from serving.plant_day import start_of
 from serving.problem import ProblemError
 from serving.quality.escape import Band
 from serving.schema import AuditKind
-from serving.tables import history, inspections, tombstones
+from serving.tables import RECORDED, history
 
 COUNTS = ("flagged", "false_calls", "confirmed", "audited", "audit_defects", "escapes")
 
@@ -86,7 +86,7 @@ def measured_counts(connection: Connection, since: datetime, until: datetime) ->
     """What this system counted from `since` to before `until`, challenge parts apart; returns are not counted here."""
     sums: dict[tuple[str, str], dict[str, int]] = {}
     audits: dict[tuple[str, str], Band] = {}
-    for table in (inspections, tombstones):
+    for table in RECORDED:
         columns = (table.c.line, table.c.product, table.c.verdict, table.c.decision, table.c.audit)
         grouped = (*columns, table.c.audit_probability)
         query = select(*grouped, func.count()).where(

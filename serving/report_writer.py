@@ -1,6 +1,5 @@
 """Writes the reports of every week and month that is over into a directory, as the server runs."""
 
-import os
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from data.durable import replacing
 from serving.periodic import Periodic
 from serving.plant_day import Period, containing, day_of
 from serving.report_page import render_page
@@ -61,7 +61,6 @@ def files_of(settings: Reports, period: Period) -> list[Path]:
 
 def write(report: Report, directory: Path, languages: tuple[Language, ...]) -> list[Path]:
     """Write page and Excel file in each language; whoever looks meanwhile sees a whole file or none."""
-    directory.mkdir(parents=True, exist_ok=True)
     written = []
     for language in languages:
         for kind, content in (
@@ -69,8 +68,7 @@ def write(report: Report, directory: Path, languages: tuple[Language, ...]) -> l
             ("xlsx", render_workbook(report, language)),
         ):
             file = directory / f"report-{report.period}-{language}.{kind}"
-            part = file.with_suffix(f"{file.suffix}.part")
-            part.write_bytes(content)
-            os.replace(part, file)  # noqa: PTH105 - atomic on both systems
+            with replacing(file) as stream:
+                stream.write(content)
             written.append(file)
     return written

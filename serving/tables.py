@@ -637,3 +637,6 @@ study_answers = Table(
     Column("seconds", Float),
     Column("answered_at", Utc, nullable=False),
 )
+
+RECORDED = (inspections, tombstones)
+"""Every inspection there ever was: what retention removed still counts, so that figures over the past stay what they were."""
