@@ -20,14 +20,17 @@ from serving.schema import Text
 from serving.spread import Spread, Triangular
 from serving.tables import assumptions
 
+LARGEST = 1e12
+"""of any number of a plant, in whatever unit: what is larger is a slip of the pen, and products of such have no meaning"""
+
 
 class Assumption(ConfigModel):
     """One number, 0 or more: its unit, where it comes from, who put it down, and how far it may be off."""
 
     least: ClassVar[float] = 0.0
-    most: ClassVar[float] = float("inf")
+    most: ClassVar[float] = LARGEST
 
-    value: FiniteFloat = Field(ge=0)
+    value: FiniteFloat = Field(ge=0, le=LARGEST)
     unit: Text
     source: Text
     author: str = Field(min_length=1, max_length=128)
@@ -55,7 +58,7 @@ class Share(Assumption):
 class Positive(Assumption):
     """A number that others are divided by."""
 
-    value: FiniteFloat = Field(gt=0)
+    value: FiniteFloat = Field(ge=1e-6, le=LARGEST)
 
 
 class Years(Assumption):

@@ -3,11 +3,13 @@
 from datetime import date, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from data.config import ConfigModel
+from serving.assumptions import LARGEST
 from serving.schema import Message, Rate, Text
 
+Amount = Annotated[float, Field(gt=0, le=LARGEST)]
 KpiKey = Literal["survey", "nps", "staff_kept", "customers_kept", "npi_days", "ai_assisted_products"]
 
 
@@ -69,18 +71,18 @@ class Candidate(ConfigModel):
     """A place where the next camera could stand."""
 
     name: str = Field(min_length=1, max_length=128)
-    volume: PositiveFloat = Field(description="parts a year")
+    volume: Amount = Field(description="parts a year")
     defective_rate: float = Field(gt=0, lt=1, description="share of truly defective parts, best guess")
     defective_rate_low: float | None = Field(default=None, gt=0, lt=1)
     defective_rate_high: float | None = Field(default=None, gt=0, lt=1)
     escape_rate: float = Field(ge=0, le=1, description="share of the defective parts that is passed today")
-    escape_cost: PositiveFloat = Field(description="an escape, in the plant's currency")
-    escape_cost_low: PositiveFloat | None = None
-    escape_cost_high: PositiveFloat | None = None
-    cost: PositiveFloat = Field(description="cameras, integration, labels and training of staff, once")
-    run: Annotated[float, Field(ge=0)] = Field(default=0, description="running costs a year")
-    labelled_images: NonNegativeInt = 0
-    defect_images: NonNegativeInt = Field(default=0, description="of these, with a defect")
+    escape_cost: Amount = Field(description="an escape, in the plant's currency")
+    escape_cost_low: Amount | None = None
+    escape_cost_high: Amount | None = None
+    cost: Amount = Field(description="cameras, integration, labels and training of staff, once")
+    run: Annotated[float, Field(ge=0, le=LARGEST)] = Field(default=0, description="running costs a year")
+    labelled_images: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    defect_images: int = Field(default=0, ge=0, le=LARGEST, description="of these, with a defect")
     camera: bool = Field(default=False, description="a camera is there already")
     strategic_fit: int = Field(default=3, ge=1, le=5, description="5: the plant's next products depend on it")
 

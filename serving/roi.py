@@ -242,7 +242,7 @@ def _input(key: str, assumption: Assumption, uncertain: Uncertain, measured: Mea
         changed_at=None,
         reason=None,
         least=assumption.least,
-        most=None if assumption.most == float("inf") else assumption.most,
+        most=assumption.most,
     )
 
 

@@ -31,7 +31,7 @@ class RoiInput(Message):
     changed_at: datetime | None
     reason: str | None = Field(description="of the last change")
     least: float = Field(description="smallest value that the number can have")
-    most: float | None = Field(description="largest value that it can have; null is without limit")
+    most: float = Field(description="largest value that it can have")
 
 
 class RoiLine(Message):

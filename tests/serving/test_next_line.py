@@ -88,6 +88,7 @@ def test_candidates_come_from_yaml_or_csv(tmp_path: Path) -> None:
     [
         ("a,-5,0.01,0.2,300,1000", "line 2: volume: Input should be greater than 0"),
         ("a,5,1.01,0.2,300,1000", "line 2: defective_rate"),
+        ("a,5,0.01,0.2,300,1e307", "line 2: cost: Input should be less than or equal to 1000000000000"),
     ],
 )
 def test_a_candidate_that_cannot_be_is_refused(tmp_path: Path, cells: str, message: str) -> None:

@@ -40,7 +40,7 @@ export function EditAssumption({ input, onClose }: { input: RoiInput; onClose: (
         label={t("roi.newValue", { unit: text(input.unit) })}
         value={value}
         min={input.least}
-        max={input.most ?? undefined}
+        max={input.most}
         onChange={setValue}
       />
       <TextInput

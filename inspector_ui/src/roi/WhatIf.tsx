@@ -105,7 +105,7 @@ function NumberSlider({ input, value, onChange }: NumberSliderProps) {
   const text = useServerText();
   const words = useRoiWording();
   const low = Math.max(input.least, Math.min(input.low ?? input.value, input.value / 2));
-  const high = Math.min(input.most ?? Number.POSITIVE_INFINITY, Math.max(input.high ?? 0, input.value * 1.5));
+  const high = Math.min(input.most, Math.max(input.high ?? 0, input.value * 1.5));
   return (
     <div>
       <Group justify="space-between" gap="xs" wrap="nowrap" align="baseline">
