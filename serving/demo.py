@@ -33,8 +33,8 @@ def run_demo(bundle: Path, catalogs: Path, place: Path, seconds: float | None, c
     """
     overrides = [
         "auth=off",
-        # A quarter of the passed frames at once, so that a minute of demo has audits enough for an estimate.
-        "audit={per_day: 5000, first_share: 0.25}",
+        # Two in three passed frames at once, so that a minute of demo has audits enough for an estimate.
+        "audit={per_day: 20000, first_share: 0.67}",
         "spc={subgroup: 20, baseline: 10}",
         f"bundle={json.dumps(str(bundle))}",
         f"database_url={json.dumps(f'sqlite:///{place}/qc.db')}",

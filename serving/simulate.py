@@ -20,11 +20,12 @@ from rich.table import Table
 from data.catalog import Catalog, CatalogRow
 from data.errors import InputError
 from data.verdict import ReviewDecision, Verdict
-from serving.quality_schema import EscapeMetrics
+from serving.quality_schema import EscapeMetrics, QualityFigures
 from serving.review_schema import QueueItem, ReviewQueue
 from serving.roi_schema import RoiReport
 from serving.role import Permission
 from serving.schema import Inspection, ReviewRequest, SessionInfo
+from serving.truth import Compared, compare
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0
 _LAST_TRIES = 10.0
@@ -59,7 +60,8 @@ class Summary:
     retries: int = 0
     reviews: int = 0
     roi: RoiReport | None = None
-    escapes: EscapeMetrics | None = None
+    compared: list[Compared] | None = None
+    """the figures beside the truth; None when they are of others' frames too, or may not be read"""
 
     @property
     def inspections(self) -> int:
@@ -123,7 +125,10 @@ class _Run:
             if Permission.MEASURE in caller.permissions:
                 query = {"since": started.isoformat()}
                 answer = await self._send(client, "GET", "/v1/metrics/escapes", params=query)
-                self._summary.escapes = EscapeMetrics.model_validate_json(answer.content)
+                escapes = EscapeMetrics.model_validate_json(answer.content)
+                answer = await self._send(client, "GET", "/v1/metrics/quality/figures", params=query)
+                figures = QualityFigures.model_validate_json(answer.content)
+                self._summary.compared = compare(self._summary.verdicts, figures, escapes)
                 answer = await self._send(client, "GET", "/v1/roi")
                 self._summary.roi = RoiReport.model_validate_json(answer.content)
         return self._summary
@@ -257,19 +262,31 @@ def print_summary(summary: Summary, console: Console) -> None:
     overkill, good = summary.count(False, *flagged), summary.count(False)
     console.print(f"escapes: {_share(escaped, defective)} of the truly defective")
     console.print(f"overkill: {_share(overkill, good)} of the truly good")
-    if summary.escapes is not None:
-        rate = summary.escapes.rate
-        if rate.value is None or rate.low is None or rate.high is None:
-            said = "unknown" if rate.why_unknown is None else rate.why_unknown.en
-        else:
-            said = f"{rate.value:.1%} of the truly defective, 95 %: {rate.low:.1%} to {rate.high:.1%}"
-        console.print(f"escapes as the audits say: {said} ({rate.rests_on.en})")
+    if summary.compared:
+        console.print(_against_truth(summary.compared))
     p50, p95 = summary.latency_ms(0.5), summary.latency_ms(0.95)
     if p50 is not None and p95 is not None:
         console.print(f"latency as the camera sees it: p50 {p50:.1f} ms, p95 {p95:.1f} ms, {summary.retries} retries")
     console.print(f"simulated reviews: {summary.reviews}")
     if summary.roi is not None:
         print_roi(summary.roi, console)
+
+
+def _against_truth(compared: list[Compared]) -> Table:
+    table = Table(title="figures from reviews and audits alone, against the truth")
+    for heading in ("figure", "measured", "95 %", "true", "", "rests on"):
+        table.add_column(heading, justify="right" if heading in ("measured", "true") else "left")
+    for one in compared:
+        figure = one.figure
+        form = ".1f" if figure.unit == "count" else ".1%"
+        if figure.value is None or figure.low is None or figure.high is None:
+            why = figure.rests_on if figure.why_unknown is None else figure.why_unknown
+            table.add_row(one.name, "unknown", "", f"{one.true:{form}}", "", why.en)
+            continue
+        interval = f"{figure.low:{form}} to {figure.high:{form}}"
+        where = "inside" if one.inside else "outside"
+        table.add_row(one.name, f"{figure.value:{form}}", interval, f"{one.true:{form}}", where, figure.rests_on.en)
+    return table
 
 
 def print_roi(report: RoiReport, console: Console) -> None:

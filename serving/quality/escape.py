@@ -176,8 +176,13 @@ def _passed_defects(bands: Sequence[Band], random: np.random.Generator) -> tuple
         more = 0.5 if number == heaviest else 0.0
         # A Beta draw is a / (a + b) of two gamma draws; sharing them keeps the two ends in order.
         a, b, half, remainder = (_gamma(shape, random) for shape in (d, n - d, more, 1 - more))
-        lower += band.defective + rest * _ratios(a, a + b + half + remainder)
-        upper += band.defective + rest * _ratios(a + half, a + b + half + remainder)
+        share_low = _ratios(a, a + b + half + remainder)
+        share_high = _ratios(a + half, a + b + half + remainder)
+        # The luck of those nobody looked at counts as well, and much where many were looked at.
+        low = random.binomial(rest, share_low)
+        added = random.binomial(rest - low, _ratios(share_high - share_low, 1 - share_low))
+        lower += band.defective + low
+        upper += band.defective + low + added
     return lower, upper
 
 

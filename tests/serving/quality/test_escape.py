@@ -158,3 +158,28 @@ def test_estimate_is_unbiased_where_the_naive_rate_misses_most_escapes() -> None
     assert abs(totals.mean() - plant.defects.sum()) < 3 * error
     naive = naive_rate(int(0.05 * plant.defects.sum()), plant.caught)
     assert naive < plant.escape_rate / 3, "with one escape in twenty coming back, the naive rate hides the others"
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
+def test_the_interval_holds_where_most_passed_parts_are_audited() -> None:
+    random = np.random.default_rng(11)
+    covered = bounded = 0
+    for _ in range(PLANTS):
+        passed = random.integers(20, 200, random.integers(1, 5))
+        defects = random.binomial(passed, random.uniform(0.01, 0.5, len(passed)))
+        chances = random.uniform(0.3, 0.95, len(passed))
+        plant = Plant(passed, defects, caught=int(random.integers(20, 200)), flagged_good=0)
+        bad, good = random.binomial(defects, chances), random.binomial(passed - defects, chances)
+        found = estimate(
+            [
+                Band(int(n - b - g)) + Band.drawn(int(b + g), int(b), chance)
+                for n, b, g, chance in zip(passed, bad, good, chances, strict=True)
+            ],
+            [Flags(plant.caught, plant.caught, plant.caught, 0)],
+            Known(),
+        )
+        covered += found.rate.low <= plant.escape_rate <= found.rate.high
+        bounded += plant.escape_rate <= found.bound
+    assert covered / PLANTS >= 0.93
+    assert bounded / PLANTS >= 0.95
