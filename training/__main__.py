@@ -16,6 +16,7 @@ from rich.logging import RichHandler
 
 from data.config import load_config
 from data.errors import InputError
+from training.allocator import keep_freed_memory
 from training.config import TrainConfig
 
 app = typer.Typer(
@@ -98,6 +99,7 @@ def _settings(config: Path, data: Path | None, overrides: list[str] | None) -> I
     given = [] if data is None else [f"data.source={_SOURCES.get(data.suffix, 'folder')}", f"data.path={data}"]
     try:
         settings = load_config(config, TrainConfig, [*given, *(overrides or [])])
+        keep_freed_memory()
         try:
             yield settings
         except Exception as error:
