@@ -23,14 +23,13 @@ import httpx
 
 from benchmarks.http_latency import PORT, server
 from benchmarks.load import MakeRequest, closed_loop, inspection, request
-from benchmarks.server_cost import MODEL, cpu_seconds, elpv_frames
+from benchmarks.server_cost import MODEL, WARM_UP_FRAMES, cpu_seconds, elpv_frames, warm_up
 from benchmarks.table import write_table
 from data.bundle import read_manifest
 
 CAMERAS = 8
 ROUNDS = 3
 SECONDS = 6.0
-WARM_UP_SECONDS = 4.0
 START_SECONDS = 120
 PLACE = Path("var/benchmarks/peers")
 PYTHON = PLACE / "venv" / "bin" / "python"
@@ -107,7 +106,7 @@ def main() -> None:
         rows,
         [
             f"{CAMERAS} cameras in closed loop, ELPV frames (300 x 300 PNG), every one new; {ROUNDS} rounds of {SECONDS:g} s in "
-            f"turn after {WARM_UP_SECONDS:g} s of warm-up, medians (lowest to highest round)",
+            f"turn after a warm-up of {WARM_UP_FRAMES} frames, medians (lowest to highest round)",
             "this server answers after commit (SQLite WAL, synchronous=FULL; images fsynced), checks input health, novelty and "
             "drift, and finds regions; the others answer the defect probability and store nothing",
             f"model {manifest.name}, {manifest.precision}, {manifest.preprocessing.width} px, 2 onnxruntime threads in every "
@@ -134,7 +133,7 @@ def installed(name: str) -> str:
 
 def measure(contender: Contender, bundle: Path, frames: list[bytes]) -> None:
     with tempfile.TemporaryDirectory(dir="var") as place, running(contender, bundle, Path(place)) as pid:
-        closed_loop(PORT, frames, CAMERAS, WARM_UP_SECONDS, contender.make)
+        warm_up(frames, contender.make)
         before = tree_cpu_seconds(pid)
         load = closed_loop(PORT, frames, CAMERAS, SECONDS, contender.make)
         if not load.seconds or set(load.statuses) - {200, 201}:

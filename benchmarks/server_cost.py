@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from benchmarks.http_latency import PORT, server
-from benchmarks.load import Load, closed_loop, open_loop
+from benchmarks.load import Load, MakeRequest, closed_loop, inspection, open_loop
 from benchmarks.table import write_table
 from data.bundle import Bundle, read_manifest
 from data.image import decode_for, prepare
@@ -67,11 +67,11 @@ def main() -> None:
     )
 
 
-def warm_up(frames: list[bytes]) -> None:
+def warm_up(frames: list[bytes], make: MakeRequest = inspection) -> None:
     """Until one camera has its own drift reference: limits are drawn once for each size of a window that fills up."""
     answered = 0
     while answered < WARM_UP_FRAMES:
-        answered += len(closed_loop(PORT, frames, 1, SECONDS / 3).seconds)
+        answered += len(closed_loop(PORT, frames, 1, SECONDS / 3, make).seconds)
 
 
 def elpv_frames(count: int = 600) -> list[bytes]:
