@@ -29,9 +29,11 @@ from data.verdict import Verdict
 from serving.audit import Action, append
 from serving.inspections import encode_heatmap, queue_cost
 from serving.quality.allocation import band_of
+from serving.quality_schema import GroupBy
 from serving.settings import Costs
 from serving.store import migrate
 from serving.tables import alarms, inspections, microseconds, promotions, reviews, shadow_inspections
+from tests.conftest import write_brightness_bundle
 
 INSPECTIONS = 2_000_000
 DAYS = 60
@@ -64,8 +66,8 @@ Page = Callable[[], str]
 
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else INSPECTIONS
-    bundle = Path(json.loads(MODEL.read_text(encoding="utf-8"))["bundle"])
     with tempfile.TemporaryDirectory(dir="var") as place:
+        bundle = bundle_at(Path(place))
         database = Path(place) / "filled.db"
         lots = -(-count // len(CAMERAS) // LOT)
         started = time.perf_counter()
@@ -95,6 +97,13 @@ def main() -> None:
             "is not counted, from another process on the same machine",
         ],
     )
+
+
+def bundle_at(place: Path) -> Path:
+    """The demo's bundle, or without one the tests' own: no page's time depends on what the model knows."""
+    if MODEL.exists():
+        return Path(json.loads(MODEL.read_text(encoding="utf-8"))["bundle"])
+    return write_brightness_bundle(place / "bundle", "1")
 
 
 def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str], lots: int) -> dict[str, Page]:
@@ -143,6 +152,10 @@ def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str], lots: 
             "/v1/metrics/quality", since=ago(days), line=pick.choice(LINES)
         )
         found[f"quality figures, {name}"] = lambda days=days: _path("/v1/metrics/quality/figures", since=ago(days))  # type: ignore[misc]
+        for by in GroupBy:
+            found[f"quality figures by {by.value}, {name}"] = lambda days=days, by=by: _path(  # type: ignore[misc]
+                "/v1/metrics/quality/figures", since=ago(days), by=by.value
+            )
         found[f"escapes, {name}"] = lambda days=days: _path("/v1/metrics/escapes", since=ago(days))  # type: ignore[misc]
         found[f"agreement, {name}"] = lambda days=days: _path("/v1/metrics/agreement", since=ago(days))  # type: ignore[misc]
         found[f"throughput, {name}"] = lambda days=days: _path("/v1/metrics/throughput", since=ago(days))  # type: ignore[misc]
@@ -151,6 +164,11 @@ def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str], lots: 
         "ROI, the next line": lambda: "/v1/roi/candidates",
         "figures that people keep": lambda: "/v1/kpis",
         "studies": lambda: "/v1/studies",
+        "control charts": lambda: "/v1/metrics/spc",
+        "baselines": lambda: "/v1/baselines",
+        "attribution": lambda: _path("/v1/attribution", outcome="escapes"),
+        "challenge parts": lambda: "/v1/challenges",
+        "field returns": lambda: "/v1/returns",
         "sampling": lambda: "/v1/sampling",
         "drift": lambda: "/v1/drift",
         "models": lambda: "/v1/models",
@@ -233,8 +251,13 @@ def fill(file: Path, count: int) -> tuple[list[str], list[str]]:
     )
     for rows in _chunks(count, now, place):
         database.execute("BEGIN")
-        database.executemany(statements[reviews], [row["review"] for row in rows if row["review"]])
         database.executemany(statements[inspections], rows)
+        database.executemany(statements[reviews], [row["review"] for row in rows if row["review"]])
+        database.executemany(
+            "UPDATE inspections SET review_id = :client_id, decision = :decision, queue_cost = :queue_cost "
+            "WHERE id = :inspection_id",
+            [row["review"] | {"queue_cost": row["queue_cost"]} for row in rows if row["review"]],
+        )
         shadowed = [_shadowed(row, place) for row in rows if row["received_at"] >= first_shadowed]
         database.executemany(statements[shadow_inspections], shadowed)
         database.execute("COMMIT")
@@ -253,7 +276,8 @@ def fill(file: Path, count: int) -> tuple[list[str], list[str]]:
 
 
 _HEATMAP = encode_heatmap(np.random.default_rng(3).random((7, 7)).astype(np.float32))
-_INSPECTION = [column.name for column in inspections.c if not column.name.startswith("image_removed")]
+_LATER = ("image_removed_at", "image_removed_rule", "review_id", "decision")
+_INSPECTION = [column.name for column in inspections.c if column.name not in _LATER]
 _REVIEW = [column.name for column in reviews.c if column.name != "sequence"]
 _SHADOW = [column.name for column in shadow_inspections.c]
 
