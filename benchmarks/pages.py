@@ -56,6 +56,8 @@ _SHARES = (0.94, 0.03, 0.025, 0.005)
 _DECISIONS = ("DEFECT_CONFIRMED", "FALSE_CALL", "DEFECT_ACCEPTED", "UNSURE")
 _DECISION_SHARES = (0.45, 0.45, 0.05, 0.05)
 _AUDITED = 0.002
+# The rows come before the triggers of the tallies, which are then counted at once: that takes a third of the time.
+_BEFORE_TALLIES = "0014"
 _SKETCH = np.zeros(64, np.float16) + 0.125
 _THRESHOLDS = Thresholds(pass_below=0.3, reject_from=0.7)
 
@@ -233,7 +235,7 @@ def fill(file: Path, count: int) -> tuple[list[str], list[str]]:
     """A database of `count` inspections and what belongs to them; some part ids and inspection ids of it."""
     engine = create_engine(f"sqlite:///{file}")
     with engine.begin() as connection:
-        migrate(connection)
+        migrate(connection, _BEFORE_TALLIES)
     database = sqlite3.connect(file, isolation_level=None)
     for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-2000000"):
         database.execute(f"PRAGMA {pragma}")
@@ -251,13 +253,8 @@ def fill(file: Path, count: int) -> tuple[list[str], list[str]]:
     )
     for rows in _chunks(count, now, place):
         database.execute("BEGIN")
-        database.executemany(statements[inspections], rows)
         database.executemany(statements[reviews], [row["review"] for row in rows if row["review"]])
-        database.executemany(
-            "UPDATE inspections SET review_id = :client_id, decision = :decision, queue_cost = :queue_cost "
-            "WHERE id = :inspection_id",
-            [row["review"] | {"queue_cost": row["queue_cost"]} for row in rows if row["review"]],
-        )
+        database.executemany(statements[inspections], rows)
         shadowed = [_shadowed(row, place) for row in rows if row["received_at"] >= first_shadowed]
         database.executemany(statements[shadow_inspections], shadowed)
         database.execute("COMMIT")
@@ -268,6 +265,7 @@ def fill(file: Path, count: int) -> tuple[list[str], list[str]]:
         raise SystemExit(f"the hourly figures count {counted} of {count} inspections")
     database.close()
     with engine.begin() as connection:
+        migrate(connection)
         for row in connection.execute(select(reviews).order_by(reviews.c.sequence)).mappings().all():
             append(connection, Action.REVIEW, row["client_id"], row["reviewer"], new=dict(row), reason=row["note"])
         _few(connection, kept)
@@ -276,8 +274,7 @@ def fill(file: Path, count: int) -> tuple[list[str], list[str]]:
 
 
 _HEATMAP = encode_heatmap(np.random.default_rng(3).random((7, 7)).astype(np.float32))
-_LATER = ("image_removed_at", "image_removed_rule", "review_id", "decision")
-_INSPECTION = [column.name for column in inspections.c if column.name not in _LATER]
+_INSPECTION = [column.name for column in inspections.c if not column.name.startswith("image_removed")]
 _REVIEW = [column.name for column in reviews.c if column.name != "sequence"]
 _SHADOW = [column.name for column in shadow_inspections.c]
 

@@ -57,12 +57,13 @@ class Counts:
             sum(one.false_calls for one in each),
         )
 
-    def estimate(self) -> Escapes:
-        """What these counts say of escapes and overkill."""
+    def estimate(self, draws: int = escape.DRAWS) -> Escapes:
+        """What these counts say of escapes and overkill; the ends of the intervals rest on so many draws."""
         return escape.estimate(
             self.bands,
             [self.flagged[verdict] for verdict in Verdict if verdict in self.flagged],
             Known(self.known, self.challenges_passed, self.challenges_flagged),
+            draws=draws,
         )
 
 
@@ -149,9 +150,12 @@ def _move_returned(connection: Connection, span: Span, found: dict[str, Counts])
     """Frames of parts that came back are tallied in their band like others, and are known escapes."""
     if not span.whole:
         return
-    frames = span.rows(span.whole, verdict=Verdict.PASS.value, part_id=select(field_returns.c.part_id))
+    frames = span.rows(span.whole, part_id=select(field_returns.c.part_id))
+    # In `coalesce`, so that SQLite looks up parts and not verdicts.
     query = select(frames.c.of, frames.c.audit_band, func.count()).where(
-        frames.c.audit.is_(None), func.coalesce(frames.c.decision, "") != ReviewDecision.DEFECT_CONFIRMED.value
+        func.coalesce(frames.c.verdict, "") == Verdict.PASS.value,
+        frames.c.audit.is_(None),
+        func.coalesce(frames.c.decision, "") != ReviewDecision.DEFECT_CONFIRMED.value,
     )
     for of, band, n in connection.execute(query.group_by(frames.c.of, frames.c.audit_band)):
         found[of].bands[_number(band)] += Band(-n)

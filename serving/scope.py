@@ -7,16 +7,20 @@ from typing import Any
 
 from sqlalchemy import (
     CTE,
+    BigInteger,
     ColumnElement,
     CompoundSelect,
     Select,
     String,
     Table,
+    and_,
     case,
     column,
     func,
     literal,
+    or_,
     select,
+    type_coerce,
     union_all,
     values,
 )
@@ -114,9 +118,19 @@ class Scope:
 
         `only` names columns with the value that they must have, or a query of such values.
         """
+        # `+ 0`, or SQLite would go through every frame of the period for the few that are looked for.
+        looked_up = any(isinstance(value, Select) for value in only.values())
         return union_all(
             *(
-                self.select(table, table.c.received_at, pieces, by, *(table.c[name] for name in _COLUMNS)).where(
+                self.select(
+                    table,
+                    type_coerce(type_coerce(table.c.received_at, BigInteger) + 0, Utc)
+                    if looked_up
+                    else table.c.received_at,
+                    pieces,
+                    by,
+                    *(table.c[name] for name in _COLUMNS),
+                ).where(
                     *(
                         table.c[name].in_(value) if isinstance(value, Select) else table.c[name] == value
                         for name, value in only.items()
@@ -135,16 +149,20 @@ class Scope:
         *columns: ColumnElement[Any],
     ) -> Select[tuple[Any, ...]]:
         """Columns of a table that has those of the scope, and `of`, where `time` is in one of the pieces (one at least)."""
+        named = ("line", "station", "product", "lot", "model_version")
+        narrowed = [table.c[name] == value for name in named if (value := getattr(self, name)) is not None]
+        if all(piece.shift == "" and piece.clock == "" for piece in pieces):
+            # Plain conditions, not a join: SQLite takes the index of the time for each of them.
+            within = or_(*(and_(time >= piece.start, time < piece.end) for piece in pieces))
+            return select(*columns, _group(table, by, literal("", String)).label("of")).where(within, *narrowed)
         spans = _cte(pieces)
         own = sorted({piece.clock for piece in pieces if piece.clock})
         clock: ColumnElement[str] = (
             case((table.c.line.in_(own), table.c.line), else_="") if own else literal("", String)
         )
-        query = select(*columns, _group(table, by, spans).label("of")).select_from(
-            spans.join(table, (time >= spans.c.start_at) & (time < spans.c.end_at) & (spans.c.clock == clock))
-        )
-        named = ("line", "station", "product", "lot", "model_version")
-        return query.where(*(table.c[name] == value for name in named if (value := getattr(self, name)) is not None))
+        within = and_(time >= spans.c.start_at, time < spans.c.end_at, spans.c.clock == clock)
+        query = select(*columns, _group(table, by, spans.c.shift).label("of"))
+        return query.select_from(spans.join(table, within)).where(*narrowed)
 
 
 def whole_slots(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
@@ -163,12 +181,11 @@ def _cte(pieces: Sequence[Piece]) -> CTE:
     return values(*columns, name="pieces").data(rows).cte()
 
 
-def _group(table: Table, by: GroupBy | None, spans: CTE) -> ColumnElement[str]:
+def _group(table: Table, by: GroupBy | None, shift: ColumnElement[str]) -> ColumnElement[str]:
     match by:
         case None:
             return literal("", String)
         case GroupBy.SHIFT:
-            shift: ColumnElement[str] = spans.c.shift
             return shift
         case GroupBy.MODEL:
             return func.coalesce(table.c.model_version, "")

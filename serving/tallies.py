@@ -20,7 +20,6 @@ from sqlalchemy import (
     Subquery,
     and_,
     case,
-    exists,
     func,
     not_,
     or_,
@@ -92,7 +91,9 @@ def sums(
     groups = [tallies.c[key] for key in keys]
     totals = [func.sum(tallies.c[name]).label(name) for name in names]
     query = span.scope.select(tallies, tallies.c.slot, span.whole, span.by, *groups, *totals)
-    return iter(connection.execute(query.group_by(*groups, query.selected_columns.of)))
+    # Without a GROUP BY where there is one group: SQLite sorts all rows for it. Then no rows still give one.
+    key = [*groups, *([] if span.by is None else [query.selected_columns.of])]
+    return iter(connection.execute(query.group_by(*key).having(func.count() > 0)))
 
 
 def names_of(connection: Connection, span: Span, kind: str) -> dict[str, Counter[str]]:
@@ -188,48 +189,48 @@ def _tallied_groups(connection: Connection, span: Span) -> Iterator[Row[tuple[An
 
 def _units(span: Span) -> Any:
     """Parts whose first frame at the station is in the edges, and how the first frames of their cameras did."""
-    rows = span.rows(span.edges)
-    first = (
-        select(rows)
-        .where(_is_production(rows), ~or_(*(_earlier(rows, table.alias()) for table in RECORDED)))
-        .subquery()
-    )
+    parts = select(span.rows(span.edges).c.part_id).distinct().cte()
+    columns = ("id", "product", "station", "part_id", "camera", "received_at", "verdict", "decision")
     frames = union_all(
         *(
-            select(
-                first.c.id.label("unit"),
-                *(first.c[name] for name in ("of", "line", "product", "station")),
-                *(table.c[name] for name in ("id", "camera", "received_at", "verdict", "decision")),
+            select(*(table.c[name] for name in columns)).where(
+                table.c.part_id.in_(select(parts.c.part_id)), _is_production(table)
             )
-            .select_from(first.join(table, _same_unit(first, table)))
-            .where(_is_production(table))
             for table in RECORDED
         )
     ).subquery()
-    view, order = (frames.c.unit, frames.c.camera), (frames.c.received_at, frames.c.id)
-    views = select(frames, func.row_number().over(partition_by=view, order_by=order).label("nth")).subquery()
+    unit, order = [frames.c[name] for name in ("product", "station", "part_id")], (frames.c.received_at, frames.c.id)
+    nth = func.row_number().over(partition_by=(*unit, frames.c.camera), order_by=order).label("nth")
+    place = func.row_number().over(partition_by=unit, order_by=order).label("place")
+    views = select(frames, nth, place).subquery()
     passed = views.c.verdict == Verdict.PASS.value
     decision = func.coalesce(views.c.decision, ReviewDecision.UNSURE.value)
     undecided = decision == ReviewDecision.UNSURE.value
     good = or_(and_(passed, undecided), decision == ReviewDecision.FALSE_CALL.value)
-    key = (views.c.of, views.c.line, views.c.product, views.c.station)
-    unit = (
+    units = (
         select(
-            *key,
+            func.max(case((views.c.place == 1, views.c.id))).label("first_id"),
             func.max(_one(not_(good))).label("failed"),
             func.max(_one(and_(~passed, undecided))).label("waiting"),
             func.max(_one(decision == ReviewDecision.DEFECT_CONFIRMED.value)).label("defective"),
         )
         .where(views.c.nth == 1)
-        .group_by(*key, views.c.unit)
+        .group_by(views.c.product, views.c.station, views.c.part_id)
         .subquery()
     )
-    # What is known to be defective waits for nobody.
-    waiting = unit.c.waiting * (1 - unit.c.defective)
-    sums_of = {"failed": unit.c.failed, "waiting": waiting, "defective": unit.c.defective}
-    totals = [func.sum(column).label(name) for name, column in sums_of.items()]
-    group = [unit.c[name] for name in ("of", "line", "product", "station")]
-    return select(*group, func.count().label("units"), *totals).group_by(*group)
+    rows = span.rows(span.edges)
+    return (
+        select(
+            *_key(rows),
+            func.count().label("units"),
+            func.sum(units.c.failed).label("failed"),
+            # What is known to be defective waits for nobody.
+            func.sum(units.c.waiting * (1 - units.c.defective)).label("waiting"),
+            func.sum(units.c.defective).label("defective"),
+        )
+        .select_from(units.join(rows, rows.c.id == units.c.first_id))
+        .group_by(*_key(rows))
+    )
 
 
 def _effort(span: Span) -> Any:
@@ -260,18 +261,6 @@ def _key(rows: FromClause) -> list[ColumnElement[Any]]:
 
 def _is_production(rows: FromClause) -> ColumnElement[bool]:
     return rows.c.audit.is_distinct_from(AuditKind.CHALLENGE.value)
-
-
-def _same_unit(one: FromClause, other: FromClause) -> ColumnElement[bool]:
-    return and_(*(one.c[name] == other.c[name] for name in ("part_id", "product", "station")))
-
-
-def _earlier(rows: FromClause, other: FromClause) -> ColumnElement[bool]:
-    before = or_(
-        other.c.received_at < rows.c.received_at,
-        and_(other.c.received_at == rows.c.received_at, other.c.id < rows.c.id),
-    )
-    return exists().where(_same_unit(other, rows), _is_production(other), before)
 
 
 def _one(condition: ColumnElement[bool]) -> ColumnElement[int]:
