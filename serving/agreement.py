@@ -29,7 +29,8 @@ from serving.quality_schema import (
 from serving.schema import AuditKind
 from serving.scope import Scope
 from serving.settings import Settings
-from serving.tables import challenges, inspections, reviews, studies, study_answers, study_parts
+from serving.tables import challenges, compared, inspections, reviews, studies, study_answers, study_parts
+from serving.tallies import JUDGED, Span, judged, span_of
 from serving.wording import text
 
 _DEFECTIVE, _GOOD = ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.FALSE_CALL
@@ -200,7 +201,59 @@ def of_reviews(connection: Connection, scope: Scope, settings: Settings) -> Agre
 
     Where challenge parts came, calls are compared with their truth; elsewhere nobody knows who is right.
     """
-    frames = scope.recorded(settings).subquery()
+    span = span_of(scope, clocks=settings.clocks)
+    parts, people = judged(connection, span)
+    first: dict[tuple[str, str], bool] = {}
+    blind: dict[str, tuple[str, bool, bool, bool | None]] = {}
+    for id_, verdict, audit, truth, reviewer, decision, was_blind in _compared(connection, span):
+        call = decision == _DEFECTIVE.value
+        first.setdefault((id_, reviewer), call)
+        if was_blind or audit is not None:
+            known = None if audit != AuditKind.CHALLENGE.value or truth is None else bool(truth)
+            blind.setdefault(id_, (reviewer, call, Verdict(verdict).flagged, known))
+    pairs = _second_opinions(first)
+    calls = np.array(pairs, bool).T if pairs else np.zeros((2, 0), bool)
+    shared = None if not pairs else Counted(int((calls[0] == calls[1]).sum()), len(pairs))
+    kappa = agreement.fleiss(calls) if len(pairs) > 1 else None
+    blind_calls = list(blind.values())
+    calls_of_people, model = (np.array([one[place] for one in blind_calls], bool) for place in (1, 2))
+    standard = [one for one in blind_calls if one[3] is not None]
+    return AgreementMetrics(
+        source="reviews",
+        study_id=None,
+        parts=parts,
+        people=len(people),
+        trials=1,
+        missing=0,
+        between=_share(shared),
+        between_kappa=_kappa(kappa),
+        all_against=None,
+        all_against_kappa=None,
+        appraisers=_against_challenges(standard),
+        comparison=_comparison(agreement.compare(calls_of_people, model)) if blind_calls else None,
+        notes=[
+            text(
+                f"{len(pairs)} parts with a second opinion, {len(blind_calls)} decided blind, {len(standard)} of them challenge "
+                "parts. Second opinions that saw the first one agree more than people who did not.",
+                f"{len(pairs)} 件有第二意見，{len(blind_calls)} 件盲判，其中 {len(standard)} 件為挑戰件。"
+                "看過前一意見的第二意見，一致性會偏高。",
+            ),
+            text(
+                "The comparison counts calls of defective by people and model; who is right is known of challenge parts only.",
+                "比較的是人員與模型各自判為缺陷的次數；只有挑戰件知道何者正確。",
+            ),
+        ],
+    )
+
+
+def _compared(connection: Connection, span: Span) -> list[Any]:
+    """The reviews that agreement is about, oldest first: of frames that several people called, or that somebody did blind."""
+    if not span.pieces:
+        return []
+    within = select(compared.c.inspection_id).where(
+        compared.c.received_at >= span.scope.since, compared.c.received_at < span.scope.until
+    )
+    frames = span.rows(span.pieces, id=within)
     query = (
         select(
             frames.c.id,
@@ -216,50 +269,10 @@ def of_reviews(connection: Connection, scope: Scope, settings: Settings) -> Agre
                 challenges, challenges.c.part_id == frames.c.part_id
             )
         )
-        .where(reviews.c.decision.in_([_DEFECTIVE.value, _GOOD.value]))
+        .where(reviews.c.decision.in_(JUDGED))
         .order_by(reviews.c.sequence)
     )
-    first: dict[tuple[str, str], bool] = {}
-    blind: dict[str, tuple[str, bool, bool, bool | None]] = {}
-    for id_, verdict, audit, truth, reviewer, decision, was_blind in connection.execute(query):
-        call = decision == _DEFECTIVE.value
-        first.setdefault((id_, reviewer), call)
-        if was_blind or audit is not None:
-            known = None if audit != AuditKind.CHALLENGE.value or truth is None else bool(truth)
-            blind.setdefault(id_, (reviewer, call, Verdict(verdict).flagged, known))
-    pairs = _second_opinions(first)
-    calls = np.array(pairs, bool).T if pairs else np.zeros((2, 0), bool)
-    shared = None if not pairs else Counted(int((calls[0] == calls[1]).sum()), len(pairs))
-    kappa = agreement.fleiss(calls) if len(pairs) > 1 else None
-    judged = list(blind.values())
-    people, model = (np.array([one[place] for one in judged], bool) for place in (1, 2))
-    standard = [one for one in judged if one[3] is not None]
-    return AgreementMetrics(
-        source="reviews",
-        study_id=None,
-        parts=len({id_ for id_, _ in first}),
-        people=len({reviewer for _, reviewer in first}),
-        trials=1,
-        missing=0,
-        between=_share(shared),
-        between_kappa=_kappa(kappa),
-        all_against=None,
-        all_against_kappa=None,
-        appraisers=_against_challenges(standard),
-        comparison=_comparison(agreement.compare(people, model)) if judged else None,
-        notes=[
-            text(
-                f"{len(pairs)} parts with a second opinion, {len(judged)} decided blind, {len(standard)} of them challenge "
-                "parts. Second opinions that saw the first one agree more than people who did not.",
-                f"{len(pairs)} 件有第二意見，{len(judged)} 件盲判，其中 {len(standard)} 件為挑戰件。"
-                "看過前一意見的第二意見，一致性會偏高。",
-            ),
-            text(
-                "The comparison counts calls of defective by people and model; who is right is known of challenge parts only.",
-                "比較的是人員與模型各自判為缺陷的次數；只有挑戰件知道何者正確。",
-            ),
-        ],
-    )
+    return list(connection.execute(query))
 
 
 def _against_challenges(standard: Sequence[tuple[str, bool, bool, bool | None]]) -> list[AppraiserAgreement]:

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Text, cast, func, insert, select
 
 from data.drift import LEAST_SAMPLE, Floats, Reference, Sample
+from serving.blindness import Sight
 from serving.cameras import Camera
 from serving.schema import (
     AlarmKind,
@@ -233,8 +234,8 @@ def add_reference(connection: Connection, camera: Camera, model: ModelRef, promo
     connection.execute(insert(drift_references), row)
 
 
-def report(connection: Connection, settings: Drift) -> DriftReport:
-    """Every camera's newest window and how its statistics went, ordered by name."""
+def report(connection: Connection, settings: Drift, sight: Sight) -> DriftReport:
+    """Every camera's newest window and how its statistics went, ordered by name; without examples kept from the caller."""
     table = drift_windows.c
     where = (table.line, table.station, table.camera)
     cameras = connection.execute(select(*where).group_by(*where).order_by(*where)).all()
@@ -243,11 +244,11 @@ def report(connection: Connection, settings: Drift) -> DriftReport:
         step=settings.window // STEPS,
         reference=settings.reference,
         false_alarm=settings.false_alarm,
-        cameras=[_camera_drift(connection, Camera(*camera)) for camera in cameras],
+        cameras=[_camera_drift(connection, Camera(*camera), sight) for camera in cameras],
     )
 
 
-def _camera_drift(connection: Connection, camera: Camera) -> CameraDrift:
+def _camera_drift(connection: Connection, camera: Camera, sight: Sight) -> CameraDrift:
     table = drift_windows.c
     own = (table.line == camera.line, table.station == camera.station, table.camera == camera.camera)
     newest_first = table.sequence.desc()
@@ -258,6 +259,8 @@ def _camera_drift(connection: Connection, camera: Camera) -> CameraDrift:
         DriftPoint(at=row.ended_at, frames=row.frames, checks=_CHECKS_OF.validate_json(row.checks))
         for row in connection.execute(query)
     ]
+    examples = [*newest["typical"], *newest["unusual"]]
+    hidden = sight.hidden_ids(connection, (example["inspection_id"] for example in examples))
     return CameraDrift(
         **camera._asdict(),
         model=ModelRef(name=newest["model_name"], version=newest["model_version"]),
@@ -265,8 +268,8 @@ def _camera_drift(connection: Connection, camera: Camera) -> CameraDrift:
         frames=newest["frames"],
         checks=newest["checks"],
         histogram=newest["histogram"],
-        typical=newest["typical"],
-        unusual=newest["unusual"],
+        typical=[example for example in newest["typical"] if example["inspection_id"] not in hidden],
+        unusual=[example for example in newest["unusual"] if example["inspection_id"] not in hidden],
         history=points[::-1],
     )
 

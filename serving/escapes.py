@@ -1,7 +1,7 @@
 """Escapes of a period: what audits, known escapes and challenge parts of the database say about the defects that passed."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, case, func, select
@@ -12,10 +12,19 @@ from serving.quality.allocation import BAND_EDGES, BANDS
 from serving.quality.escape import Band, Escapes, Flags, Interval, Known
 from serving.quality_schema import BandAudits, EscapeMetrics, Figure, FigureKey, GroupBy
 from serving.schema import AuditKind, Rate, Text
-from serving.scope import Scope
+from serving.scope import Piece, Scope
 from serving.settings import Settings
 from serving.tables import challenges, field_returns
+from serving.tallies import Span, span_of, sums
 from serving.wording import text
+
+_BANDS = [*(f"passed_band_{band}" for band in range(BANDS)), "passed_unbanded"]
+_PASSED = ("passed_known", "passed_accepted")
+_FLAGGED = {
+    verdict: [f"{verdict.value.lower()}_{outcome}" for outcome in ("open", "confirmed", "false_call", "accepted")]
+    for verdict in Verdict
+    if verdict.flagged
+}
 
 
 @dataclass
@@ -48,12 +57,13 @@ class Counts:
             sum(one.false_calls for one in each),
         )
 
-    def estimate(self) -> Escapes:
-        """What these counts say of escapes and overkill."""
+    def estimate(self, draws: int = escape.DRAWS) -> Escapes:
+        """What these counts say of escapes and overkill; the ends of the intervals rest on so many draws."""
         return escape.estimate(
             self.bands,
-            list(self.flagged.values()),
+            [self.flagged[verdict] for verdict in Verdict if verdict in self.flagged],
             Known(self.known, self.challenges_passed, self.challenges_flagged),
+            draws=draws,
         )
 
 
@@ -62,7 +72,45 @@ def count(connection: Connection, scope: Scope, settings: Settings, by: GroupBy 
     found: dict[str, Counts] = defaultdict(Counts)
     if by is None:
         found[""] = Counts()
-    frames = scope.recorded(settings, by).subquery()
+    span = span_of(scope, by, settings.clocks)
+    _count_tallied(connection, span, found)
+    _count_frames(connection, span, span.edges, found)
+    _count_frames(connection, span, span.whole, found, audit=AuditKind.SAMPLE.value, verdict=Verdict.PASS.value)
+    _move_returned(connection, span, found)
+    _count_challenges(connection, span, found)
+    return found
+
+
+def _count_tallied(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
+    """Everything of the whole half-hours but audits, which are few, and of which each has its own chance."""
+    for row in sums(connection, span, [*_BANDS, *_PASSED, *(name for names in _FLAGGED.values() for name in names)]):
+        bands = [int(getattr(row, name)) for name in _BANDS]
+        known, passed_accepted = (int(getattr(row, name)) for name in _PASSED)
+        flags = {verdict: [int(getattr(row, name)) for name in names] for verdict, names in _FLAGGED.items()}
+        passed = sum(bands) + known
+        inspected = passed + sum(sum(each) for each in flags.values())
+        if not inspected:
+            continue
+        counts = found[row.of]
+        counts.inspected += inspected
+        counts.passed += passed
+        counts.known += known
+        counts.accepted += passed_accepted
+        for number, n in enumerate(bands):
+            counts.bands[number] += Band(n)
+        for verdict, (open_, confirmed, false_calls, accepted) in flags.items():
+            decided = confirmed + false_calls + accepted
+            if open_ + decided:
+                counts.flagged[verdict] = Flags(open_ + decided, decided, confirmed, false_calls)
+            counts.accepted += accepted
+
+
+def _count_frames(
+    connection: Connection, span: Span, pieces: Sequence[Piece], found: dict[str, Counts], **only: str
+) -> None:
+    if not pieces:
+        return
+    frames = span.rows(pieces, **only)
     returned = case((field_returns.c.part_id.is_not(None), 1), else_=0).label("returned")
     columns = (
         frames.c.of,
@@ -85,7 +133,7 @@ def count(connection: Connection, scope: Scope, settings: Settings, by: GroupBy 
         if Verdict(verdict) is Verdict.PASS:
             counts.passed += n
             drawn = probability if audit == AuditKind.SAMPLE.value else None
-            _add_passed(counts, BANDS if band is None else band, made, drawn, bool(is_returned), n)
+            _add_passed(counts, _number(band), made, drawn, bool(is_returned), n)
         else:
             before = counts.flagged.get(Verdict(verdict), Flags(0, 0, 0, 0))
             counts.flagged[Verdict(verdict)] = Flags(
@@ -96,17 +144,42 @@ def count(connection: Connection, scope: Scope, settings: Settings, by: GroupBy 
             )
         if made is ReviewDecision.DEFECT_ACCEPTED:
             counts.accepted += n
+
+
+def _move_returned(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
+    """Frames of parts that came back are tallied in their band like others, and are known escapes."""
+    if not span.whole:
+        return
+    frames = span.rows(span.whole, part_id=select(field_returns.c.part_id))
+    # In `coalesce`, so that SQLite looks up parts and not verdicts.
+    query = select(frames.c.of, frames.c.audit_band, func.count()).where(
+        func.coalesce(frames.c.verdict, "") == Verdict.PASS.value,
+        frames.c.audit.is_(None),
+        func.coalesce(frames.c.decision, "") != ReviewDecision.DEFECT_CONFIRMED.value,
+    )
+    for of, band, n in connection.execute(query.group_by(frames.c.of, frames.c.audit_band)):
+        found[of].bands[_number(band)] += Band(-n)
+        found[of].known += n
+
+
+def _count_challenges(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
+    if not span.pieces:
+        return
+    frames = span.rows(span.pieces, audit=AuditKind.CHALLENGE.value)
     truths = (
         select(frames.c.of, frames.c.verdict, func.count())
         .select_from(frames.join(challenges, challenges.c.part_id == frames.c.part_id))
-        .where(frames.c.audit == AuditKind.CHALLENGE.value, challenges.c.defective)
+        .where(challenges.c.defective)
     )
     for of, verdict, n in connection.execute(truths.group_by(frames.c.of, frames.c.verdict)):
         if Verdict(verdict) is Verdict.PASS:
             found[of].challenges_passed += n
         else:
             found[of].challenges_flagged += n
-    return found
+
+
+def _number(band: int | None) -> int:
+    return BANDS if band is None else min(band, BANDS)
 
 
 def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeMetrics:

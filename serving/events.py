@@ -16,34 +16,40 @@ class Events:
 
     def __init__(self, gauges: Gauges) -> None:
         self._gauges = gauges
-        self._clients: set[asyncio.Queue[ServerSentEvent | None]] = set()
+        self._clients: dict[asyncio.Queue[ServerSentEvent | None], bool] = {}
         self._closed = False
 
-    def publish(self, kind: str, message: BaseModel) -> None:
-        """Send `message` as JSON to every client."""
+    def publish(self, kind: str, message: BaseModel, blind: BaseModel | None = None) -> None:
+        """Send `message` as JSON to every client, but `blind`, where there is one, to whom the model's word is kept from."""
         if not self._clients:
             return
-        sent = ServerSentEvent(event=kind, raw_data=message.model_dump_json(by_alias=True))
-        for client in list(self._clients):
+        sent, instead = (
+            ServerSentEvent(event=kind, raw_data=one.model_dump_json(by_alias=True))
+            for one in (message, blind or message)
+        )
+        for client, hides in list(self._clients.items()):
             try:
-                client.put_nowait(sent)
+                client.put_nowait(instead if hides else sent)
             except asyncio.QueueFull:
                 self._gauges.events_dropped.inc()
                 self._end(client)
 
-    async def subscribe(self) -> AsyncIterator[ServerSentEvent]:
-        """Events from now on, until the client is dropped or the server stops; the client then connects again."""
+    async def subscribe(self, hides: bool = False) -> AsyncIterator[ServerSentEvent]:
+        """Events from now on, until the client is dropped or the server stops; the client then connects again.
+
+        With `hides`, the model's word on what waits to be reviewed blind is kept from it.
+        """
         queue: asyncio.Queue[ServerSentEvent | None] = asyncio.Queue(_QUEUE)
         if self._closed:
             return
-        self._clients.add(queue)
+        self._clients[queue] = hides
         self._gauges.event_clients.inc()
         try:
             yield ServerSentEvent(comment="connected", retry=1000)
             while (sent := await queue.get()) is not None:
                 yield sent
         finally:
-            self._clients.discard(queue)
+            self._clients.pop(queue, None)
             self._gauges.event_clients.dec()
 
     def close(self) -> None:
@@ -53,7 +59,7 @@ class Events:
             self._end(client)
 
     def _end(self, client: asyncio.Queue[ServerSentEvent | None]) -> None:
-        self._clients.discard(client)
+        self._clients.pop(client, None)
         while not client.empty():
             client.get_nowait()
         client.put_nowait(None)

@@ -1,12 +1,13 @@
 """Past inspections as people look for them: pages in order of time, and the same as a table for a spreadsheet."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, or_, select, tuple_
+from sqlalchemy import Connection, RowMapping, Select, or_, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
+from serving.blindness import TELLING, Sight
 from serving.csv_rows import csv_line, harmless
 from serving.history_schema import Decided, HistoryFilters, HistoryItem, HistoryPage, HistoryQuery
 from serving.inspections import get, read_cursor, review_of, write_cursor
@@ -58,13 +59,19 @@ _ORDER = (inspections.c.received_at, inspections.c.id)
 _COLUMNS = [column.name for column in (*_ITEM, *_MORE)]
 
 
-def list_page(connection: Connection, query: HistoryQuery) -> HistoryPage:
+def list_page(connection: Connection, query: HistoryQuery, sight: Sight) -> HistoryPage:
     """One page, newest first, found by the last row of the page before, so that the thousandth is as quick as the first.
 
     Raises a 422 problem for a cursor that no page gave.
     """
-    selected = _select(query, _ITEM, query.cursor).limit(query.limit + 1)
-    rows = connection.execute(selected).mappings().all()
+    rows: list[dict[str, Any]] = []
+    cursor = query.cursor
+    while True:
+        found = connection.execute(_select(query, _ITEM, cursor).limit(query.limit + 1)).mappings().all()
+        rows += _seen(found, query, sight)
+        if len(found) <= query.limit or len(rows) > query.limit:
+            break
+        cursor = write_cursor(found[-1]["received_at"], found[-1]["id"])
     items = [
         HistoryItem(
             **{name: row[name] for name in HistoryItem.model_fields if name != "has_image"},
@@ -83,7 +90,13 @@ def list_reviews(connection: Connection, id: str) -> list[Review]:  # noqa: A002
     return [review_of(row) for row in connection.execute(query).mappings()]
 
 
-def as_csv(store: Store, filters: HistoryFilters) -> Iterator[bytes]:
+def _seen(rows: Sequence[RowMapping], filters: HistoryFilters, sight: Sight) -> list[dict[str, Any]]:
+    """The rows as the caller sees them; what is kept from the caller is found under no verdict and no class."""
+    telling = bool(filters.verdict) or filters.class_name is not None
+    return [sight.of_row(row) for row in rows if not (telling and sight.hidden(row))]
+
+
+def as_csv(store: Store, filters: HistoryFilters, sight: Sight) -> Iterator[bytes]:
     """The same rows as CSV, a thousand at a time, newest first; times are RFC 3339 in UTC.
 
     UTF-8 with a byte order mark, which spreadsheets need to see Chinese.
@@ -93,7 +106,8 @@ def as_csv(store: Store, filters: HistoryFilters) -> Iterator[bytes]:
     while True:
         with store.reading() as connection:
             rows = connection.execute(_select(filters, [*_ITEM, *_MORE], cursor).limit(_CHUNK)).mappings().all()
-        yield "".join(csv_line([_cell(row[name]) for name in _COLUMNS]) for row in rows).encode()
+        seen = _seen(rows, filters, sight)
+        yield "".join(csv_line([_cell(row[name]) for name in _COLUMNS]) for row in seen).encode()
         if len(rows) < _CHUNK:
             return
         cursor = write_cursor(rows[-1]["received_at"], rows[-1]["id"])
@@ -103,7 +117,8 @@ def _select(filters: HistoryFilters, columns: list[Any], cursor: str | None) -> 
     clauses = _clauses(filters)
     if cursor is not None:
         clauses.append(tuple_(*_ORDER) < tuple_(*read_cursor(cursor)))
-    query = select(*columns).select_from(_JOINED).where(*clauses)
+    more = [inspections.c[name] for name in TELLING if inspections.c[name] not in set(columns)]
+    query = select(*columns, *more).select_from(_JOINED).where(*clauses)
     return query.order_by(*(column.desc() for column in _ORDER))
 
 

@@ -47,11 +47,11 @@ Outcomes = Counter[tuple[Verdict, ReviewDecision | None]]
 Span = tuple[datetime, datetime]
 
 
-def split(since: datetime, until: datetime) -> tuple[Span | None, list[Span]]:
-    """[since, until) as its whole hours, None where it has none, and what is left of it at the ends."""
-    hour = HOUR // timedelta(microseconds=1)
-    first = -(-microseconds(since) // hour) * hour
-    last = microseconds(until) // hour * hour
+def split(since: datetime, until: datetime, step: timedelta = HOUR) -> tuple[Span | None, list[Span]]:
+    """[since, until) as its whole hours (or steps), None where it has none, and what is left of it at the ends."""
+    length = step // timedelta(microseconds=1)
+    first = -(-microseconds(since) // length) * length
+    last = microseconds(until) // length * length
     if first >= last:
         return None, [(since, until)]
     whole = from_microseconds(first), from_microseconds(last)

@@ -19,6 +19,7 @@ from data.image import Pixels
 from data.novelty import is_unknown
 from data.region import Region
 from data.verdict import ReviewDecision, Verdict, part_verdict
+from serving.blindness import Sight
 from serving.problem import ProblemError
 from serving.sampling import NOT_DRAWN, Draw
 from serving.schema import (
@@ -199,16 +200,17 @@ def review_of(row: Any) -> Review:
     )
 
 
-def find(connection: Connection, *clauses: ColumnElement[bool]) -> list[Inspection]:
-    """Every inspection that matches, oldest first."""
+def find(connection: Connection, *clauses: ColumnElement[bool], sight: Sight | None = None) -> list[Inspection]:
+    """Every inspection that matches, oldest first; as the caller sees it where it is for one."""
     query = INSPECTED.where(*clauses)
     query = query.order_by(inspections.c.received_at, inspections.c.id)
-    return [inspection_of(row) for row in connection.execute(query).mappings()]
+    rows = connection.execute(query).mappings()
+    return [inspection_of(row) if sight is None else sight.of(inspection_of(row), row) for row in rows]
 
 
-def get(connection: Connection, id: str) -> Inspection:  # noqa: A002 - the API's name
+def get(connection: Connection, id: str, sight: Sight | None = None) -> Inspection:  # noqa: A002 - the API's name
     """One inspection. Raises a 404 problem when there is none, 410 when retention removed it."""
-    found = find(connection, inspections.c.id == id)
+    found = find(connection, inspections.c.id == id, sight=sight)
     if not found:
         raise missing(connection, id)
     return found[0]
@@ -249,33 +251,41 @@ def get_heatmap(connection: Connection, id: str) -> bytes:  # noqa: A002
     return bytes(row.heatmap)
 
 
-def list_page(connection: Connection, filters: Filters, cursor: str | None, limit: int) -> InspectionPage:
-    """One page, newest first. Raises a 422 problem for a cursor that no page gave."""
+def list_page(connection: Connection, filters: Filters, cursor: str | None, limit: int, sight: Sight) -> InspectionPage:
+    """One page, newest first. Raises a 422 problem for a cursor that no page gave.
+
+    Whose verdict is kept from the caller is listed without it, and not at all where a verdict is asked for.
+    """
     # A verdict at a time: for several at once SQLite would read and sort all that there are.
     each = [replace(filters, verdicts=[verdict]) for verdict in set(filters.verdicts or ())] or [filters]
-    items = [item for one in each for item in _newest(connection, one, cursor, limit + 1)]
+    items = [item for one in each for item in _newest(connection, one, cursor, limit + 1, sight)]
     items.sort(key=lambda item: (item.received_at, item.id), reverse=True)
     more = len(items) > limit
     next_cursor = write_cursor(items[limit - 1].received_at, items[limit - 1].id) if more else None
     return InspectionPage(items=items[:limit], next_cursor=next_cursor)
 
 
-def _newest(connection: Connection, filters: Filters, cursor: str | None, limit: int) -> list[Inspection]:
-    clauses = filters.clauses()
+def _newest(connection: Connection, filters: Filters, cursor: str | None, limit: int, sight: Sight) -> list[Inspection]:
     order = (inspections.c.received_at, inspections.c.id)
-    if cursor is not None:
-        clauses.append(tuple_(*order) < tuple_(*read_cursor(cursor)))
-    query = INSPECTED.where(*clauses)
-    query = query.order_by(*(column.desc() for column in order)).limit(limit)
-    return [inspection_of(row) for row in connection.execute(query).mappings()]
+    found: list[Inspection] = []
+    while True:
+        clauses = filters.clauses()
+        if cursor is not None:
+            clauses.append(tuple_(*order) < tuple_(*read_cursor(cursor)))
+        query = INSPECTED.where(*clauses).order_by(*(column.desc() for column in order)).limit(limit)
+        rows = connection.execute(query).mappings().all()
+        found += [sight.of(inspection_of(row), row) for row in rows if not (filters.verdicts and sight.hidden(row))]
+        if len(rows) < limit or len(found) >= limit:
+            return found[:limit]
+        cursor = write_cursor(rows[-1]["received_at"], rows[-1]["id"])
 
 
-def get_part(connection: Connection, part_id: str, settings: Settings) -> Part:
+def get_part(connection: Connection, part_id: str, settings: Settings, sight: Sight) -> Part:
     """A part with its frames, oldest first; each camera's last frame counts. Raises a 404 problem when unknown.
 
-    What retention removed counts as it did before.
+    What retention removed counts as it did before; what is kept from the caller counts as REVIEW.
     """
-    frames = find(connection, inspections.c.part_id == part_id)
+    frames = find(connection, inspections.c.part_id == part_id, sight=sight)
     query = select(tombstones).where(tombstones.c.part_id == part_id).order_by(tombstones.c.received_at)
     removed = connection.execute(query).mappings().all()
     if not frames and not removed:

@@ -1,5 +1,6 @@
 """Innovation, employees and customers: figures that are tracked over time and never summed into money."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
@@ -10,10 +11,11 @@ from data.verdict import ReviewDecision, Verdict
 from serving.audit import Action
 from serving.baseline_schema import Imported
 from serving.batches import add_batch
+from serving.hourly import outcomes_by_bucket, outcomes_ever
 from serving.kpi_schema import Kpi, KpiKey, KpiPoint, KpiRow, Kpis, NewClass
 from serving.metrics import rate_of
 from serving.schema import ModelInfo, Rate
-from serving.tables import RECORDED, kpis, promotions, reviews
+from serving.tables import kpis, promotions, reviews
 
 _CATEGORY: dict[KpiKey, Literal["innovation", "employees", "customers"]] = {
     "survey": "employees",
@@ -24,6 +26,7 @@ _CATEGORY: dict[KpiKey, Literal["innovation", "employees", "customers"]] = {
     "ai_assisted_products": "innovation",
 }
 _DAY = timedelta(days=1)
+_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def import_kpis(connection: Connection, rows: Sequence[KpiRow], person: str, reason: str) -> Imported:
@@ -48,20 +51,21 @@ def kpis_of(connection: Connection, models: Sequence[ModelInfo]) -> Kpis:
 
 def override_rate(connection: Connection, since: datetime | None = None, until: datetime | None = None) -> Rate:
     """Rejects that people called false and passes that they called defects, among all rejects and passes that they decided."""
-    decided = (ReviewDecision.DEFECT_CONFIRMED.value, ReviewDecision.FALSE_CALL.value)
-    sure = (Verdict.PASS.value, Verdict.REJECT.value)
-    against = {(Verdict.PASS.value, decided[0]), (Verdict.REJECT.value, decided[1])}
-    overruled = total = 0
-    for table in RECORDED:
-        grouped = (table.c.verdict, table.c.decision)
-        query = select(*grouped, func.count()).where(table.c.decision.in_(decided), table.c.verdict.in_(sure))
-        if since is not None:
-            query = query.where(table.c.received_at >= since)
-        if until is not None:
-            query = query.where(table.c.received_at < until)
-        for verdict, decision, count in connection.execute(query.group_by(*grouped)):
-            total += count
-            overruled += count if (verdict, decision) in against else 0
+    against = {
+        (Verdict.PASS, ReviewDecision.DEFECT_CONFIRMED),
+        (Verdict.REJECT, ReviewDecision.FALSE_CALL),
+    }
+    counted = against | {
+        (Verdict.PASS, ReviewDecision.FALSE_CALL),
+        (Verdict.REJECT, ReviewDecision.DEFECT_CONFIRMED),
+    }
+    if since is None and until is None:
+        found = outcomes_ever(connection)
+    else:
+        period = (since or _EARLIEST, until or _LATEST)
+        found = sum(outcomes_by_bucket(connection, *period, None, 3600).values(), Counter())
+    overruled = sum(found[one] for one in against)
+    total = sum(found[one] for one in counted)
     return rate_of(overruled, total, "no passed or rejected part is decided by a person yet")
 
 

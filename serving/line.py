@@ -28,6 +28,7 @@ from data.novelty import is_unknown
 from data.region import Region, find_regions
 from data.verdict import Verdict
 from serving.admission import Admission
+from serving.blindness import is_blind, without_verdict
 from serving.cameras import CameraFrozenError, Cameras
 from serving.engine import Engine, Outputs, RecipeName
 from serving.events import Events
@@ -36,7 +37,7 @@ from serving.image_store import ImageStore
 from serving.inspections import encode_heatmap, find, row_of
 from serving.mailbox import Mailbox
 from serving.problem import ProblemError
-from serving.sampling import Sampler
+from serving.sampling import NOT_DRAWN, Sampler
 from serving.schema import Cause, FrameInfo, Inspection, ModelRef, StoredImage
 from serving.settings import Settings
 from serving.shadow import Offered, Shadow
@@ -90,6 +91,7 @@ class _Frame:
         "content",
         "deadline",
         "decision",
+        "draw",
         "expected",
         "finding",
         "fingerprint",
@@ -142,6 +144,7 @@ class _Frame:
         self.missing = 2
         """what the row still waits for: the decision, and the image on disk"""
         self.inspection: Inspection | None = None
+        self.draw = NOT_DRAWN
 
     def decide(self, decision: _Decision) -> bool:
         """Take the decision; False when there is one already, such as that it came too late."""
@@ -363,7 +366,7 @@ class Line:
         try:
             inspection = frame.inspection = _inspection(frame, decision)
             # Once: a row that is tried again must not be drawn again.
-            draw = self._sampler.draw(inspection)
+            draw = frame.draw = self._sampler.draw(inspection)
         except Exception as error:  # noqa: BLE001 - on a thread that others depend on; the camera must be answered
             self._fail(frame, StorageError(f"the inspection cannot be written down: {error}"))
             return
@@ -448,7 +451,9 @@ class Line:
             log.warning("no decision", cause=decision.cause.value, reason=decision.reason, exc_info=failed)
         self._check_clock(frame)
         self._views.seen(info, inspection.received_at)
-        self._events.publish("inspection", inspection)
+        blind = is_blind(inspection.id, inspection.verdict, self._settings.reviewing.blind_share, frame.draw.kind)
+        waits = inspection.verdict.flagged or frame.draw.kind is not None
+        self._events.publish("inspection", inspection, without_verdict(inspection) if waits and blind else None)
         self._watch.see(inspection, decision.position)
         if self._shadow.present is not None and decision.bundle is not None and frame.prepared is not None:
             spec = decision.bundle.manifest.preprocessing

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, func, select
 from statsmodels.stats.contingency_tables import mcnemar
 
 from data.verdict import DECIDED, ReviewDecision, Verdict
+from serving.blindness import Sight
 from serving.inspections import find
 from serving.metrics import rate_of
 from serving.schema import Difference, ReviewedPairs, ShadowComparison, ShadowInfo, VerdictPair
@@ -34,8 +35,8 @@ def last_shadow(connection: Connection) -> tuple[int, ShadowInfo] | None:
     return row["sequence"], ShadowInfo(**{name: row[name] for name in ShadowInfo.model_fields})
 
 
-def compare(connection: Connection) -> ShadowComparison:
-    """Both models on every frame that the last shadow scored."""
+def compare(connection: Connection, sight: Sight) -> ShadowComparison:
+    """Both models on every frame that the last shadow scored; what is kept from the caller is not among the differences."""
     last = last_shadow(connection)
     # A frame may have been received before the shadow that scored it began.
     sequence, since = (0, datetime.now(UTC)) if last is None else (last[0], last[1].started_at - timedelta(hours=1))
@@ -65,7 +66,7 @@ def compare(connection: Connection) -> ShadowComparison:
         flag_change_high=high,
         reviewed=_reviewed(connection, sequence, since),
         latency_p50_ms=_median_latency(connection, n, last),
-        differences=_differences(connection, sequence),
+        differences=_differences(connection, sequence, sight),
         notes=[_NOTE],
     )
 
@@ -115,13 +116,14 @@ def _median_latency(connection: Connection, n: int, last: tuple[int, ShadowInfo]
     return float(connection.execute(query.limit(1).offset((n - 1) // 2)).scalar_one())
 
 
-def _differences(connection: Connection, shadow: int) -> list[Difference]:
+def _differences(connection: Connection, shadow: int, sight: Sight) -> list[Difference]:
     table = shadow_inspections.c
     differing = (table.shadow == shadow, table.verdict != table.active_verdict)
     # Ids are in order of time.
     query = select(shadow_inspections).where(*differing).order_by(table.inspection_id.desc()).limit(_MOST_DIFFERENCES)
     rows = {row["inspection_id"]: row for row in connection.execute(query).mappings()}
-    found = find(connection, inspections.c.id.in_(list(rows))) if rows else []
+    shown = rows.keys() - sight.hidden_ids(connection, rows)
+    found = find(connection, inspections.c.id.in_(shown)) if shown else []
     return [
         Difference(
             inspection=inspection,

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, Select, func, select
 
 from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.audit import Action
@@ -13,10 +13,15 @@ from serving.baseline_schema import HistoryRow, Imported, LineCounts
 from serving.batches import add_batch
 from serving.plant_day import start_of
 from serving.problem import ProblemError
+from serving.quality.allocation import BANDS
 from serving.quality.escape import Band
 from serving.schema import AuditKind
-from serving.tables import RECORDED, history
+from serving.scope import Scope
+from serving.tables import history
+from serving.tallies import span_of, sums
 
+_FLAGGED, _OUTCOMES = ("review", "reject", "no_decision"), ("open", "confirmed", "false_call", "accepted")
+_PASSED = [*(f"passed_band_{band}" for band in range(BANDS)), "passed_unbanded", "passed_known"]
 COUNTS = ("flagged", "false_calls", "confirmed", "audited", "audit_defects", "escapes")
 
 
@@ -84,19 +89,36 @@ def imported_counts(connection: Connection, first: date, end: date) -> list[Line
 
 def measured_counts(connection: Connection, since: datetime, until: datetime) -> list[LineCounts]:
     """What this system counted from `since` to before `until`, challenge parts apart; returns are not counted here."""
-    sums: dict[tuple[str, str], dict[str, int]] = {}
+    found: dict[tuple[str, str], dict[str, int]] = {}
     audits: dict[tuple[str, str], Band] = {}
-    for table in RECORDED:
-        columns = (table.c.line, table.c.product, table.c.verdict, table.c.decision, table.c.audit)
-        grouped = (*columns, table.c.audit_probability)
-        query = select(*grouped, func.count()).where(
-            table.c.received_at >= since,
-            table.c.received_at < until,
-            table.c.audit.is_distinct_from(AuditKind.CHALLENGE.value),
+    span = span_of(Scope(since, until))
+    flagged = {outcome: [f"{verdict}_{outcome}" for verdict in _FLAGGED] for outcome in _OUTCOMES}
+    names = [*_PASSED, *(name for names in flagged.values() for name in names)]
+
+    def at(line: str, product: str) -> dict[str, int]:
+        names = ("inspected", "flagged", "false_calls", "confirmed")
+        return found.setdefault((line, product), dict.fromkeys(names, 0))
+
+    for row in sums(connection, span, names, ("line", "product")):
+        flags = {outcome: sum(int(getattr(row, name)) for name in names) for outcome, names in flagged.items()}
+        inspected = sum(int(getattr(row, name)) for name in _PASSED) + sum(flags.values())
+        if inspected:
+            one = at(row.line, row.product)
+            one["inspected"] += inspected
+            one["flagged"] += sum(flags.values())
+            one["false_calls"] += flags["false_call"]
+            one["confirmed"] += flags["confirmed"]
+    drawn = {"audit": AuditKind.SAMPLE.value, "verdict": Verdict.PASS.value}
+    for pieces, only in ((span.edges, {}), (span.whole, drawn)):
+        if not pieces:
+            continue
+        rows = span.rows(pieces, **only)
+        grouped = [rows.c[name] for name in ("line", "product", "verdict", "decision", "audit", "audit_probability")]
+        query: Select[Any] = select(*grouped, func.count()).where(
+            rows.c.audit.is_distinct_from(AuditKind.CHALLENGE.value)
         )
         for line, product, verdict, decision, audit, chance, count in connection.execute(query.group_by(*grouped)):
-            key = line, product
-            one = sums.setdefault(key, dict.fromkeys(("inspected", "flagged", "false_calls", "confirmed"), 0))
+            one = at(line, product)
             one["inspected"] += count
             if Verdict(verdict).flagged:
                 one["flagged"] += count
@@ -106,7 +128,7 @@ def measured_counts(connection: Connection, since: datetime, until: datetime) ->
                     one["confirmed"] += count
             elif audit is not None and decision in DECIDED:
                 hits = count if decision == ReviewDecision.DEFECT_CONFIRMED else 0
-                audits[key] = audits.get(key, Band(0)) + Band.drawn(count, hits, chance)
+                audits[line, product] = audits.get((line, product), Band(0)) + Band.drawn(count, hits, chance)
     return [
         LineCounts(
             line=key[0],
@@ -116,7 +138,7 @@ def measured_counts(connection: Connection, since: datetime, until: datetime) ->
             escapes=None,
             **one,
         )
-        for key, one in sorted(sums.items())
+        for key, one in sorted(found.items())
     ]
 
 

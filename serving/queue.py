@@ -4,7 +4,6 @@ A claim is soft: it keeps two people from looking at the same part, it decides n
 for themselves that nobody else decided meanwhile.
 """
 
-import hashlib
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +12,8 @@ from uuid import NAMESPACE_OID, uuid5
 from sqlalchemy import Connection, RowMapping, delete, func, insert, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from data.verdict import ReviewDecision, Verdict
+from data.verdict import ReviewDecision
+from serving.blindness import waits_blind, without_verdict
 from serving.inspections import INSPECTED, inspection_of
 from serving.review_schema import (
     Claim,
@@ -25,7 +25,6 @@ from serving.review_schema import (
     QueueQuery,
     ReviewQueue,
 )
-from serving.schema import Inspection
 from serving.settings import Reviewing
 from serving.tables import Utc, claims, inspections, reviews
 
@@ -97,31 +96,15 @@ def release(connection: Connection, reviewer: str) -> None:
 def get_choices(connection: Connection) -> QueueChoices:
     """What can be filtered by, among all that waits."""
 
-    def values(name: str) -> list[str]:
-        column = inspections.c[name]
-        query = select(column).where(inspections.c.queue_cost.is_not(None), column.is_not(None)).distinct()
-        return sorted(connection.execute(query).scalars())
-
-    return QueueChoices(
-        line=values("line"), station=values("station"), lot=values("lot"), class_name=values("class_name")
-    )
-
-
-def is_blind(
-    id: str,  # noqa: A002 - the API's name
-    verdict: Verdict,
-    share: float,
-    audit: str | None = None,
-) -> bool:
-    """Whether the model's verdict is hidden until a person has decided: every passed part that waits (it is an audit), every
-    challenge part, and the given share of the flagged ones, drawn by their ids so that it is the same whoever asks.
-    """
-    if verdict is Verdict.PASS or audit is not None:
-        return True
-    if verdict is Verdict.NO_DECISION:
-        return False
-    drawn = int.from_bytes(hashlib.sha256(f"blind {id}".encode()).digest()[:8])
-    return drawn < share * 2**64
+    names = ("line", "station", "lot", "class_name")
+    columns = [inspections.c[name] for name in names]
+    # All at once, in the order of the index of what waits: asked for one by one, SQLite takes indices of all inspections.
+    query = select(*columns).where(inspections.c.queue_cost.is_not(None)).group_by(*columns)
+    found: dict[str, set[str]] = {name: set() for name in names}
+    for row in connection.execute(query).mappings():
+        for name in names:
+            found[name].add(row[name])
+    return QueueChoices(**{name: sorted(values - {None}) for name, values in found.items()})
 
 
 def _presence(reviewer: str) -> str:
@@ -138,35 +121,8 @@ def _items(
 
 def _item(row: RowMapping, reviewing: Reviewing) -> QueueItem:
     item = inspection_of(row)
-    blind = is_blind(item.id, item.verdict, reviewing.blind_share, row["audit"])
+    blind = waits_blind(row, reviewing.blind_share)
     return QueueItem(**dict(without_verdict(item) if blind else item), blind=blind)
-
-
-def waits_blind(connection: Connection, id: str, reviewing: Reviewing) -> bool:  # noqa: A002
-    """Whether an inspection waits for a person who must not know what the model said."""
-    table = inspections.c
-    row = connection.execute(select(table.verdict, table.audit, table.queue_cost).where(table.id == id)).first()
-    if row is None or row.queue_cost is None:
-        return False
-    return is_blind(id, Verdict(row.verdict), reviewing.blind_share, row.audit)
-
-
-def without_verdict(inspection: Inspection) -> Inspection:
-    """The inspection as a person sees it who is to decide without the model: passed and flagged ones look the same."""
-    return inspection.model_copy(
-        update={
-            "verdict": Verdict.REVIEW,
-            "cause": None,
-            "fault": None,
-            "reason": None,
-            "defect_probability": None,
-            "novelty": None,
-            "class_name": None,
-            "class_probability": {},
-            "thresholds": None,
-            "regions": [],
-        }
-    )
 
 
 def _count(connection: Connection, clauses: list[ColumnElement[bool]]) -> int:

@@ -1,26 +1,36 @@
 """Which frames a figure is about: a period, and what else narrows it; and which groups it is told for."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
+    CTE,
+    BigInteger,
     ColumnElement,
     CompoundSelect,
-    Connection,
-    FromClause,
+    Select,
     String,
+    Table,
     and_,
     case,
+    column,
+    func,
     literal,
     or_,
     select,
+    type_coerce,
     union_all,
+    values,
 )
 
+from serving.hourly import split
+from serving.problem import ProblemError
 from serving.quality_schema import GroupBy
-from serving.settings import Settings
+from serving.settings import LineClock
 from serving.shifts import shift_runs
-from serving.tables import RECORDED
+from serving.tables import RECORDED, SLOT, Utc
 
 _COLUMNS = (
     "id",
@@ -41,6 +51,21 @@ _COLUMNS = (
     "audit_probability",
 )
 
+# Each takes four parameters of a statement, of which SQLite takes 32,766.
+MOST_PIECES = 8000
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The time [start, end) of one shift; without shifts the whole period."""
+
+    start: datetime
+    end: datetime
+    shift: str = ""
+    """empty where no shift runs"""
+    clock: str = ""
+    """the line whose clock it is; empty is for all lines without one of their own"""
+
 
 @dataclass(frozen=True)
 class Scope:
@@ -55,52 +80,115 @@ class Scope:
     model_version: str | None = None
     shift: str | None = None
 
-    def clauses(self, table: FromClause, settings: Settings) -> list[ColumnElement[bool]]:
-        """Conditions on one of `RECORDED`."""
-        clauses: list[ColumnElement[bool]] = [table.c.received_at >= self.since, table.c.received_at < self.until]
-        named = ("line", "station", "product", "lot", "model_version")
-        clauses += [table.c[name] == value for name in named if (value := getattr(self, name)) is not None]
-        if self.shift is not None:
-            clauses.append(self._shift_of(table, settings) == self.shift)
-        return clauses
+    def pieces(self, by: GroupBy | None = None, clocks: Sequence[LineClock] = ()) -> list[Piece]:
+        """The period, cut where shifts change if it is asked for by them. Raises a 422 problem for more than can be asked."""
+        if by is not GroupBy.SHIFT and self.shift is None:
+            return [Piece(self.since, self.until)]
+        by_clock = {clock.line or "": clock for clock in reversed(clocks)}
+        found = [
+            piece
+            for name in sorted({"", *by_clock})
+            for piece in self._shifts(name, by_clock.get(name))
+            if self.shift is None or piece.shift == self.shift
+        ]
+        if len(found) > MOST_PIECES:
+            raise ProblemError(
+                422, f"since: {len(found):,} shifts up to until; at most {MOST_PIECES:,} are counted at once"
+            )
+        return found
 
-    def recorded(self, settings: Settings, by: GroupBy | None = None) -> CompoundSelect[tuple[object, ...]]:
-        """Every frame of the scope, with the column `of` that names its group (empty without `by`)."""
+    def _shifts(self, name: str, clock: LineClock | None) -> Iterator[Piece]:
+        """The runs of a clock and the gaps between them."""
+        at = self.since
+        for run in () if clock is None else shift_runs(clock, self.since, self.until):
+            start, end = max(run.start, at), min(run.end, self.until)
+            if start >= end:
+                continue
+            if at < start:
+                yield Piece(at, start, "", name)
+            yield Piece(start, end, run.name, name)
+            at = end
+        if at < self.until:
+            yield Piece(at, self.until, "", name)
+
+    def recorded(
+        self, pieces: Sequence[Piece], by: GroupBy | None = None, **only: str | Select[Any]
+    ) -> CompoundSelect[tuple[Any, ...]]:
+        """Every frame of `pieces` within the scope, with the column `of` that names its group (empty without `by`).
+
+        `only` names columns with the value that they must have, or a query of such values.
+        """
+        # `+ 0`, or SQLite would go through every frame of the period for the few that are looked for.
+        looked_up = any(isinstance(value, Select) for value in only.values())
         return union_all(
             *(
-                select(*(table.c[name] for name in _COLUMNS), self._group(table, settings, by).label("of")).where(
-                    *self.clauses(table, settings)
+                self.select(
+                    table,
+                    type_coerce(type_coerce(table.c.received_at, BigInteger) + 0, Utc)
+                    if looked_up
+                    else table.c.received_at,
+                    pieces,
+                    by,
+                    *(table.c[name] for name in _COLUMNS),
+                ).where(
+                    *(
+                        table.c[name].in_(value) if isinstance(value, Select) else table.c[name] == value
+                        for name, value in only.items()
+                    )
                 )
                 for table in RECORDED
             )
         )
 
-    def _group(self, table: FromClause, settings: Settings, by: GroupBy | None) -> ColumnElement[str]:
-        match by:
-            case None:
-                return literal("", String)
-            case GroupBy.SHIFT:
-                return self._shift_of(table, settings)
-            case GroupBy.MODEL:
-                return case((table.c.model_version.is_(None), ""), else_=table.c.model_version)
-            case _:
-                column: ColumnElement[str] = table.c[by.value]
-                return column
+    def select(
+        self,
+        table: Table,
+        time: ColumnElement[datetime],
+        pieces: Sequence[Piece],
+        by: GroupBy | None,
+        *columns: ColumnElement[Any],
+    ) -> Select[tuple[Any, ...]]:
+        """Columns of a table that has those of the scope, and `of`, where `time` is in one of the pieces (one at least)."""
+        named = ("line", "station", "product", "lot", "model_version")
+        narrowed = [table.c[name] == value for name in named if (value := getattr(self, name)) is not None]
+        if all(piece.shift == "" and piece.clock == "" for piece in pieces):
+            # Plain conditions, not a join: SQLite takes the index of the time for each of them.
+            within = or_(*(and_(time >= piece.start, time < piece.end) for piece in pieces))
+            return select(*columns, _group(table, by, literal("", String)).label("of")).where(within, *narrowed)
+        spans = _cte(pieces)
+        own = sorted({piece.clock for piece in pieces if piece.clock})
+        clock: ColumnElement[str] = (
+            case((table.c.line.in_(own), table.c.line), else_="") if own else literal("", String)
+        )
+        within = and_(time >= spans.c.start_at, time < spans.c.end_at, spans.c.clock == clock)
+        query = select(*columns, _group(table, by, spans.c.shift).label("of"))
+        return query.select_from(spans.join(table, within)).where(*narrowed)
 
-    def _shift_of(self, table: FromClause, settings: Settings) -> ColumnElement[str]:
-        own = [clock.line for clock in settings.clocks if clock.line is not None]
-        whens: list[tuple[ColumnElement[bool], str]] = []
-        for clock in settings.clocks:
-            on_line = table.c.line == clock.line if clock.line is not None else table.c.line.not_in(own)
-            for name in dict.fromkeys(shift.name for shift in clock.shifts):
-                runs = [run for run in shift_runs(clock, self.since, self.until) if run.name == name]
-                times = [and_(table.c.received_at >= run.start, table.c.received_at < run.end) for run in runs]
-                if times:
-                    whens.append((and_(on_line, or_(*times)), name))
-        return case(*whens, else_="") if whens else literal("", String)
+
+def whole_slots(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """What `tallies` have of the pieces, and what is left at their ends, to be counted from rows."""
+    whole, edges = [], []
+    for piece in pieces:
+        inner, outer = split(piece.start, piece.end, SLOT)
+        whole += [] if inner is None else [Piece(*inner, piece.shift, piece.clock)]
+        edges += [Piece(*span, piece.shift, piece.clock) for span in outer]
+    return whole, edges
 
 
-def lines_of(connection: Connection, scope: Scope, settings: Settings) -> list[str]:
-    """The lines that have frames in the scope, by name."""
-    frames = scope.recorded(settings).subquery()
-    return sorted(connection.execute(select(frames.c.line).distinct()).scalars())
+def _cte(pieces: Sequence[Piece]) -> CTE:
+    columns = (column("start_at", Utc), column("end_at", Utc), column("shift", String), column("clock", String))
+    rows = [(piece.start, piece.end, piece.shift, piece.clock) for piece in pieces]
+    return values(*columns, name="pieces").data(rows).cte()
+
+
+def _group(table: Table, by: GroupBy | None, shift: ColumnElement[str]) -> ColumnElement[str]:
+    match by:
+        case None:
+            return literal("", String)
+        case GroupBy.SHIFT:
+            return shift
+        case GroupBy.MODEL:
+            return func.coalesce(table.c.model_version, "")
+        case _:
+            named: ColumnElement[str] = table.c[by.value]
+            return named

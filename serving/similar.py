@@ -9,6 +9,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from data.sketch import similarity
 from data.verdict import DECIDED, ReviewDecision, Verdict
+from serving.blindness import Sight
 from serving.inspections import INSPECTED, get, inspection_of
 from serving.review_schema import Past, SimilarCase, SimilarCases, Tally
 from serving.schema import Inspection
@@ -43,18 +44,24 @@ def find_similar(connection: Connection, id: str, limit: int) -> SimilarCases:  
     )
 
 
-def get_past(connection: Connection, id: str) -> Past:  # noqa: A002
-    """The other frames of the part, and how its lot and its line did. Raises a 404 problem for an unknown inspection."""
+def get_past(connection: Connection, id: str, sight: Sight) -> Past:  # noqa: A002
+    """The other frames of the part, and how its lot and its line did. Raises a 404 problem for an unknown inspection.
+
+    Of lot and line, frames that wait for a person whom the model's word is kept from are not counted at all: of a lot of one
+    the count would tell.
+    """
     inspection = get(connection, id)
     table = inspections.c
     frames = INSPECTED.where(table.part_id == inspection.part_id, table.id != id)
     frames = frames.order_by(table.received_at.desc(), table.id.desc()).limit(_MOST_FRAMES)
     since = inspection.received_at - timedelta(minutes=_LINE_MINUTES)
+    known = [table.queue_cost.is_(None)] if sight.hides else []
     return Past(
-        part=[inspection_of(row) for row in connection.execute(frames).mappings()],
-        lot=_tally(connection, table.lot == inspection.lot, table.product == inspection.product),
+        part=[sight.of(inspection_of(row), row) for row in connection.execute(frames).mappings()],
+        lot=_tally(connection, *known, table.lot == inspection.lot, table.product == inspection.product),
         line=_tally(
             connection,
+            *known,
             table.line == inspection.line,
             table.received_at > since,
             table.received_at <= inspection.received_at,
@@ -77,7 +84,8 @@ def _reference(
         table.image_removed_at.is_(None),
     )
     called_good = and_(view, table.decision == ReviewDecision.FALSE_CALL.value)
-    passed = and_(view, table.verdict == Verdict.PASS.value, table.decision.is_(None))
+    # Not those that wait for an audit, whose verdict this would give away.
+    passed = and_(view, table.verdict == Verdict.PASS.value, table.decision.is_(None), table.queue_cost.is_(None))
     for good in (called_good, passed):
         if mine is not None:
             found = _cases(connection, _nearest(mine, _sketches(connection, good, inspection, _MOST_GOOD))[:1])

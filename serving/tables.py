@@ -33,6 +33,9 @@ _MICROSECOND = timedelta(microseconds=1)
 Name = String(128)
 Id = String(36)
 
+SLOT = timedelta(minutes=30)
+"""What `tallies` are kept of, from multiples of it since 1970 UTC on."""
+
 
 def microseconds(time: datetime) -> int:
     """An offset-aware time as whole microseconds since 1970 UTC."""
@@ -195,6 +198,66 @@ hourly_latencies = Table(
     Column("up_to_ms", Float, primary_key=True),
     Column("frames", Integer, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# As the hourly tables, of half-hours, since shifts change at them: what figures for a line, station, product, lot, shift or
+# model are counted from. Migration 0015 made the triggers; serving.tallies reads it. `model_version` is empty where no model
+# decided. The counts are of frames that are no challenge: passed ones that are no audit by score band, flagged ones by verdict.
+tallies = Table(
+    "tallies",
+    metadata,
+    Column("slot", Utc, primary_key=True),
+    *(Column(name, Name, primary_key=True) for name in ("line", "station", "product", "lot", "model_version")),
+    # Of all frames; a row deleted by hand, which leaves no tombstone, leaves these as they are.
+    Column("first_at", Utc, nullable=False),
+    Column("last_at", Utc, nullable=False),
+    *(
+        Column(name, Integer, nullable=False, server_default=text("0"))
+        for name in (
+            *(f"passed_band_{band}" for band in range(4)),
+            "passed_unbanded",
+            # Confirmed defective though nobody drew them.
+            "passed_known",
+            # Also in their band.
+            "passed_accepted",
+            *(
+                f"{verdict}_{outcome}"
+                for verdict in ("review", "reject", "no_decision")
+                for outcome in ("open", "confirmed", "false_call", "accepted")
+            ),
+            # Parts at a station, by the place of their first frame ever there; the first frame of each camera says how they did.
+            "units",
+            "units_failed",
+            "units_waiting",
+            "units_defective",
+            # Reviews of the frames (challenges too) with seconds; and frames that anyone ever called defective or good.
+            "timed",
+            "judged",
+        )
+    ),
+    Column("seconds", Float, nullable=False, server_default=text("0")),
+    Column("squared_seconds", Float, nullable=False, server_default=text("0")),
+    sqlite_with_rowid=False,
+)
+
+# Beside it, by kind: `defect_class`, confirmed frames that are no challenge by their class; `reviewer`, reviews that called a
+# frame defective or good by their author.
+tallies_by_name = Table(
+    "tallies_by_name",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("slot", Utc, primary_key=True),
+    *(Column(name, Name, primary_key=True) for name in ("line", "station", "product", "lot", "model_version", "name")),
+    Column("n", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Frames whose reviews say something of agreement: two people called them, or one did blind, or an audit or challenge did.
+compared = Table(
+    "compared",
+    metadata,
+    Column("inspection_id", Id, primary_key=True),
+    Column("received_at", Utc, nullable=False, index=True),
 )
 
 reviews = Table(
@@ -547,12 +610,22 @@ kpis = Table(
     Index(None, "batch"),
 )
 
+for _table in (inspections, tombstones):
+    Index(
+        f"ix_{_table.name}_audit",
+        _table.c.audit,
+        _table.c.received_at,
+        sqlite_where=_table.c.audit.is_not(None),
+        postgresql_where=_table.c.audit.is_not(None),
+    )
 Index(
-    "ix_inspections_audit",
-    inspections.c.audit,
-    inspections.c.received_at,
-    sqlite_where=inspections.c.audit.is_not(None),
-    postgresql_where=inspections.c.audit.is_not(None),
+    "ix_inspections_choices",
+    inspections.c.line,
+    inspections.c.station,
+    inspections.c.lot,
+    inspections.c.class_name,
+    sqlite_where=inspections.c.queue_cost.is_not(None),
+    postgresql_where=inspections.c.queue_cost.is_not(None),
 )
 
 # Parts put on the line on purpose, whose truth is known. What is said of a part may be corrected.

@@ -114,7 +114,9 @@ def collapse(bands: Sequence[Band]) -> list[Band]:
     return joined
 
 
-def estimate(bands: Sequence[Band], flags: Sequence[Flags], known: Known, seed: int = _SEED) -> Escapes:
+def estimate(
+    bands: Sequence[Band], flags: Sequence[Flags], known: Known, seed: int = _SEED, draws: int = DRAWS
+) -> Escapes:
     """The escape rate (escaped / truly defective) and what belongs to it.
 
     Flagged parts that nobody has decided yet are taken to be like the decided ones of their verdict. The rate is that of these
@@ -123,17 +125,18 @@ def estimate(bands: Sequence[Band], flags: Sequence[Flags], known: Known, seed: 
     """
     bands = collapse(bands)
     random = np.random.default_rng(seed)
-    lower, upper = _passed_defects(bands, random)
+    lower, upper = _passed_defects(bands, random, draws)
     decided = sum(each.decided for each in flags)
     confirmed = [
-        _flagged(each, each.confirmed, _ratio(sum(one.confirmed for one in flags), decided), random) for each in flags
+        _flagged(each, each.confirmed, _ratio(sum(one.confirmed for one in flags), decided), random, draws)
+        for each in flags
     ]
     false_calls = [
-        _flagged(each, each.false_calls, _ratio(sum(one.false_calls for one in flags), decided), random)
+        _flagged(each, each.false_calls, _ratio(sum(one.false_calls for one in flags), decided), random, draws)
         for each in flags
     ]
     seen_value = sum(value for value, _ in confirmed) + known.challenges_flagged
-    seen = np.sum([draws for _, draws in confirmed], axis=0) + known.challenges_flagged + np.zeros(DRAWS)
+    seen = np.sum([each for _, each in confirmed], axis=0) + known.challenges_flagged + np.zeros(draws)
     sure = known.returned + known.challenges_passed
     escaped_value = sum(band.passed * band.share for band in bands) + sure
     escaped_low, escaped_high = lower + sure, upper + sure
@@ -147,7 +150,7 @@ def estimate(bands: Sequence[Band], flags: Sequence[Flags], known: Known, seed: 
     parts = sum(band.passed for band in bands) + known.returned + sum(each.flagged for each in flags)
     natural = sum(value for value, _ in confirmed) + escaped_value - known.challenges_passed
     good = np.maximum(parts - (natural if natural else 0.0), 0.0)
-    called = np.sum([draws for _, draws in false_calls], axis=0) + np.zeros(DRAWS)
+    called = np.sum([each for _, each in false_calls], axis=0) + np.zeros(draws)
     process = random.beta(called + 0.5, np.maximum(good - called, 0) + 0.5)
     called_value = sum(value for value, _ in false_calls)
     return Escapes(
@@ -164,9 +167,9 @@ def naive_rate(known_escapes: int, confirmed: int) -> float:
     return _ratio(known_escapes, known_escapes + confirmed)
 
 
-def _passed_defects(bands: Sequence[Band], random: np.random.Generator) -> tuple[Floats, Floats]:
+def _passed_defects(bands: Sequence[Band], random: np.random.Generator, draws: int) -> tuple[Floats, Floats]:
     """Draws of the defects among all passed parts, for the lower and for the upper end."""
-    lower, upper = np.zeros(DRAWS), np.zeros(DRAWS)
+    lower, upper = np.zeros(draws), np.zeros(draws)
     heaviest = max(range(len(bands)), key=lambda h: _weight(bands[h]), default=0)
     for number, band in enumerate(bands):
         if band.passed == 0:
@@ -175,7 +178,7 @@ def _passed_defects(bands: Sequence[Band], random: np.random.Generator) -> tuple
         rest = max(0, band.passed - band.audited)
         more = 0.5 if number == heaviest else 0.0
         # A Beta draw is a / (a + b) of two gamma draws; sharing them keeps the two ends in order.
-        a, b, half, remainder = (_gamma(shape, random) for shape in (d, n - d, more, 1 - more))
+        a, b, half, remainder = (_gamma(shape, random, draws) for shape in (d, n - d, more, 1 - more))
         share_low = _ratios(a, a + b + half + remainder)
         share_high = _ratios(a + half, a + b + half + remainder)
         # The luck of those nobody looked at counts as well, and much where many were looked at.
@@ -190,8 +193,8 @@ def _weight(band: Band) -> float:
     return band.passed / band.effective if band.effective > 0 else float(band.passed)
 
 
-def _gamma(shape: float, random: np.random.Generator) -> Floats:
-    return random.gamma(shape, size=DRAWS) if shape > 0 else np.zeros(DRAWS)
+def _gamma(shape: float, random: np.random.Generator, draws: int) -> Floats:
+    return random.gamma(shape, size=draws) if shape > 0 else np.zeros(draws)
 
 
 def _most(band: Band, alpha: float) -> float:
@@ -201,15 +204,17 @@ def _most(band: Band, alpha: float) -> float:
     return band.defective + max(0, band.passed - band.audited) * share
 
 
-def _flagged(flags: Flags, hits: int, elsewhere: float, random: np.random.Generator) -> tuple[float, Floats]:
+def _flagged(
+    flags: Flags, hits: int, elsewhere: float, random: np.random.Generator, draws: int
+) -> tuple[float, Floats]:
     """How many of the flagged are hits: an estimate, and draws of what the undecided may add.
 
     `elsewhere` is the share of hits among the decided of all verdicts, for a verdict of which none is decided.
     """
     waiting = flags.flagged - flags.decided
     if waiting <= 0:
-        return float(hits), np.full(DRAWS, float(hits))
-    share = random.beta(hits + 0.5, flags.decided - hits + 0.5, DRAWS)
+        return float(hits), np.full(draws, float(hits))
+    share = random.beta(hits + 0.5, flags.decided - hits + 0.5, draws)
     likely = hits / flags.decided if flags.decided else elsewhere
     return hits + waiting * likely, hits + random.binomial(waiting, share).astype(float)
 

@@ -6,15 +6,15 @@ from fastapi import APIRouter
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from serving.caller import Calling
-from serving.routes.parameters import Serving
+from serving.routes.parameters import Looking, Serving
 
 routes = APIRouter(tags=["events"])
 
 
 @routes.get("/events", operation_id="events", response_class=EventSourceResponse)
-async def events(service: Serving, caller: Calling) -> AsyncIterator[ServerSentEvent]:
+async def events(service: Serving, caller: Calling, sight: Looking) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `inspection` with an Inspection, `review` with a Review, `alarm` with an Alarm, as they are stored."""
-    async for event in service.events.subscribe():
+    async for event in service.events.subscribe(sight.hides):
         if not await service.credentials.stands(caller):
             return
         yield event

@@ -7,16 +7,16 @@ from starlette.responses import StreamingResponse
 
 from serving import history
 from serving.history_schema import HistoryFilters, HistoryPage, HistoryQuery
-from serving.routes.parameters import Serving
+from serving.routes.parameters import Looking, Serving
 
 routes = APIRouter(prefix="/history", tags=["history"])
 
 
 @routes.get("", operation_id="list_history")
-def list_history(service: Serving, query: Annotated[HistoryQuery, Query()]) -> HistoryPage:
+def list_history(service: Serving, sight: Looking, query: Annotated[HistoryQuery, Query()]) -> HistoryPage:
     """Inspections in few words, newest first."""
     with service.store.reading() as connection:
-        return history.list_page(connection, query)
+        return history.list_page(connection, query, sight)
 
 
 @routes.get(
@@ -25,9 +25,9 @@ def list_history(service: Serving, query: Annotated[HistoryQuery, Query()]) -> H
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": {"schema": {"type": "string", "format": "binary"}}}}},
 )
-def export_history(service: Serving, filters: Annotated[HistoryFilters, Query()]) -> StreamingResponse:
+def export_history(service: Serving, sight: Looking, filters: Annotated[HistoryFilters, Query()]) -> StreamingResponse:
     """The same rows with scores, thresholds, model and review, as a table that spreadsheets open."""
     headers = {"Content-Disposition": 'attachment; filename="inspections.csv"'}
     return StreamingResponse(
-        history.as_csv(service.store, filters), media_type="text/csv; charset=utf-8", headers=headers
+        history.as_csv(service.store, filters, sight), media_type="text/csv; charset=utf-8", headers=headers
     )

@@ -8,11 +8,12 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from data.verdict import Verdict
-from serving import history, inspections, problem, queue, similar
+from serving import history, inspections, problem, similar
+from serving.blindness import in_review
 from serving.caller import Calling, caller_of
 from serving.review_schema import Past, SimilarCases
 from serving.role import Permission
-from serving.routes.parameters import Id, Serving, Since, Until, problems
+from serving.routes.parameters import Id, Looking, Serving, Since, Until, problems
 from serving.schema import TEXT, FrameInfo, Inspection, InspectionPage, Name, Part, Review
 from serving.service import service_of
 from serving.thumbnail import thumbnail
@@ -96,6 +97,7 @@ async def post_inspection(request: Request) -> Response:
 @routes.get("/inspections", operation_id="list_inspections")
 def list_inspections(
     service: Serving,
+    sight: Looking,
     line: Name | None = None,
     part_id: Name | None = None,
     lot: Name | None = None,
@@ -105,10 +107,10 @@ def list_inspections(
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> InspectionPage:
-    """Inspections, newest first."""
+    """Inspections, newest first. An inspector sees what waits to be reviewed blind as REVIEW, and under no verdict's filter."""
     with service.store.reading() as connection:
         filters = inspections.Filters(line, part_id, lot, verdict, since, until)
-        return inspections.list_page(connection, filters, cursor, limit)
+        return inspections.list_page(connection, filters, cursor, limit, sight)
 
 
 @routes.get(
@@ -116,17 +118,16 @@ def list_inspections(
     operation_id="get_inspection",
     responses=problems(_404="No such inspection.", _410="Retention removed it."),
 )
-def get_inspection(service: Serving, caller: Calling, id: Id) -> Inspection:  # noqa: A002 - the API's name
+def get_inspection(service: Serving, caller: Calling, sight: Looking, id: Id) -> Inspection:  # noqa: A002 - the API's name
     """One inspection with the review that stands; a camera reads back those that its own key posted.
 
-    While it waits to be reviewed blind, what the model said is left out, as in the queue.
+    While it waits to be reviewed blind, what the model said is kept from inspectors; without authentication, from everybody.
     """
     with service.store.reading() as connection:
         if caller.name is not None and not caller.may(Permission.READ):
             return inspections.get_posted_by(connection, id, caller.name)
-        inspection = inspections.get(connection, id)
-        blind = queue.waits_blind(connection, id, service.settings.reviewing)
-    return queue.without_verdict(inspection) if blind else inspection
+        shown = in_review(sight, service.settings.reviewing, caller.name is not None)
+        return inspections.get(connection, id, shown)
 
 
 @routes.get(
@@ -156,10 +157,10 @@ def get_inspection_image(service: Serving, id: Id) -> Response:  # noqa: A002
         **problems(_404="No such inspection, or it has no heatmap.", _410="Retention removed it."),
     },
 )
-def get_inspection_heatmap(service: Serving, id: Id) -> Response:  # noqa: A002
+def get_inspection_heatmap(service: Serving, caller: Calling, sight: Looking, id: Id) -> Response:  # noqa: A002
     """Where the model saw evidence: a transparent PNG to stretch over the whole image."""
     with service.store.reading() as connection:
-        if queue.waits_blind(connection, id, service.settings.reviewing):
+        if in_review(sight, service.settings.reviewing, caller.name is not None).hidden_ids(connection, [id]):
             raise problem.ProblemError(404, f"inspection {id} is reviewed blind: its heatmap shows once it is decided")
         stored, image = inspections.get_heatmap(connection, id), inspections.get(connection, id).image
     assert image.width is not None and image.height is not None
@@ -214,14 +215,14 @@ def get_similar(
     operation_id="get_past",
     responses=problems(_404="No such inspection.", _410="Retention removed it."),
 )
-def get_past(service: Serving, id: Id) -> Past:  # noqa: A002 - the API's name
+def get_past(service: Serving, sight: Looking, id: Id) -> Past:  # noqa: A002 - the API's name
     """The part's other frames, its lot so far, and its line in the hour before."""
     with service.store.reading() as connection:
-        return similar.get_past(connection, id)
+        return similar.get_past(connection, id, sight)
 
 
 @routes.get("/parts/{part_id}", operation_id="get_part", responses=problems(_404="No such part."))
-def get_part(service: Serving, part_id: Annotated[str, Path(max_length=128, pattern=TEXT)]) -> Part:
+def get_part(service: Serving, sight: Looking, part_id: Annotated[str, Path(max_length=128, pattern=TEXT)]) -> Part:
     """The whole story of a part."""
     with service.store.reading() as connection:
-        return inspections.get_part(connection, part_id, service.settings)
+        return inspections.get_part(connection, part_id, service.settings, sight)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from serving import pairs
 from serving.caller import Calling
 from serving.problem import ProblemError
-from serving.routes.parameters import Serving, problems
+from serving.routes.parameters import Looking, Serving, problems
 from serving.schema import ModelInfo, Name, PromoteRequest, Reason, ShadowComparison, ShadowInfo, ShadowRequest
 
 routes = APIRouter(tags=["models"])
@@ -59,10 +59,10 @@ def get_model_card(service: Serving, version: Annotated[str, Path(max_length=128
 
 
 @routes.get("/models/shadow", operation_id="get_shadow")
-def get_shadow(service: Serving) -> ShadowComparison:
+def get_shadow(service: Serving, sight: Looking) -> ShadowComparison:
     """The active model and the last shadow on the same frames: agreement, reviewed frames, and where they differ."""
     with service.store.reading() as connection:
-        return pairs.compare(connection)
+        return pairs.compare(connection, sight)
 
 
 @routes.post(

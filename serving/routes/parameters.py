@@ -4,6 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
 
+from serving.blindness import Sight
+from serving.caller import Calling
+from serving.role import Role
 from serving.schema import TEXT, Problem, UtcTime
 from serving.service import Service, service_of
 
@@ -11,6 +14,14 @@ Serving = Annotated[Service, Depends(service_of)]
 Since = Annotated[UtcTime | None, Query(description="from this time on, included")]
 Until = Annotated[UtcTime | None, Query(description="up to this time, not included")]
 Id = Annotated[str, Path(max_length=64, pattern=TEXT)]
+
+
+def _sight(service: Serving, caller: Calling) -> Sight:
+    return Sight(service.settings.reviewing.blind_share, hides=caller.role is Role.INSPECTOR)
+
+
+Looking = Annotated[Sight, Depends(_sight)]
+"""What the caller may see of what the model said; see serving.blindness."""
 
 
 def problems(**meaning: str) -> dict[int | str, dict[str, Any]]:

@@ -56,6 +56,14 @@ def test_rework_does_not_improve_the_first_pass(server: Served) -> None:
     assert (found["fpy"]["value"], found["fpy"]["n"]) == (0, 1)
 
 
+def test_part_that_one_camera_proves_defective_waits_for_no_other(server: Served) -> None:
+    top = server.inspect(grey_png(0.9), part_id="P-1", camera="top")
+    server.inspect(grey_png(0.9), part_id="P-1", camera="side")
+    review(server, top["id"], "DEFECT_CONFIRMED")
+    (found,) = figures(server).values()
+    assert (found["oee_quality"]["value"], found["oee_quality"]["n"]) == (0, 1)
+
+
 def test_groups_are_counted_apart_and_add_up(server: Served) -> None:
     produce(server)
     server.inspect(grey_png(0.1), part_id="Q-1", line="line-2")

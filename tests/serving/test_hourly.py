@@ -91,15 +91,15 @@ def add(store: Store, new: list[dict[str, Any]]) -> None:
         stored.result()
 
 
-def judge(store: Store, id_: str, decision: str | None, defect_class: str | None = None) -> Future[Any]:
+def judge(store: Store, id_: str, decision: str | None, defect_class: str | None = None, **changes: Any) -> Future[Any]:
+    given: dict[str, Any] = {"reviewer": "Chen", "seconds": 1, **changes}
     request = ReviewRequest(
         inspection_id=id_,
         decision=None if decision is None else ReviewDecision(decision),
         defect_class=defect_class,
         note="",
-        reviewer="Chen",
-        seconds=1,
         decided_at=NOW,
+        **given,
     )
     return store.submit(lambda connection: add_review(connection, uuid4(), request, Costs()))
 

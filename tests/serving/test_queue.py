@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from data.verdict import Verdict
-from serving.queue import is_blind
+from serving.blindness import is_blind
 from serving.tables import inspections
 from tests.conftest import Served, StartServer, grey_png
 

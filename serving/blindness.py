@@ -1,0 +1,97 @@
+"""The one place that says from whom the model's word is kept: an inspection that waits to be decided blind tells an inspector
+neither verdict nor score, class, reason or region, wherever the inspector looks, until a person has decided.
+
+Everybody else sees everything. Without authentication nobody knows who looks: then only the review flow (the queue, and the
+inspection that is open in it) keeps silent.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from data.verdict import Verdict
+from serving.schema import Inspection
+from serving.settings import Reviewing
+from serving.tables import inspections
+
+# Of a row, what tells whether it waits blind, and what it hides then, with what is shown instead.
+TELLING = ("verdict", "audit", "queue_cost")
+_SHOWN: dict[str, Any] = {
+    "verdict": Verdict.REVIEW,
+    "cause": None,
+    "fault": None,
+    "reason": None,
+    "defect_probability": None,
+    "novelty": None,
+    "class_name": None,
+    "class_probability": {},
+    "thresholds": None,
+    "regions": [],
+}
+_HIDDEN_COLUMNS = frozenset(_SHOWN) | {"pass_below", "reject_from"}
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a caller may see of what the model said."""
+
+    blind_share: float
+    hides: bool
+
+    def hidden(self, row: Mapping[Any, Any]) -> bool:
+        """Whether the model's word on a row of inspections (id and TELLING) is kept from the caller."""
+        return self.hides and waits_blind(row, self.blind_share)
+
+    def of(self, inspection: Inspection, row: Mapping[Any, Any]) -> Inspection:
+        """The inspection of that row as the caller sees it."""
+        return without_verdict(inspection) if self.hidden(row) else inspection
+
+    def of_row(self, row: Mapping[Any, Any]) -> dict[str, Any]:
+        """A row of columns of inspections as the caller sees it: hidden ones are null, the verdict is REVIEW."""
+        shown = dict(row)
+        if self.hidden(row):
+            shown.update((name, _SHOWN.get(name)) for name in shown.keys() & _HIDDEN_COLUMNS)
+        return shown
+
+    def hidden_ids(self, connection: Connection, ids: Iterable[str]) -> set[str]:
+        """Those of the inspections whose word is kept from the caller."""
+        if not self.hides:
+            return set()
+        table = inspections.c
+        query = select(table.id, *(table[name] for name in TELLING)).where(table.id.in_(list(ids)))
+        return {row["id"] for row in connection.execute(query).mappings() if self.hidden(row)}
+
+
+def in_review(sight: Sight, reviewing: Reviewing, signed_in: bool) -> Sight:
+    """In the review flow, which without authentication is everybody's."""
+    return sight if signed_in else Sight(reviewing.blind_share, hides=True)
+
+
+def waits_blind(row: Mapping[Any, Any], share: float) -> bool:
+    """Whether a row of inspections (id and TELLING) waits for a person who must not know what the model said."""
+    return row["queue_cost"] is not None and is_blind(row["id"], Verdict(row["verdict"]), share, row["audit"])
+
+
+def is_blind(
+    id: str,  # noqa: A002 - the API's name
+    verdict: Verdict,
+    share: float,
+    audit: str | None = None,
+) -> bool:
+    """Whether the model's verdict is hidden until a person has decided: every passed part that waits (it is an audit), every
+    challenge part, and the given share of the flagged ones, drawn by their ids so that it is the same whoever asks.
+    """
+    if verdict is Verdict.PASS or audit is not None:
+        return True
+    if verdict is Verdict.NO_DECISION:
+        return False
+    drawn = int.from_bytes(hashlib.sha256(f"blind {id}".encode()).digest()[:8])
+    return drawn < share * 2**64
+
+
+def without_verdict(inspection: Inspection) -> Inspection:
+    """The inspection as a person sees it who is to decide without the model: passed and flagged ones look the same."""
+    return inspection.model_copy(update=_SHOWN)

@@ -1,0 +1,267 @@
+"""What frames, parts and reviews of a scope come to: whole half-hours from the tables that the database keeps by trigger
+(migration 0015), the ends of a period from the rows. The answer is the same as from rows alone.
+
+A part counts at a station where its first frame there came, and how it did there by the first frame of each camera, whenever
+that came: later frames follow rework.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    Select,
+    Subquery,
+    and_,
+    case,
+    func,
+    not_,
+    or_,
+    select,
+    union_all,
+)
+
+from data.verdict import ReviewDecision, Verdict
+from serving.quality_schema import GroupBy
+from serving.schema import AuditKind
+from serving.scope import Piece, Scope, whole_slots
+from serving.settings import LineClock
+from serving.tables import RECORDED, reviews, tallies, tallies_by_name
+
+JUDGED = (ReviewDecision.DEFECT_CONFIRMED.value, ReviewDecision.FALSE_CALL.value)
+"""Decisions that say whether the part is defective."""
+
+
+@dataclass
+class Group:
+    """Parts at one station, and the reviews and times of frames there."""
+
+    of: str
+    line: str
+    product: str
+    station: str
+    units: int = 0
+    failed: int = 0
+    waiting: int = 0
+    defective: int = 0
+    timed: int = 0
+    seconds: float = 0.0
+    squared_seconds: float = 0.0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Span:
+    """A scope, cut into what is tallied and what is left at its ends."""
+
+    scope: Scope
+    by: GroupBy | None
+    pieces: Sequence[Piece]
+    whole: Sequence[Piece] = field(init=False)
+    edges: Sequence[Piece] = field(init=False)
+
+    def __post_init__(self) -> None:
+        whole, edges = whole_slots(self.pieces)
+        object.__setattr__(self, "whole", whole)
+        object.__setattr__(self, "edges", edges)
+
+    def rows(self, pieces: Sequence[Piece], **only: str | Select[Any]) -> Subquery:
+        """As Scope.recorded; there must be a piece."""
+        return self.scope.recorded(pieces, self.by, **only).subquery()
+
+
+def span_of(scope: Scope, by: GroupBy | None = None, clocks: Sequence[LineClock] = ()) -> Span:
+    """The scope, cut for its groups. Raises a 422 problem for more shifts than can be asked for at once."""
+    return Span(scope, by, scope.pieces(by, clocks))
+
+
+def sums(
+    connection: Connection, span: Span, names: Sequence[str], keys: Sequence[str] = ()
+) -> Iterator[Row[tuple[Any, ...]]]:
+    """`of`, `keys` and the sums of the columns `names` of the whole half-hours, a row for each group and key."""
+    if not span.whole:
+        return iter(())
+    groups = [tallies.c[key] for key in keys]
+    totals = [func.sum(tallies.c[name]).label(name) for name in names]
+    query = span.scope.select(tallies, tallies.c.slot, span.whole, span.by, *groups, *totals)
+    # Without a GROUP BY where there is one group: SQLite sorts all rows for it. Then no rows still give one.
+    key = [*groups, *([] if span.by is None else [query.selected_columns.of])]
+    return iter(connection.execute(query.group_by(*key).having(func.count() > 0)))
+
+
+def names_of(connection: Connection, span: Span, kind: str) -> dict[str, Counter[str]]:
+    """By group, how often each name of a kind of `tallies_by_name` comes in the whole half-hours."""
+    found: dict[str, Counter[str]] = {}
+    if not span.whole:
+        return found
+    table = tallies_by_name.c
+    query = span.scope.select(tallies_by_name, table.slot, span.whole, span.by, table.name, func.sum(table.n))
+    query = query.where(table.kind == kind).group_by(table.name, query.selected_columns.of)
+    for name, n, of in connection.execute(query):
+        if n:
+            found.setdefault(of, Counter())[name] += int(n)
+    return found
+
+
+def classes(connection: Connection, span: Span) -> dict[str, Counter[str]]:
+    """By group, confirmed frames that are no challenge by the class that the reviewer gave, else the model's."""
+    found = names_of(connection, span, "defect_class")
+    if span.edges:
+        frames = span.rows(span.edges, decision=ReviewDecision.DEFECT_CONFIRMED.value)
+        name = func.coalesce(reviews.c.defect_class, frames.c.class_name, "unnamed")
+        joined = frames.outerjoin(reviews, reviews.c.client_id == frames.c.review_id)
+        query = select(frames.c.of, name, func.count()).select_from(joined).where(_is_production(frames))
+        for of, class_name, n in connection.execute(query.group_by(frames.c.of, name)):
+            found.setdefault(of, Counter())[class_name] += n
+    return found
+
+
+def groups(connection: Connection, span: Span) -> list[Group]:
+    """What the parts of each group came to, for each line, product and station."""
+    found: dict[tuple[str, ...], Group] = {}
+
+    def at(of: str, line: str, product: str, station: str) -> Group:
+        key = (of, line, product, station)
+        return found.setdefault(key, Group(*key))
+
+    for row in _tallied_groups(connection, span):
+        group = at(row.of, row.line, row.product, row.station)
+        group.units, group.failed = int(row.units), int(row.units_failed)
+        group.waiting, group.defective = int(row.units_waiting), int(row.units_defective)
+        group.timed, group.seconds = int(row.timed), float(row.seconds)
+        group.squared_seconds = float(row.squared_seconds)
+        group.first_at, group.last_at = row.first_at, row.last_at
+    if span.edges:
+        for row in connection.execute(_units(span)):
+            group = at(row.of, row.line, row.product, row.station)
+            group.units += row.units
+            group.failed += int(row.failed)
+            group.waiting += int(row.waiting)
+            group.defective += int(row.defective)
+        for row in connection.execute(_effort(span)):
+            group = at(row.of, row.line, row.product, row.station)
+            group.timed += row.timed
+            group.seconds += float(row.seconds)
+            group.squared_seconds += float(row.squared_seconds)
+        for row in connection.execute(_times(span)):
+            group = at(row.of, row.line, row.product, row.station)
+            group.first_at = row.first_at if group.first_at is None else min(group.first_at, row.first_at)
+            group.last_at = row.last_at if group.last_at is None else max(group.last_at, row.last_at)
+    return list(found.values())
+
+
+def judged(connection: Connection, span: Span) -> tuple[int, set[str]]:
+    """How many frames anyone ever called defective or good, and who did."""
+    frames = sum(int(row.judged) for row in sums(connection, span, ["judged"]))
+    people = {name for names in names_of(connection, span, "reviewer").values() for name in names}
+    if span.edges:
+        rows = span.rows(span.edges)
+        query = select(rows.c.id, reviews.c.reviewer).distinct()
+        query = query.select_from(rows.join(reviews, reviews.c.inspection_id == rows.c.id))
+        called = connection.execute(query.where(reviews.c.decision.in_(JUDGED))).all()
+        frames += len({id_ for id_, _ in called})
+        people.update(reviewer for _, reviewer in called)
+    return frames, people
+
+
+def _tallied_groups(connection: Connection, span: Span) -> Iterator[Row[tuple[Any, ...]]]:
+    if not span.whole:
+        return iter(())
+    table = tallies.c
+    keys = (table.line, table.product, table.station)
+    names = ("units", "units_failed", "units_waiting", "units_defective", "timed", "seconds", "squared_seconds")
+    columns = (
+        *keys,
+        *(func.sum(table[name]).label(name) for name in names),
+        func.min(table.first_at).label("first_at"),
+        func.max(table.last_at).label("last_at"),
+    )
+    query = span.scope.select(tallies, table.slot, span.whole, span.by, *columns)
+    return iter(connection.execute(query.group_by(*keys, query.selected_columns.of)))
+
+
+def _units(span: Span) -> Any:
+    """Parts whose first frame at the station is in the edges, and how the first frames of their cameras did."""
+    parts = select(span.rows(span.edges).c.part_id).distinct().cte()
+    columns = ("id", "product", "station", "part_id", "camera", "received_at", "verdict", "decision")
+    frames = union_all(
+        *(
+            select(*(table.c[name] for name in columns)).where(
+                table.c.part_id.in_(select(parts.c.part_id)), _is_production(table)
+            )
+            for table in RECORDED
+        )
+    ).subquery()
+    unit, order = [frames.c[name] for name in ("product", "station", "part_id")], (frames.c.received_at, frames.c.id)
+    nth = func.row_number().over(partition_by=(*unit, frames.c.camera), order_by=order).label("nth")
+    place = func.row_number().over(partition_by=unit, order_by=order).label("place")
+    views = select(frames, nth, place).subquery()
+    passed = views.c.verdict == Verdict.PASS.value
+    decision = func.coalesce(views.c.decision, ReviewDecision.UNSURE.value)
+    undecided = decision == ReviewDecision.UNSURE.value
+    good = or_(and_(passed, undecided), decision == ReviewDecision.FALSE_CALL.value)
+    units = (
+        select(
+            func.max(case((views.c.place == 1, views.c.id))).label("first_id"),
+            func.max(_one(not_(good))).label("failed"),
+            func.max(_one(and_(~passed, undecided))).label("waiting"),
+            func.max(_one(decision == ReviewDecision.DEFECT_CONFIRMED.value)).label("defective"),
+        )
+        .where(views.c.nth == 1)
+        .group_by(views.c.product, views.c.station, views.c.part_id)
+        .subquery()
+    )
+    rows = span.rows(span.edges)
+    return (
+        select(
+            *_key(rows),
+            func.count().label("units"),
+            func.sum(units.c.failed).label("failed"),
+            # What is known to be defective waits for nobody.
+            func.sum(units.c.waiting * (1 - units.c.defective)).label("waiting"),
+            func.sum(units.c.defective).label("defective"),
+        )
+        .select_from(units.join(rows, rows.c.id == units.c.first_id))
+        .group_by(*_key(rows))
+    )
+
+
+def _effort(span: Span) -> Any:
+    rows = span.rows(span.edges)
+    key, seconds = _key(rows), reviews.c.seconds
+    return (
+        select(
+            *key,
+            func.count(seconds).label("timed"),
+            func.sum(seconds).label("seconds"),
+            func.sum(seconds * seconds).label("squared_seconds"),
+        )
+        .select_from(rows.join(reviews, reviews.c.inspection_id == rows.c.id))
+        .where(seconds.is_not(None))
+        .group_by(*key)
+    )
+
+
+def _times(span: Span) -> Any:
+    rows = span.rows(span.edges)
+    at = rows.c.received_at
+    return select(*_key(rows), func.min(at).label("first_at"), func.max(at).label("last_at")).group_by(*_key(rows))
+
+
+def _key(rows: FromClause) -> list[ColumnElement[Any]]:
+    return [rows.c[name] for name in ("of", "line", "product", "station")]
+
+
+def _is_production(rows: FromClause) -> ColumnElement[bool]:
+    return rows.c.audit.is_distinct_from(AuditKind.CHALLENGE.value)
+
+
+def _one(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return case((condition, 1), else_=0)
