@@ -61,6 +61,7 @@ GET    /v1/returns                    . . . . m a
 POST   /v1/returns                    . . . . m a
 POST   /v1/returns/csv                . . . . m a
 GET    /v1/metrics/throughput         . . i e m a
+GET    /v1/metrics/trend              . . i e m a
 GET    /v1/roi                        . . . . m a
 POST   /v1/roi                        . . . . m a
 GET    /v1/roi/assumptions/{key}      . . . . m a
@@ -85,6 +86,9 @@ POST   /v1/models/shadow              . . . e . a
 DELETE /v1/models/shadow              . . . e . a
 GET    /v1/alarms                     . . i e m a
 PUT    /v1/alarms/{id}/acknowledgement . . i e m a
+GET    /v1/line-holds                 . . i e m a
+POST   /v1/line-holds                 . . i e m a
+DELETE /v1/line-holds/{id}            . . . e m a
 GET    /v1/drift                      . . i e m a
 GET    /v1/audit                      . . . e m a
 GET    /v1/audit/check                . . . e m a
