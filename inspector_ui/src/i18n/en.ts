@@ -306,6 +306,25 @@ export const en = {
     lostHint: "What you see may be old. Reconnecting by itself.",
     empty: "No parts yet",
     emptyHint: "The first part that a camera sends appears here by itself.",
+    trendFlagged: "{{share}} not passed",
+    trendFrames: "of {{n}} in the last hour",
+    trendPoint: "{{time}}: {{n}} frames, {{flagged}} not passed",
+  },
+  hold: {
+    word: "On hold",
+    several: "{{n}} on hold",
+    held: "On hold: {{lines}}. Keep every part of it.",
+    hold: "Hold line",
+    holdTitle: "Put line {{line}} on hold",
+    holdHint:
+      "Cameras go on and every part is still inspected and recorded, but none is passed: each answer tells the line to keep the part until somebody releases it.",
+    release: "Release line",
+    releaseTitle: "Release line {{line}}",
+    releaseHint:
+      "It is on hold because: {{reason}}. Say what was done about it, and what becomes of the parts made meanwhile: their records keep saying that the line was on hold.",
+    by: "{{name}}, since {{time}}",
+    newest: "newest part {{part}}: {{verdict}}",
+    during: "The line was on hold: {{reason}}",
   },
   quality: {
     title: "Quality",
@@ -849,5 +868,7 @@ export const en = {
     CHALLENGE: "Registered a challenge part",
     FIELD_RETURNS: "Registered field returns",
     STUDY: "Began a study of agreement",
+    LINE_HELD: "Put a line on hold",
+    LINE_RELEASED: "Released a line",
   },
 } as const;

@@ -307,6 +307,25 @@ export const zhHant: Words<typeof en> = {
     lostHint: "畫面內容可能已過時，正在自動重新連線。",
     empty: "還沒有零件",
     emptyHint: "相機送出的第一個零件會自動顯示在這裡。",
+    trendFlagged: "{{share}} 未直接合格",
+    trendFrames: "最近 1 小時共 {{n}} 張",
+    trendPoint: "{{time}}：{{n}} 張，未直接合格 {{flagged}} 張",
+  },
+  hold: {
+    word: "暫停放行",
+    several: "{{n}} 條產線暫停放行",
+    held: "暫停放行：{{lines}}。所有零件均須留置。",
+    hold: "暫停放行",
+    holdTitle: "產線 {{line}} 暫停放行",
+    holdHint:
+      "相機會繼續拍攝，每個零件仍會檢驗並留下紀錄，但一律不放行：在恢復放行之前，每次回覆都會要求產線留置零件。",
+    release: "恢復放行",
+    releaseTitle: "產線 {{line}} 恢復放行",
+    releaseHint:
+      "暫停原因：{{reason}}。請說明已如何處理，以及暫停期間的零件如何處置；這些零件的紀錄會一直註明當時暫停放行。",
+    by: "{{name}}，{{time}} 起",
+    newest: "最新零件 {{part}}：{{verdict}}",
+    during: "當時產線暫停放行：{{reason}}",
   },
   quality: {
     title: "品質",
@@ -841,5 +860,7 @@ export const zhHant: Words<typeof en> = {
     CHALLENGE: "登錄挑戰件",
     FIELD_RETURNS: "登錄市場退件",
     STUDY: "開始一致性研究",
+    LINE_HELD: "產線暫停放行",
+    LINE_RELEASED: "產線恢復放行",
   },
 };

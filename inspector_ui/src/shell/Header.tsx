@@ -5,6 +5,7 @@ import { Link, useLocation } from "wouter";
 import { showHelp } from "../actions/showHelp";
 import { useStreamState } from "../api/EventStreamProvider";
 import { Icon, type IconName } from "../icons/Icon";
+import { HeldMark } from "../lines/HeldMark";
 import type { OutboxEntry } from "../outbox/entry";
 import { OutboxDialog } from "../outbox/OutboxDialog";
 import { useOutboxEntries } from "../outbox/OutboxProvider";
@@ -63,6 +64,7 @@ export function Header({ onHelp }: { onHelp: () => void }) {
         ))}
       </nav>
       <div className={classes.right}>
+        <HeldMark />
         <StreamMark />
         <UnsentMark />
         {auth ? <AccountMenu /> : <ReviewerButton />}
