@@ -122,6 +122,7 @@ NEEDS: dict[tuple[str, str], Permission] = {
     ("GET", "/v1/keys"): Permission.PEOPLE,
     ("POST", "/v1/keys"): Permission.PEOPLE,
     ("DELETE", "/v1/keys/{id}"): Permission.PEOPLE,
+    ("GET", "/assets/{path:path}"): Permission.PUBLIC,
     # The UI's files: what is left, but for the API's paths.
     ("GET", "/"): Permission.PUBLIC,
     ("GET", _UI): Permission.PUBLIC,

@@ -26,6 +26,7 @@ GET    /docs                          . c i e m a
 GET    /docs/start.js                 . c i e m a
 GET    /docs/assets/{path:path}       . c i e m a
 GET    /                              - c i e m a
+GET    /assets/{path:path}            - c i e m a
 GET    /{path:path}                   - c i e m a
 POST   /v1/inspections                . c . . . a
 GET    /v1/inspections                . . i e m a

@@ -16,7 +16,7 @@ import { useLiveLines } from "./useLiveLines";
 const IN_ONE_ROW = 2;
 
 /** Each line's newest verdict, large enough to read from four metres. */
-export function LivePage() {
+export default function LivePage() {
   const { t } = useTranslation();
   const { query, state, lines: running } = useLiveLines();
   const alarms = useAlarms();

@@ -27,7 +27,7 @@ import { DECODED_AHEAD, usePrefetch } from "./usePrefetch";
 import { useReviewing } from "./useReviewing";
 
 /** One flagged part after another, decided by one key each. */
-export function ReviewPage() {
+export default function ReviewPage() {
   const { t } = useTranslation();
   const [reviewer, setReviewer] = useReviewer();
   const reviewing = useReviewing();

@@ -17,7 +17,7 @@ import { AccountMenu } from "../who/AccountMenu";
 import { useWho } from "../who/WhoProvider";
 import classes from "./Header.module.css";
 import { LanguageMenu } from "./LanguageMenu";
-import { usePages } from "./pages";
+import { GUIDE, usePages } from "./pages";
 
 const SCHEMES = [
   { value: "light", icon: "sun" },
@@ -70,6 +70,11 @@ export function Header({ onHelp }: { onHelp: () => void }) {
         {auth ? <AccountMenu /> : <ReviewerButton />}
         <LanguageMenu />
         <SchemeMenu />
+        <Tooltip label={t("guide.title")}>
+          <ActionIcon component={Link} href={GUIDE} aria-label={t("guide.title")}>
+            <Icon name="book" />
+          </ActionIcon>
+        </Tooltip>
         <Tooltip label={`${t(showHelp.label)} (${showHelp.caps[0]})`}>
           <ActionIcon aria-label={t("header.help")} onClick={onHelp}>
             <Icon name="help" />
