@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin } from "vite";
@@ -14,16 +15,15 @@ export default defineConfig({
 
 /** Writes NAME.gz beside what shrinks by it; serving/assets.py sends that to browsers that take it. */
 function packed(): Plugin {
-  const worthIt = /\.(?:js|css)$/;
   return {
     name: "packed",
     apply: "build",
-    enforce: "post",
-    generateBundle(_, bundle) {
-      for (const [fileName, file] of Object.entries(bundle)) {
-        if (fileName.startsWith("assets/") && worthIt.test(fileName)) {
-          const source = gzipSync(file.type === "chunk" ? file.code : file.source, { level: 9 });
-          this.emitFile({ type: "asset", fileName: `${fileName}.gz`, source });
+    // not generateBundle: Vite itself still changes the files there
+    writeBundle({ dir }, bundle) {
+      for (const name of Object.keys(bundle)) {
+        if (dir !== undefined && /^assets\/.*\.(?:js|css)$/.test(name)) {
+          const file = join(dir, name);
+          writeFileSync(`${file}.gz`, gzipSync(readFileSync(file), { level: 9 }));
         }
       }
     },

@@ -9,7 +9,8 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from serving.assets import Assets
+from serving.assets import PACKED, Assets
+from serving.pages import UI
 from tests.conftest import Served
 
 SCRIPT = b"export const answer = 42;\n" * 200
@@ -54,3 +55,12 @@ def test_page_and_api_are_asked_for_anew(server: Served) -> None:
     for path in ("/live", "/v1/session", "/healthz"):
         answer: httpx.Response = server.client.get(path, headers={"Accept": "text/html"})
         assert answer.headers["cache-control"] == "no-cache", path
+
+
+def test_packed_files_of_the_built_ui_hold_what_the_plain_ones_hold() -> None:
+    packed = sorted((UI / "assets").glob(f"*{PACKED}"))
+    assert packed, "the inspector UI is not built: run `make setup`"
+    differing = [
+        file.name for file in packed if gzip.decompress(file.read_bytes()) != file.with_suffix("").read_bytes()
+    ]
+    assert differing == []

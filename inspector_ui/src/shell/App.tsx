@@ -9,9 +9,11 @@ import { GUIDE, type PagePath, usePages } from "./pages";
 
 // Each page is loaded when it is opened: the charts and the image viewer weigh more than everything else together. The first
 // one is not waited for until it is known who is there.
-const opened = window.location.pathname;
-const review = opened === "/review" || opened === "/" ? import("../review/ReviewPage") : null;
-const ReviewPage = lazy(() => review ?? import("../review/ReviewPage"));
+const loadReview = () => import("../review/ReviewPage");
+if (["/", "/review"].includes(window.location.pathname)) {
+  void loadReview();
+}
+const ReviewPage = lazy(loadReview);
 const StudyPage = lazy(() => import("../study/StudyPage"));
 const LivePage = lazy(() => import("../live/LivePage"));
 const QualityPage = lazy(() => import("../quality/QualityPage"));
