@@ -113,7 +113,7 @@ def test_hold_shows_on_every_page_and_on_a_line_that_made_nothing(page: Page, se
     hold(server, "line-9", "new tooling")
     expect(mark).to_contain_text("line-9")
     page.set_viewport_size({"width": 768, "height": 1024})
-    expect(mark).to_have_accessible_name("On hold: line-9. Keep every part of it.")
+    expect(mark).to_have_accessible_name("On hold line-9")
     mark.click()
     expect(page.get_by_test_id("live-held")).to_contain_text("new tooling")
     expect(page.get_by_test_id("live-verdict")).to_have_count(1)
