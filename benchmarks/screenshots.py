@@ -28,7 +28,7 @@ from serving.service import Service
 from serving.settings import load_settings
 
 MODEL = Path("var/demo/model.json")
-FRAMES = 150
+FRAMES = 90
 LINES = ("line-1", "line-2", "line-3")
 DARK_FRAMES = 8
 PERSON, PASSWORD = "Chen Yi-Jun", "correct horse battery"
@@ -152,6 +152,8 @@ def shoot(browser: Browser, url: str, place: Path, kind: str, story: str) -> Ite
         reduced_motion="reduce",
         viewport={"width": int(width), "height": WIDTHS[int(width)]},
         service_workers="block",
+        # waiting for a condition evaluates it in the page, which the policy forbids
+        bypass_csp=True,
     )
     context.add_init_script(f"localStorage.setItem('inspector.language', '{language}')")
     page = context.new_page()

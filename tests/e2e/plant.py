@@ -63,7 +63,7 @@ def visited(page: Page, paths: Iterator[str] | tuple[str, ...] | list[str]) -> I
         content = page.locator("main#content")
         expect(content.get_by_text(re.compile(r"\S")).first).to_be_visible()
         expect(page.locator("[class*=Loader], [class*=Skeleton]")).to_have_count(0)
-        page.wait_for_function("document.fonts.status === 'loaded'")
+        page.evaluate("document.fonts.ready.then(() => null)")
         if path == "review":
             expect(page.get_by_test_id("viewer")).to_have_attribute("data-drawn", re.compile("."))
         yield path
