@@ -186,7 +186,9 @@ def settle(page: Page, path: str) -> None:
     """Until the page has what it shows."""
     page.wait_for_function("/\\S/.test(document.querySelector('main')?.innerText ?? '')")
     page.wait_for_function(f"document.querySelector('{_BUSY}') === null")
-    if path in ("review",) or "?" in path:
+    if path == "live":
+        page.wait_for_selector("[data-testid=live-verdict]")
+    if path == "review" or "?" in path:
         page.wait_for_selector("[data-testid=viewer][data-drawn]")
     page.wait_for_load_state("load")
     page.wait_for_function("[...document.images].every((image) => image.complete || image.loading === 'lazy')")

@@ -48,7 +48,7 @@ export function LookPicture() {
   const { t } = useTranslation();
   return (
     <Steps>
-      <Step art={<PartPicture flaw region />} cap={hideEvidence.caps[0]} word={t("guide.lookPart")} />
+      <Step art={<PartPicture flaw />} cap={hideEvidence.caps[0]} word={t("guide.lookPart")} />
       <Step art={<PartPicture />} cap={showGood.caps[0]} word={t("guide.lookGood")} />
       <Step art={<PartPicture flaw large />} cap={actualSize.caps[0]} word={t("guide.lookPixels")} />
     </Steps>
@@ -149,15 +149,7 @@ function Step({ art, cap, word }: { art: ReactNode; cap?: string; word: string }
 }
 
 /** A drawn part: a board with four joints, one of them cracked. */
-function PartPicture({
-  flaw = false,
-  region = false,
-  large = false,
-}: {
-  flaw?: boolean;
-  region?: boolean;
-  large?: boolean;
-}) {
+function PartPicture({ flaw = false, large = false }: { flaw?: boolean; large?: boolean }) {
   return (
     <svg aria-hidden="true" className={classes.part} viewBox={large ? "46 4 38 26" : "0 0 92 64"}>
       <rect className={classes.board} x={2} y={2} width={88} height={60} rx={6} />
@@ -170,7 +162,6 @@ function PartPicture({
         <circle key={`${x} ${y}`} className={classes.joint} cx={x} cy={y} r={9} />
       ))}
       {flaw && <path className={classes.flaw} d="m60 14 5 3 1 4 5 2" />}
-      {region && <rect className={classes.region} x={54} y={6} width={24} height={24} />}
     </svg>
   );
 }
