@@ -12,7 +12,7 @@ CONFIG ?= $(if $(DATA),configs/train/folder.yaml,configs/train/elpv.yaml)
 UI_SOURCES := $(shell find inspector_ui -type f -not -path '*/node_modules/*' -not -path '*/generated/*' 2>/dev/null)
 API_SOURCES := $(wildcard serving/*.py serving/routes/*.py data/*.py)
 
-.PHONY: help setup demo train preview compare evaluate serve simulate mlflow report check format test test-quick bench chromium clean
+.PHONY: help setup demo train preview compare evaluate serve simulate mlflow report check format test test-quick bench screenshots chromium clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -85,13 +85,17 @@ test: setup chromium ## every test, the browser ones too
 test-quick: setup ## the tests that need neither minutes nor a browser
 	$(BIN)/pytest -n 2 --dist loadfile -m 'not heavy' --ignore tests/e2e
 
-bench: setup var/demo/model.json ## measure, and write the tables under benchmarks/results
+bench: setup chromium var/demo/model.json ## measure, and write the tables under benchmarks/results
 	$(RUN) benchmarks.precision
 	$(RUN) benchmarks.http_latency
 	$(RUN) benchmarks.decode
 	$(RUN) benchmarks.server_cost
 	$(RUN) benchmarks.peers
 	$(RUN) benchmarks.crash
+	$(RUN) benchmarks.workplace
+
+screenshots: setup chromium var/demo/model.json ## pictures of every page, both languages, light and dark, wide and narrow: var/screenshots/index.html
+	$(RUN) benchmarks.screenshots
 
 chromium:
 	@if [ -z "$${CHROMIUM:-}" ] && ! command -v chromium chromium-browser google-chrome >/dev/null; then \

@@ -123,6 +123,7 @@ def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str], lots: 
     spans = {"hour": 1 / 24, "shift": 1 / 3, "day": 1, "week": 7, "month": 30}
     found: dict[str, Page] = {
         "live: newest of a line": lambda: _path("/v1/inspections", line=pick.choice(LINES), limit=60),
+        "live: last hour of every line": lambda: "/v1/metrics/trend",
         "review queue": lambda: _path("/v1/reviews/queue", reviewer=pick.choice(REVIEWERS), limit=30),
         "review queue of a line": lambda: _path("/v1/reviews/queue", line=pick.choice(LINES), limit=30),
         "inspection": lambda: f"/v1/inspections/{pick.choice(ids)}",
@@ -185,6 +186,7 @@ def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str], lots: 
         "audit check": lambda: "/v1/audit/check",
         "alarms that stand": lambda: _path("/v1/alarms", cleared="false"),
         "alarms": lambda: "/v1/alarms",
+        "lines on hold": lambda: _path("/v1/line-holds", released="false"),
         "session": lambda: "/v1/session",
         "people": lambda: "/v1/people",
         "keys": lambda: "/v1/keys",
@@ -341,6 +343,7 @@ def _inspection(number: int, received_at: int, now: int, place: random.Random) -
         "idempotency_key": f"{place.getrandbits(128):032x}",
         "fingerprint": f"{place.getrandbits(256):064x}",
         "posted_by": "line cameras",
+        "line_hold_id": None,
         "queue_cost": None,
         "review_id": None,
         "decision": None,

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from serving import problem
 from serving.access import Access, undeclared
+from serving.assets import Assets
 from serving.engine import OverloadedError
 from serving.gate import Gate
 from serving.oidc import remember_attempts
@@ -30,6 +31,7 @@ from serving.routes import (
     inspections,
     keys,
     kpis,
+    line_holds,
     metrics,
     models,
     people,
@@ -71,6 +73,7 @@ _NOUNS = (
     studies,
     models,
     alarms,
+    line_holds,
     drift,
     audit,
     holds,
@@ -129,6 +132,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider | None = None
     app.include_router(pages)
     app.mount("/docs/assets", StaticFiles(directory=DOCS_ASSETS))
     if UI.is_dir():
+        app.mount("/assets", Assets(UI / "assets"))
         app.frontend("/", directory=UI, fallback="index.html")
     else:
         app.include_router(missing_ui)

@@ -35,6 +35,7 @@ from serving.tables import (
     history,
     holds,
     kpis,
+    line_holds,
     microseconds,
     promotions,
     reviews,
@@ -74,6 +75,8 @@ class Action(StrEnum):
     CHALLENGE = "CHALLENGE"
     FIELD_RETURNS = "FIELD_RETURNS"
     STUDY = "STUDY"
+    LINE_HELD = "LINE_HELD"
+    LINE_RELEASED = "LINE_RELEASED"
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ _COVERED: dict[Action, _Covered] = {
     Action.PROMOTION: _Covered(promotions, "sequence", true()),
     Action.HOLD: _Covered(holds, "id", true()),
     Action.HOLD_LIFTED: _Covered(holds, "id", holds.c.lifted_at.is_not(None)),
+    Action.LINE_HELD: _Covered(line_holds, "id", true()),
+    Action.LINE_RELEASED: _Covered(line_holds, "id", line_holds.c.released_at.is_not(None)),
     Action.BASELINE: _Covered(baselines, "id", true()),
     Action.ROLLOUT: _Covered(rollouts, "id", true()),
     Action.ASSUMPTION: _Covered(

@@ -25,6 +25,8 @@ _HEADERS = [
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
+# Or browsers keep what has a date for a tenth of its age: the page of an old build, whose files are gone.
+_NO_CACHE = (b"cache-control", b"no-cache")
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -48,7 +50,10 @@ class Gate:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *extra]
+                headers = message["headers"]
+                if not any(name == b"cache-control" for name, _ in headers):
+                    extra.append(_NO_CACHE)
+                message["headers"] = [*headers, *extra]
             await send(message)
 
         received = 0

@@ -24,6 +24,7 @@ class Gauges:
         )
         self.alarms = Counter("qc_alarms", "Alarms raised about a camera, by kind", ["kind"], registry=self.registry)
         self.alarms_open = Gauge("qc_alarms_open", "Alarms not yet cleared, by kind", ["kind"], registry=self.registry)
+        self.lines_held = Gauge("qc_lines_held", "Lines that a person put on hold", registry=self.registry)
         self.watch_dropped = Counter(
             "qc_watch_dropped", "Inspections that drift and alarms did not see for lack of time", registry=self.registry
         )

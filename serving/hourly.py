@@ -17,6 +17,7 @@ from sqlalchemy import (
     Connection,
     FromClause,
     Table,
+    case,
     exists,
     func,
     or_,
@@ -75,6 +76,26 @@ def outcomes_by_bucket(
             for number, verdict, decision, count in connection.execute(query):
                 if count:
                     found.setdefault(int(number), Counter())[_outcome(verdict, decision)] += int(count)
+    return found
+
+
+def flagged_by_line_and_bucket(
+    connection: Connection, since: datetime, until: datetime, seconds: int
+) -> dict[str, dict[int, tuple[int, int]]]:
+    """Frames, and those of them that were not passed, by line and bucket; bucket n starts n x `seconds` after 1970 UTC.
+
+    Counted from the rows: for short periods.
+    """
+    found: dict[str, dict[int, tuple[int, int]]] = {}
+    for table in RECORDED:
+        bucket = type_coerce(table.c.received_at, BigInteger) // (seconds * 1_000_000)
+        flagged = func.sum(case((table.c.verdict == Verdict.PASS.value, 0), else_=1))
+        query = select(table.c.line, bucket, func.count(), flagged)
+        query = query.where(*_within(table, table.c.received_at, (since, until))).group_by(table.c.line, bucket)
+        for line, number, count, not_passed in connection.execute(query):
+            there = found.setdefault(line, {})
+            before = there.get(int(number), (0, 0))
+            there[int(number)] = (before[0] + int(count), before[1] + int(not_passed))
     return found
 
 

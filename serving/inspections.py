@@ -26,6 +26,7 @@ from serving.schema import (
     FrameInfo,
     Inspection,
     InspectionPage,
+    LineHoldRef,
     ModelRef,
     Part,
     Review,
@@ -35,13 +36,16 @@ from serving.schema import (
     ViewState,
 )
 from serving.settings import Costs, Settings
-from serving.tables import Utc, inspections, reviews, tombstones
+from serving.tables import Utc, inspections, line_holds, reviews, tombstones
 
 _HIDDEN = ("heatmap", "idempotency_key", "fingerprint", "posted_by", "sketch")
 _SHOWN = [column for column in inspections.c if column.name not in _HIDDEN]
 _REVIEW = [column.label(f"review_{column.name}") for column in reviews.c if column.name != "sequence"]
-_JOINED = inspections.outerjoin(reviews, reviews.c.client_id == inspections.c.review_id)
-INSPECTED = select(*_SHOWN, *_REVIEW).select_from(_JOINED)
+_HOLD_REASON = line_holds.c.reason.label("line_hold_reason")
+_JOINED = inspections.outerjoin(reviews, reviews.c.client_id == inspections.c.review_id).outerjoin(
+    line_holds, line_holds.c.id == inspections.c.line_hold_id
+)
+INSPECTED = select(*_SHOWN, *_REVIEW, _HOLD_REASON).select_from(_JOINED)
 """Rows for `inspection_of`; add what to look for."""
 
 
@@ -112,6 +116,7 @@ def row_of(
         "image_width": image.width,
         "image_height": image.height,
         "image_kept": image.kept,
+        "line_hold_id": None if inspection.line_hold is None else inspection.line_hold.id,
         "idempotency_key": key,
         "fingerprint": fingerprint,
         "posted_by": posted_by,
@@ -180,6 +185,9 @@ def inspection_of(row: RowMapping) -> Inspection:
         )
         if standing
         else None,
+        line_hold=None
+        if row["line_hold_id"] is None
+        else LineHoldRef(id=row["line_hold_id"], reason=row["line_hold_reason"]),
     )
 
 
@@ -314,6 +322,7 @@ def get_part(connection: Connection, part_id: str, settings: Settings, sight: Si
         views=views,
         inspections=frames,
         removed=[Tombstone(**{name: row[name] for name in Tombstone.model_fields}) for row in removed],
+        line_hold=next((frame.line_hold for frame in reversed(frames) if frame.line_hold is not None), None),
     )
 
 

@@ -35,10 +35,11 @@ from serving.events import Events
 from serving.gauges import Gauges
 from serving.image_store import ImageStore
 from serving.inspections import encode_heatmap, find, row_of
+from serving.line_holds import LineHolds
 from serving.mailbox import Mailbox
 from serving.problem import ProblemError
 from serving.sampling import NOT_DRAWN, Sampler
-from serving.schema import Cause, FrameInfo, Inspection, ModelRef, StoredImage
+from serving.schema import Cause, FrameInfo, Inspection, LineHoldRef, ModelRef, StoredImage
 from serving.settings import Settings
 from serving.shadow import Offered, Shadow
 from serving.space import Space
@@ -189,6 +190,7 @@ class Line:
         watch: Watch,
         shadow: Shadow,
         sampler: Sampler,
+        line_holds: LineHolds,
     ) -> None:
         self.why_no_model = "no model was loaded yet"
         self.why_no_recipe: dict[RecipeName, str] = {}
@@ -204,6 +206,7 @@ class Line:
         self._watch = watch
         self._shadow = shadow
         self._sampler = sampler
+        self._line_holds = line_holds
         self._cameras = Cameras(settings.camera_health.alike)
         self._tracer = tracer
         self._pool = ThreadPoolExecutor(settings.threads, "line")
@@ -222,7 +225,7 @@ class Line:
         """
         if self.draining:
             raise ProblemError(503, "the server is stopping; post it again, nothing was stored", {"Retry-After": "5"})
-        self._check_line(info.line)
+        self.check_line(info.line)
         self._space.check()
         camera = f"{info.line}\n{info.station}\n{info.camera}"
         self._admission.enter(camera)
@@ -249,7 +252,7 @@ class Line:
             self._tell(frame, inspection)
         else:
             self._gauges.replayed.inc()
-        return inspection
+        return self._line_holds.marked(inspection)
 
     @property
     def in_progress(self) -> int:
@@ -259,7 +262,8 @@ class Line:
     def close(self) -> None:
         self._pool.shutdown()
 
-    def _check_line(self, line: str) -> None:
+    def check_line(self, line: str) -> None:
+        """Raises a 422 problem for a line that the settings do not name, where they name any."""
         known = self._settings.lines
         if known and line not in known:
             raise ProblemError(422, f"line: {line!r} is not a line of this plant; expected one of {', '.join(known)}")
@@ -364,7 +368,8 @@ class Line:
         decision = frame.decision
         assert decision is not None
         try:
-            inspection = frame.inspection = _inspection(frame, decision)
+            hold = self._line_holds.standing(frame.info.line)
+            inspection = frame.inspection = _inspection(frame, decision, hold)
             # Once: a row that is tried again must not be drawn again.
             draw = frame.draw = self._sampler.draw(inspection)
         except Exception as error:  # noqa: BLE001 - on a thread that others depend on; the camera must be answered
@@ -472,7 +477,7 @@ class Line:
             self._gauges.clock_wrong.inc()
 
 
-def _inspection(frame: _Frame, decision: _Decision) -> Inspection:
+def _inspection(frame: _Frame, decision: _Decision, hold: LineHoldRef | None) -> Inspection:
     info = frame.info
     return Inspection.model_construct(
         id=str(uuid_utils.uuid7()),
@@ -505,6 +510,7 @@ def _inspection(frame: _Frame, decision: _Decision) -> Inspection:
             kept=frame.kept,
         ),
         review=None,
+        line_hold=hold,
     )
 
 

@@ -12,6 +12,7 @@ from serving import escapes
 from serving.hourly import (
     Outcomes,
     confirmed_by_class,
+    flagged_by_line_and_bucket,
     frames_by_line,
     latencies_by_line,
     outcomes_by_bucket,
@@ -21,7 +22,16 @@ from serving.hourly import (
 )
 from serving.problem import ProblemError
 from serving.quality import rates
-from serving.schema import LineThroughput, QualityBucket, QualityMetrics, Rate, ThroughputMetrics
+from serving.schema import (
+    LineThroughput,
+    LineTrend,
+    QualityBucket,
+    QualityMetrics,
+    Rate,
+    ThroughputMetrics,
+    Trend,
+    TrendPoint,
+)
 from serving.scope import Scope
 from serving.settings import Settings
 from serving.tables import RECORDED, reviews
@@ -31,6 +41,7 @@ _FEW_BUCKETS = 120
 _MOST_BUCKETS = 2000
 _SHORTEST_SPAN = timedelta(minutes=1)
 _DAY = timedelta(hours=24)
+_TREND_BUCKETS, _TREND_SECONDS = 12, 300
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -142,6 +153,22 @@ def throughput(connection: Connection, since: datetime, until: datetime) -> Thro
         review_seconds_n=timed,
         reviews_per_hour=count / hours,
     )
+
+
+def trend(connection: Connection, now: datetime) -> Trend:
+    """Frames of each line in the last hour, in stretches of five minutes of the clock; the last one has not ended yet."""
+    last = int(now.timestamp()) // _TREND_SECONDS
+    numbers = range(last - _TREND_BUCKETS + 1, last + 1)
+    since = datetime.fromtimestamp(numbers[0] * _TREND_SECONDS, UTC)
+    found = flagged_by_line_and_bucket(connection, since, now, _TREND_SECONDS)
+
+    def point(line: str, number: int) -> TrendPoint:
+        inspected, flagged = found[line].get(number, (0, 0))
+        start = datetime.fromtimestamp(number * _TREND_SECONDS, UTC)
+        return TrendPoint(start=start, inspected=inspected, flagged=flagged)
+
+    lines = [LineTrend(line=line, points=[point(line, number) for number in numbers]) for line in sorted(found)]
+    return Trend(since=since, until=now, bucket_seconds=_TREND_SECONDS, lines=lines)
 
 
 def _first_and_last(connection: Connection, since: datetime, until: datetime, line: str) -> tuple[datetime, datetime]:

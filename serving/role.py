@@ -36,6 +36,10 @@ class Permission(StrEnum):
     """change what the return on investment rests on: assumptions, baselines, roll-outs, imported figures"""
     ALARMS = "alarms"
     """say that an alarm is known and what is done about it"""
+    HOLD_LINES = "hold_lines"
+    """put a line on hold"""
+    RELEASE_LINES = "release_lines"
+    """release a line that is on hold"""
     AUDIT = "audit"
     """the audit trail, and whether it holds"""
     HOLDS = "holds"
@@ -49,9 +53,11 @@ _READER = _EVERYBODY | {Permission.ANSWER, Permission.READ}
 
 PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.CAMERA: _EVERYBODY | {Permission.POST, Permission.ANSWER},
-    Role.INSPECTOR: _READER | {Permission.REVIEW, Permission.ALARMS},
-    Role.ENGINEER: _READER | {Permission.MODELS, Permission.ALARMS, Permission.AUDIT},
+    Role.INSPECTOR: _READER | {Permission.REVIEW, Permission.ALARMS, Permission.HOLD_LINES},
+    Role.ENGINEER: _READER
+    | {Permission.MODELS, Permission.ALARMS, Permission.AUDIT, Permission.HOLD_LINES, Permission.RELEASE_LINES},
     Role.MANAGER: _READER
-    | {Permission.MEASURE, Permission.PLAN, Permission.ALARMS, Permission.AUDIT, Permission.HOLDS},
+    | {Permission.MEASURE, Permission.PLAN, Permission.ALARMS, Permission.AUDIT, Permission.HOLDS}
+    | {Permission.HOLD_LINES, Permission.RELEASE_LINES},
     Role.ADMIN: frozenset(Permission),
 }

@@ -151,6 +151,13 @@ class ReviewRequest(Message):
     decided_at: UtcTime
 
 
+class LineHoldRef(Message):
+    """Why a part is kept whatever its verdict: the hold of its line."""
+
+    id: str
+    reason: str
+
+
 class Inspection(Message):
     """One model's decision on one frame, with everything that explains it."""
 
@@ -184,6 +191,10 @@ class Inspection(Message):
     latency_ms: float = Field(description="from the last byte received to the commit")
     image: StoredImage
     review: Review | None = Field(description="the review that stands, null when nobody has decided")
+    line_hold: LineHoldRef | None = Field(
+        default=None,
+        description="a person put the line on hold: keep the part, whatever the verdict, as for NO_DECISION; null while it runs",
+    )
 
 
 class InspectionPage(Message):
@@ -243,6 +254,9 @@ class Part(Message):
     removed: list[Tombstone] = Field(
         default=[], description="inspections that retention removed; their verdicts still count"
     )
+    line_hold: LineHoldRef | None = Field(
+        default=None, description="of the newest frame that was taken while its line was on hold"
+    )
 
 
 class Rate(Message):
@@ -292,6 +306,28 @@ class QualityMetrics(Message):
     by_class: dict[str, int] = Field(description="confirmed defects by class, for the Pareto chart")
     bucket_seconds: int
     series: list[QualityBucket]
+
+
+class TrendPoint(Message):
+    """Frames of one stretch of time that starts at `start`, and how many of them were not passed."""
+
+    start: datetime
+    inspected: int
+    flagged: int
+
+
+class LineTrend(Message):
+    line: str
+    points: list[TrendPoint] = Field(description="one for every stretch of the period, also where there was no frame")
+
+
+class Trend(Message):
+    """How each line ran lately."""
+
+    since: datetime
+    until: datetime
+    bucket_seconds: int
+    lines: list[LineTrend]
 
 
 class LineThroughput(Message):
@@ -513,6 +549,25 @@ class Hold(Message):
     lifted_at: datetime | None
     lifted_by: str | None
     lift_reason: str | None
+
+
+class LineHoldRequest(Message):
+    line: Name
+    reason: Reason
+    person: Name
+
+
+class LineHold(Message):
+    """A line on hold: its frames are decided and stored, and every answer says to keep the part until it is released."""
+
+    id: str
+    line: str
+    reason: str
+    person: str
+    held_at: datetime
+    released_at: datetime | None
+    released_by: str | None
+    release_reason: str | None
 
 
 class RetentionClass(Message):

@@ -18,6 +18,7 @@ from serving.gauges import Gauges
 from serving.image_store import ImageStore
 from serving.keys import Keys
 from serving.line import Line
+from serving.line_holds import LineHolds
 from serving.models import Models
 from serving.oidc import IdentityProvider
 from serving.people import People
@@ -61,6 +62,7 @@ class Service:
         self.webhook = None if settings.webhook is None else Webhook(settings.webhook, self.store)
         self.watch = Watch(settings, self.store, self.engine, self.events, self.gauges, self.sampler, self.webhook)
         self.shadow = Shadow(self.store, self.gauges, settings.most_pixels, busy=lambda: self.line.in_progress > 0)
+        self.line_holds = LineHolds(self.store, self.events, self.gauges)
         self.line = Line(
             settings,
             self.engine,
@@ -74,6 +76,7 @@ class Service:
             self.watch,
             self.shadow,
             self.sampler,
+            self.line_holds,
         )
         self.models = Models(settings, self.store, self.engine, self.shadow, self.watch)
         self.people = People(self.store)

@@ -57,6 +57,8 @@ class Summary:
     """keyed by truly defective, and verdict"""
     latencies_ms: list[float] = field(default_factory=list)
     """from sending the request that succeeded to its answer"""
+    held: int = 0
+    """parts kept because their line was on hold, whatever the verdict"""
     retries: int = 0
     reviews: int = 0
     roi: RoiReport | None = None
@@ -191,6 +193,7 @@ class _Run:
         inspection = Inspection.model_validate_json(answer.content)
         self._truth[inspection.part_id] = row
         self._summary.verdicts[row.is_defect, inspection.verdict] += 1
+        self._summary.held += inspection.line_hold is not None
         self._summary.latencies_ms.append(answer.elapsed.total_seconds() * 1000)
         if inspection.verdict.flagged and self._random.random() < self._simulation.review_share:
             self._truth.pop(inspection.part_id, None)
@@ -267,6 +270,8 @@ def print_summary(summary: Summary, console: Console) -> None:
     p50, p95 = summary.latency_ms(0.5), summary.latency_ms(0.95)
     if p50 is not None and p95 is not None:
         console.print(f"latency as the camera sees it: p50 {p50:.1f} ms, p95 {p95:.1f} ms, {summary.retries} retries")
+    if summary.held:
+        console.print(f"kept because their line was on hold: {summary.held}")
     console.print(f"simulated reviews: {summary.reviews}")
     if summary.roi is not None:
         print_roi(summary.roi, console)

@@ -115,6 +115,8 @@ inspections = Table(
     # Of a passed frame: its score band, and the chance with which it could be drawn (0 while nobody draws).
     Column("audit_band", Integer),
     Column("audit_probability", Float),
+    # Of `line_holds`, where the line was on hold when the frame was decided.
+    Column("line_hold_id", Id),
     # These three change: they follow the reviews, so that queue and metrics need not search for the last one.
     Column("queue_cost", Float),
     Column("review_id", Id),
@@ -379,6 +381,29 @@ holds = Table(
     Column("lifted_by", Name),
     Column("lift_reason", Text),
     Index(None, "lifted_at"),
+)
+
+# Lines put on hold: parts are kept, whatever the verdict. The last three columns change, once.
+line_holds = Table(
+    "line_holds",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("line", Name, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("held_at", Utc, nullable=False),
+    Column("released_at", Utc),
+    Column("released_by", Name),
+    Column("release_reason", Text),
+    Index(None, "held_at"),
+    # A line has one hold in force at most.
+    Index(
+        "ix_line_holds_in_force",
+        "line",
+        unique=True,
+        sqlite_where=text("released_at IS NULL"),
+        postgresql_where=text("released_at IS NULL"),
+    ),
 )
 
 # Images that a row gave up and whose file is to go; kept in the row's own transaction, so that a crash forgets none.

@@ -1,5 +1,6 @@
 """Quality and throughput."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -9,7 +10,7 @@ from serving.problem import ProblemError
 from serving.quality.charts import ChartKind
 from serving.quality_schema import AgreementMetrics, EscapeMetrics, GroupBy, QualityFigures, SpcMetrics
 from serving.routes.parameters import Serving, Since, Until, problems
-from serving.schema import Name, QualityMetrics, ThroughputMetrics
+from serving.schema import Name, QualityMetrics, ThroughputMetrics, Trend
 from serving.scope import Scope
 
 routes = APIRouter(tags=["metrics"])
@@ -93,3 +94,10 @@ def throughput_metrics(service: Serving, since: Since = None, until: Until = Non
     """Frames, parts, rate and latency of each line, and the pace of reviews; the last 24 hours unless told otherwise."""
     with service.store.reading() as connection:
         return metrics.throughput(connection, *metrics.period(since, until))
+
+
+@routes.get("/metrics/trend", operation_id="trend_metrics")
+def trend_metrics(service: Serving) -> Trend:
+    """Frames of each line in the last hour by five minutes, and how many of them were not passed."""
+    with service.store.reading() as connection:
+        return metrics.trend(connection, datetime.now(UTC))

@@ -32,10 +32,13 @@ def inspections(server: Served) -> dict[str, Any]:
     return parts
 
 
-def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
-    page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_label("Password", exact=True).fill(password)
-    page.get_by_role("button", name="Sign in", exact=True).click()
+def sign_in(
+    page: Page, name: str, password: str = PASSWORD, names: tuple[str, str, str] = ("Name", "Password", "Sign in")
+) -> None:
+    """`names` are what the two fields and the button are called in the language of the page."""
+    page.get_by_label(names[0], exact=True).fill(name)
+    page.get_by_label(names[1], exact=True).fill(password)
+    page.get_by_role("button", name=names[2], exact=True).click()
 
 
 def sign_out(page: Page) -> None:

@@ -26,6 +26,7 @@ GET    /docs                          . c i e m a
 GET    /docs/start.js                 . c i e m a
 GET    /docs/assets/{path:path}       . c i e m a
 GET    /                              - c i e m a
+GET    /assets/{path:path}            - c i e m a
 GET    /{path:path}                   - c i e m a
 POST   /v1/inspections                . c . . . a
 GET    /v1/inspections                . . i e m a
@@ -61,6 +62,7 @@ GET    /v1/returns                    . . . . m a
 POST   /v1/returns                    . . . . m a
 POST   /v1/returns/csv                . . . . m a
 GET    /v1/metrics/throughput         . . i e m a
+GET    /v1/metrics/trend              . . i e m a
 GET    /v1/roi                        . . . . m a
 POST   /v1/roi                        . . . . m a
 GET    /v1/roi/assumptions/{key}      . . . . m a
@@ -85,6 +87,9 @@ POST   /v1/models/shadow              . . . e . a
 DELETE /v1/models/shadow              . . . e . a
 GET    /v1/alarms                     . . i e m a
 PUT    /v1/alarms/{id}/acknowledgement . . i e m a
+GET    /v1/line-holds                 . . i e m a
+POST   /v1/line-holds                 . . i e m a
+DELETE /v1/line-holds/{id}            . . . e m a
 GET    /v1/drift                      . . i e m a
 GET    /v1/audit                      . . . e m a
 GET    /v1/audit/check                . . . e m a

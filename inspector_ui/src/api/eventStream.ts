@@ -1,4 +1,4 @@
-import type { Alarm, Inspection, Review } from "./types";
+import type { Alarm, Inspection, LineHold, Review } from "./types";
 
 export type StreamState = "connecting" | "connected" | "lost";
 
@@ -6,6 +6,7 @@ interface Payloads {
   inspection: Inspection;
   review: Review;
   alarm: Alarm;
+  line_hold: LineHold;
 }
 
 type Listener<Kind extends keyof Payloads> = (payload: Payloads[Kind]) => void;
@@ -28,6 +29,7 @@ export class EventStream {
     inspection: new Set(),
     review: new Set(),
     alarm: new Set(),
+    line_hold: new Set(),
   };
 
   get state(): StreamState {
@@ -57,6 +59,7 @@ export class EventStream {
     source.addEventListener("inspection", (event) => this.publish("inspection", event));
     source.addEventListener("review", (event) => this.publish("review", event));
     source.addEventListener("alarm", (event) => this.publish("alarm", event));
+    source.addEventListener("line_hold", (event) => this.publish("line_hold", event));
   }
 
   close(): void {

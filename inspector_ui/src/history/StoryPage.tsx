@@ -7,6 +7,7 @@ import { imageUrl } from "../api/imageUrl";
 import type { Inspection } from "../api/types";
 import { Icon } from "../icons/Icon";
 import { ImageViewer, type ViewerHandle } from "../image/ImageViewer";
+import { HoldShape } from "../lines/HoldShape";
 import { Facts } from "../review/Facts";
 import { useWhy } from "../review/useWhy";
 import { Page } from "../shell/Page";
@@ -82,6 +83,12 @@ function Story({ inspection }: { inspection: Inspection }) {
           )}
           <Text mt={6}>{inspection.cause === null ? why : t(`cause.${inspection.cause}`)}</Text>
           {inspection.fault !== null && <Text mt={6}>{t(`fault.${inspection.fault}`)}</Text>}
+          {inspection.line_hold != null && (
+            <Group gap={8} mt={6} wrap="nowrap">
+              <HoldShape size={20} />
+              <Text>{t("hold.during", { reason: inspection.line_hold.reason })}</Text>
+            </Group>
+          )}
           {inspection.reason !== null && (
             <Text size="sm" c="dimmed" lang="en">
               {inspection.reason}

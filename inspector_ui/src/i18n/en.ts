@@ -71,6 +71,64 @@ export const en = {
     close: "Close",
     hold: "While held",
   },
+  guide: {
+    title: "Guide",
+    intro:
+      "You see parts that the model did not pass, and some that it did. You say what the part is: your decision counts, and the model learns from it.",
+    decideTitle: "One key decides",
+    decide1: "A key counts once, however long it is held. The large buttons do the same.",
+    decide2:
+      "Z takes back your last decision, the list beside it any of the last ten. Nothing is overwritten: all stays on record.",
+    decide3: "N adds a note. The class of the defect is chosen for you; change it when it is wrong.",
+    after: {
+      DEFECT_CONFIRMED: "The part is defective. It is taken out.",
+      FALSE_CALL: "The part is good. It goes on.",
+      DEFECT_ACCEPTED: "There is a defect, and the part may be used as it is.",
+      UNSURE: "A second person decides.",
+    },
+    goodTitle: "A good decision",
+    good1: "Look at the part before you look at what the model marked. Hold the space bar to hide its marks.",
+    good2: "Compare: G shows a good part of the same product, P shows true pixels, where dust and a crack differ.",
+    good3: "Past cases that look alike show what people decided. They help; they do not decide.",
+    good4: "Say what the part is, not what you expect the model to want. A false call is as useful as a defect.",
+    lookPart: "The part, without marks",
+    lookGood: "A good one",
+    lookPixels: "True pixels",
+    scoreTitle: "What the bar says",
+    score1:
+      "The defect probability is calibrated: of parts at 50 %, about half are defective. Between the two limits a person decides.",
+    score2: "Below the first limit a part passes, from the second on it is rejected. Your plant chose both limits.",
+    blindTitle: "Blind parts, audits and challenge parts",
+    blind1:
+      "Now and then the model's verdict is hidden until you have decided. So it is known what people see by themselves.",
+    blind2:
+      "Some parts that passed are drawn at random and sent to you as well: only so can it be known how many defects slip through.",
+    blind3:
+      "Some parts are put on the line on purpose, and their truth is known. All of them look like any other part.",
+    blindHidden: "The verdict is hidden",
+    blindYou: "You decide",
+    blindShown: "The model's verdict shows",
+    unsureTitle: "Unsure is an answer",
+    unsure1: "Press U when you cannot tell. The part goes to somebody else and does not come back to you.",
+    unsure2: "A guess costs more than a second look. Unsure is not counted as a mistake.",
+    unsureYou: "You are unsure",
+    unsureOther: "Somebody else looks",
+    unsureDone: "Decided",
+    offlineTitle: "When the connection is lost",
+    offline1:
+      "Go on deciding. Each decision is kept in this browser first and sent as soon as the server answers, in the same order.",
+    offline2:
+      "Reloading or closing the page loses nothing. Do not clear the browser's data while decisions are unsent.",
+    offline3: "If somebody decided the same part meanwhile, both decisions are shown to you, and you choose.",
+    offlineGoOn: "Go on",
+    offlineKept: "Kept here",
+    offlineSent: "Sent by itself",
+    holdTitle: "Hold a line",
+    hold1:
+      "When part after part has the same defect, put the line on hold on the Live page, with the reason. Parts are still inspected, and none is passed.",
+    hold2:
+      "An engineer or a manager releases the line, with a reason too. An alarm of a camera is acknowledged there as well.",
+  },
   reviewer: {
     title: "Who is reviewing?",
     text: "Your name, initials or badge number is stored with each decision you make on this machine.",
@@ -306,6 +364,25 @@ export const en = {
     lostHint: "What you see may be old. Reconnecting by itself.",
     empty: "No parts yet",
     emptyHint: "The first part that a camera sends appears here by itself.",
+    trendFlagged: "{{share}} not passed",
+    trendFrames: "of {{n}} in the last hour",
+    trendPoint: "{{time}}: {{n}} frames, {{flagged}} not passed",
+  },
+  hold: {
+    word: "On hold",
+    several: "{{n}} on hold",
+    held: "On hold: {{lines}}. Keep every part of it.",
+    hold: "Hold line",
+    holdTitle: "Put line {{line}} on hold",
+    holdHint:
+      "Cameras go on and every part is still inspected and recorded, but none is passed: each answer tells the line to keep the part until somebody releases it.",
+    release: "Release line",
+    releaseTitle: "Release line {{line}}",
+    releaseHint:
+      "It is on hold because: {{reason}}. Say what was done about it, and what becomes of the parts made meanwhile: their records keep saying that the line was on hold.",
+    by: "{{name}}, since {{time}}",
+    newest: "newest part {{part}}: {{verdict}}",
+    during: "The line was on hold: {{reason}}",
   },
   quality: {
     title: "Quality",
@@ -849,5 +926,7 @@ export const en = {
     CHALLENGE: "Registered a challenge part",
     FIELD_RETURNS: "Registered field returns",
     STUDY: "Began a study of agreement",
+    LINE_HELD: "Put a line on hold",
+    LINE_RELEASED: "Released a line",
   },
 } as const;

@@ -1,4 +1,3 @@
-import { useMemo } from "react";
 import { useTranslation } from "react-i18next";
 import type { Text } from "../api/types";
 
@@ -21,8 +20,19 @@ export interface Format {
   date(at: string | Date): string;
 }
 
+/** Making a formatter takes some hundred times as long as using it, and pages ask for the same few again and again. */
+function kept<Options, Formatter>(make: (options: Options) => Formatter): (options: Options) => Formatter {
+  const made = new Map<string, Formatter>();
+  return (options) => {
+    const key = JSON.stringify(options);
+    const formatter = made.get(key) ?? make(options);
+    made.set(key, formatter);
+    return formatter;
+  };
+}
+
 function formatFor(locale: string): Format {
-  const number = (options: Intl.NumberFormatOptions) => new Intl.NumberFormat(locale, options);
+  const number = kept((options: Intl.NumberFormatOptions) => new Intl.NumberFormat(locale, options));
   const date = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale, options);
   const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
   const minutes = date(clock);
@@ -46,10 +56,12 @@ function formatFor(locale: string): Format {
   };
 }
 
+const formats = kept(formatFor);
+
 /** Numbers, money and times as the chosen language writes them; times in this machine's time zone. */
 export function useFormat(): Format {
   const { i18n } = useTranslation();
-  return useMemo(() => formatFor(LOCALES[i18n.language] ?? "en-US"), [i18n.language]);
+  return formats(LOCALES[i18n.language] ?? "en-US");
 }
 
 /** The server's own sentences, in the language of the page. */

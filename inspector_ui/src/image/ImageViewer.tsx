@@ -10,11 +10,15 @@ import { pictureOf } from "./picture";
 import { Stage } from "./stage";
 
 export interface ViewerHandle {
+  /** Show the image that comes next before the page knows; its evidence follows with the page. Resolves when it is drawn. */
+  showAhead(inspection: Inspection): Promise<void>;
   zoomIn(): void;
   zoomOut(): void;
   fit(): void;
   actualSize(): void;
 }
+
+const LONGEST_WAIT_MS = 100;
 
 interface Props {
   inspection: Inspection;
@@ -37,7 +41,22 @@ export function ImageViewer({ inspection, next, heat, heatOpacity, regions, inst
   const overlay = useRef<HTMLDivElement>(null);
   const stage = useRef<Stage | null>(null);
   const [failed, setFailed] = useState<ReadonlySet<string>>(new Set());
+  const awaited = useRef<(() => void) | null>(null);
   useImperativeHandle(handle, () => ({
+    showAhead: (following) => {
+      const coming = pictureOf(following);
+      if (coming === null || stage.current?.isReady(coming) !== true || overlay.current === null) {
+        return Promise.resolve();
+      }
+      // what was marked in the image before must not lie over this one
+      overlay.current.style.visibility = "hidden";
+      stage.current.show(coming);
+      return new Promise((resolve) => {
+        awaited.current = resolve;
+        // a hidden tab draws nothing
+        window.setTimeout(resolve, LONGEST_WAIT_MS);
+      });
+    },
     zoomIn: () => stage.current?.zoomIn(),
     zoomOut: () => stage.current?.zoomOut(),
     fit: () => stage.current?.fit(),
@@ -64,6 +83,8 @@ export function ImageViewer({ inspection, next, heat, heatOpacity, regions, inst
         if (root.current !== null) {
           root.current.dataset.drawn = id;
         }
+        awaited.current?.();
+        awaited.current = null;
       },
       onFailed: (id) => setFailed((before) => new Set([...before, id])),
     });
@@ -78,6 +99,9 @@ export function ImageViewer({ inspection, next, heat, heatOpacity, regions, inst
   // the id alone tells one part from another: a refreshed copy of the same part must not reset the zoom
   // biome-ignore lint/correctness/useExhaustiveDependencies: see above
   useEffect(() => {
+    if (overlay.current !== null) {
+      overlay.current.style.visibility = "";
+    }
     if (picture !== null) {
       stage.current?.show(picture);
     }

@@ -107,8 +107,16 @@ export class Stage {
     }
   }
 
-  /** Show a picture, whole. */
+  /** Whether the picture is decoded and waits to be shown. */
+  isReady(picture: Picture): boolean {
+    return this.layers.get(picture.id)?.item?.getFullyLoaded() === true;
+  }
+
+  /** Show a picture, whole; nothing is done again for the one that is shown. */
   show(picture: Picture): void {
+    if (this.current === picture.id && this.instead === null && this.fitted) {
+      return;
+    }
     this.take(picture);
     this.current = picture.id;
     this.instead = null;

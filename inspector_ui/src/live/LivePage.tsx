@@ -1,19 +1,28 @@
 import { useInterval } from "@mantine/hooks";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useAlarms } from "../alarms/useAlarms";
 import { Icon } from "../icons/Icon";
+import { useLineHolds } from "../lines/useLineHolds";
 import { Notice } from "../shell/Notice";
 import { QueryView } from "../shell/QueryView";
 import { LineTile } from "./LineTile";
 import classes from "./LivePage.module.css";
+import { withHeld } from "./lines";
+import { trendQuery } from "./trendQuery";
 import { useLiveLines } from "./useLiveLines";
 
-/** Each line's newest verdict, large enough to read from across the hall. */
-export function LivePage() {
+const IN_ONE_ROW = 2;
+
+/** Each line's newest verdict, large enough to read from four metres. */
+export default function LivePage() {
   const { t } = useTranslation();
-  const { query, state, lines } = useLiveLines();
+  const { query, state, lines: running } = useLiveLines();
   const alarms = useAlarms();
+  const holds = useLineHolds();
+  const trend = useQuery(trendQuery);
+  const lines = withHeld(running, holds);
   const [now, setNow] = useState(() => Date.now());
   useInterval(() => setNow(Date.now()), 1000, { autoInvoke: true });
   return (
@@ -26,13 +35,15 @@ export function LivePage() {
         </div>
       )}
       {lines.length > 0 ? (
-        <div className={classes.lines} data-stale={state === "lost"}>
+        <div className={classes.lines} data-stale={state === "lost"} data-many={lines.length > IN_ONE_ROW}>
           {lines.map((line) => (
             <LineTile
               key={line.line}
               line={line}
               now={now}
               alarms={alarms.filter((alarm) => alarm.line === line.line)}
+              hold={holds.find((hold) => hold.line === line.line)}
+              trend={trend.data?.lines.find((each) => each.line === line.line)}
             />
           ))}
         </div>

@@ -1,4 +1,4 @@
-import type { Inspection, Review } from "../api/types";
+import type { Inspection, LineHold, Review } from "../api/types";
 
 /** What one line made lately, newest first. */
 export interface LiveLine {
@@ -29,6 +29,12 @@ export function withReview(lines: readonly LiveLine[], review: Review): readonly
       inspection.id === review.inspection_id ? { ...inspection, review } : inspection,
     ),
   }));
+}
+
+/** Lines that are on hold are shown also when they made nothing lately. */
+export function withHeld(lines: readonly LiveLine[], holds: readonly LineHold[]): readonly LiveLine[] {
+  const missing = holds.filter(({ line }) => !lines.some((each) => each.line === line));
+  return [...lines, ...missing.map(({ line }) => ({ line, inspections: [] }))];
 }
 
 export function countLastMinute({ inspections }: LiveLine, now: number): number {

@@ -50,9 +50,10 @@ export class Outbox {
     this.reviewer = reviewer;
   }
 
-  /** Resolves once the review is safe on disk; sending goes on by itself. */
-  async add(entry: NewOutboxEntry): Promise<void> {
+  /** Resolves once the review is safe on disk; sending goes on by itself. `kept` comes between that and telling others. */
+  async add(entry: NewOutboxEntry, kept?: () => Promise<void>): Promise<void> {
     await this.store.add(entry);
+    await kept?.();
     await this.refresh();
     void this.drain();
   }

@@ -45,8 +45,8 @@ export function QueueFilter() {
   };
   return (
     <Popover opened={opened} onChange={setOpened} position="bottom-end" width={300} trapFocus returnFocus>
-      <Popover.Target>
-        <Indicator label={set} size={20} disabled={set === 0} color="steel">
+      <Indicator label={set} size={20} disabled={set === 0} color="steel">
+        <Popover.Target>
           <Button
             variant="default"
             px="sm"
@@ -56,8 +56,8 @@ export function QueueFilter() {
           >
             {t("queue.filter")}
           </Button>
-        </Indicator>
-      </Popover.Target>
+        </Popover.Target>
+      </Indicator>
       <Popover.Dropdown aria-label={t("queue.filter")}>
         <Stack gap="sm">
           {NAMES.map((name) => (

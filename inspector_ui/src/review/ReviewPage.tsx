@@ -27,10 +27,11 @@ import { DECODED_AHEAD, usePrefetch } from "./usePrefetch";
 import { useReviewing } from "./useReviewing";
 
 /** One flagged part after another, decided by one key each. */
-export function ReviewPage() {
+export default function ReviewPage() {
   const { t } = useTranslation();
   const [reviewer, setReviewer] = useReviewer();
-  const reviewing = useReviewing();
+  const viewer = useRef<ViewerHandle>(null);
+  const reviewing = useReviewing(async (following) => viewer.current?.showAhead(following));
   const { current, next } = reviewing;
   const [heat, setHeat] = useStoredSwitch("inspector.heat", false);
   const [regions, setRegions] = useStoredSwitch("inspector.regions", true);
@@ -39,7 +40,6 @@ export function ReviewPage() {
     defaultValue: 0.7,
     getInitialValueInEffect: false,
   });
-  const viewer = useRef<ViewerHandle>(null);
   const noteField = useRef<HTMLTextAreaElement>(null);
   usePrefetch(next);
   const blind = current?.blind ?? false;

@@ -18,8 +18,9 @@ export interface Draft {
  * Which part is shown, and what happens when it is decided.
  *
  * A part stays on the screen until this person decides it: a refreshed queue must not swap it under their fingers.
+ * `showAhead` is called with the next part as soon as a decision is safe, before the page is drawn anew around it.
  */
-export function useReviewing() {
+export function useReviewing(showAhead: (next: QueueItem) => Promise<void>) {
   const [reviewer] = useReviewer();
   const outbox = useOutbox();
   const entries = useOutboxEntries();
@@ -50,24 +51,22 @@ export function useReviewing() {
       decision: ReviewDecision | null,
       seen: string | null,
       extra: Partial<Draft> & { seconds: number | null },
+      kept?: () => Promise<void>,
     ): Promise<string> => {
       const hasDefect = decision === "DEFECT_CONFIRMED" || decision === "DEFECT_ACCEPTED";
       const clientId = uuid();
-      await outbox.add({
-        clientId,
-        partId: inspection.part_id,
-        request: {
-          inspection_id: inspection.id,
-          decision,
-          defect_class: hasDefect ? (extra.defectClass ?? null) : null,
-          note: extra.note?.trim() ?? "",
-          reviewer,
-          seconds: extra.seconds,
-          blind: inspection.blind,
-          seen_review: seen,
-          decided_at: new Date().toISOString(),
-        },
-      });
+      const request = {
+        inspection_id: inspection.id,
+        decision,
+        defect_class: hasDefect ? (extra.defectClass ?? null) : null,
+        note: extra.note?.trim() ?? "",
+        reviewer,
+        seconds: extra.seconds,
+        blind: inspection.blind,
+        seen_review: seen,
+        decided_at: new Date().toISOString(),
+      };
+      await outbox.add({ clientId, partId: inspection.part_id, request }, kept);
       return clientId;
     },
     [outbox, reviewer],
@@ -101,7 +100,9 @@ export function useReviewing() {
       const seconds = Math.round((performance.now() - shownAt.current) / 100) / 10;
       // what is told on the screen has been seen
       const seen = otherReview?.client_id ?? current.review?.client_id ?? null;
-      const clientId = await save(current, decision, seen, { ...draft, seconds });
+      const following = items.find(({ id }) => id !== current.id);
+      const kept = following && (() => showAhead(following));
+      const clientId = await save(current, decision, seen, { ...draft, seconds }, kept);
       setSession((before) => withDecision(before, { inspection: current, decision, clientId }));
     });
 

@@ -3,14 +3,19 @@ import { useTranslation } from "react-i18next";
 import { Redirect, Route, Switch } from "wouter";
 import { showHelp } from "../actions/showHelp";
 import { useActionKeys } from "../actions/useActionKeys";
-import { LivePage } from "../live/LivePage";
-import { ReviewPage } from "../review/ReviewPage";
-import { StudyPage } from "../study/StudyPage";
 import { Header } from "./Header";
 import { HelpDialog } from "./HelpDialog";
-import { type PagePath, usePages } from "./pages";
+import { GUIDE, type PagePath, usePages } from "./pages";
 
-// the charts weigh more than everything else together, and reviewers never open them
+// Each page is loaded when it is opened: the charts and the image viewer weigh more than everything else together. The first
+// one is not waited for until it is known who is there.
+const loadReview = () => import("../review/ReviewPage");
+if (["/", "/review"].includes(window.location.pathname)) {
+  void loadReview();
+}
+const ReviewPage = lazy(loadReview);
+const StudyPage = lazy(() => import("../study/StudyPage"));
+const LivePage = lazy(() => import("../live/LivePage"));
 const QualityPage = lazy(() => import("../quality/QualityPage"));
 const HistoryPage = lazy(() => import("../history/HistoryPage"));
 const DriftPage = lazy(() => import("../drift/DriftPage"));
@@ -18,6 +23,7 @@ const ModelsPage = lazy(() => import("../models/ModelsPage"));
 const RoiPage = lazy(() => import("../roi/RoiPage"));
 const PeoplePage = lazy(() => import("../people/PeoplePage"));
 const AuditPage = lazy(() => import("../audit/AuditPage"));
+const GuidePage = lazy(() => import("../guide/GuidePage"));
 
 const routes: Record<PagePath, ComponentType> = {
   "/review": ReviewPage,
@@ -50,6 +56,7 @@ export function App() {
             {pages.map(({ path }) => (
               <Route key={path} path={path} component={routes[path]} />
             ))}
+            <Route path={GUIDE} component={GuidePage} />
             <Route>
               <Redirect to={first} replace />
             </Route>

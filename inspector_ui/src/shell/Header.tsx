@@ -5,6 +5,7 @@ import { Link, useLocation } from "wouter";
 import { showHelp } from "../actions/showHelp";
 import { useStreamState } from "../api/EventStreamProvider";
 import { Icon, type IconName } from "../icons/Icon";
+import { HeldMark } from "../lines/HeldMark";
 import type { OutboxEntry } from "../outbox/entry";
 import { OutboxDialog } from "../outbox/OutboxDialog";
 import { useOutboxEntries } from "../outbox/OutboxProvider";
@@ -16,7 +17,7 @@ import { AccountMenu } from "../who/AccountMenu";
 import { useWho } from "../who/WhoProvider";
 import classes from "./Header.module.css";
 import { LanguageMenu } from "./LanguageMenu";
-import { usePages } from "./pages";
+import { GUIDE, usePages } from "./pages";
 
 const SCHEMES = [
   { value: "light", icon: "sun" },
@@ -63,11 +64,17 @@ export function Header({ onHelp }: { onHelp: () => void }) {
         ))}
       </nav>
       <div className={classes.right}>
+        <HeldMark />
         <StreamMark />
         <UnsentMark />
         {auth ? <AccountMenu /> : <ReviewerButton />}
         <LanguageMenu />
         <SchemeMenu />
+        <Tooltip label={t("guide.title")}>
+          <ActionIcon component={Link} href={GUIDE} aria-label={t("guide.title")}>
+            <Icon name="book" />
+          </ActionIcon>
+        </Tooltip>
         <Tooltip label={`${t(showHelp.label)} (${showHelp.caps[0]})`}>
           <ActionIcon aria-label={t("header.help")} onClick={onHelp}>
             <Icon name="help" />

@@ -1,11 +1,14 @@
-import { Group, SimpleGrid, Stack, Text, Title } from "@mantine/core";
+import { Button, Group, SimpleGrid, Stack, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
+import { Link } from "wouter";
 import type { Action } from "../actions/action";
 import { holdActions } from "../actions/holdAction";
 import { decideActions, lookActions } from "../actions/reviewActions";
 import { showHelp } from "../actions/showHelp";
+import { Icon } from "../icons/Icon";
 import { Dialog } from "./Dialog";
 import { KeyCap } from "./KeyCap";
+import { GUIDE } from "./pages";
 
 /** Every key, read from the action objects themselves. */
 export function HelpDialog({ onClose }: { onClose: () => void }) {
@@ -25,6 +28,11 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
         <Text size="sm" c="dimmed">
           {t("help.mouse")}
         </Text>
+        <Group justify="end">
+          <Button component={Link} href={GUIDE} variant="default" leftSection={<Icon name="book" />} onClick={onClose}>
+            {t("guide.title")}
+          </Button>
+        </Group>
       </Stack>
     </Dialog>
   );

@@ -22,6 +22,9 @@ const pages = [
   { path: "/people", label: "nav.people", needs: "people" },
 ] as const satisfies readonly PageEntry[];
 
+/** For everybody; reached from the header and from the help, not among the pages that one works on. */
+export const GUIDE = "/guide";
+
 export type PagePath = (typeof pages)[number]["path"];
 
 /** Those that the role may use; people and keys mean nothing without authentication. */

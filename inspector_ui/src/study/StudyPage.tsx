@@ -13,7 +13,7 @@ import { StudyRun } from "./StudyRun";
 import { studiesQuery } from "./studyQueries";
 
 /** The studies that this person takes part in, and the calls to make. */
-export function StudyPage() {
+export default function StudyPage() {
   const { t } = useTranslation();
   const format = useFormat();
   const [reviewer, setReviewer] = useReviewer();

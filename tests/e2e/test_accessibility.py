@@ -1,0 +1,93 @@
+"""WCAG 2.2 AA, as far as axe can tell: every page and the dialogs that everybody meets, in both languages, light and dark."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import ROOT, Served, StartServer
+from tests.e2e import plant
+from tests.e2e.conftest import Watch
+from tests.e2e.test_sign_in import sign_in
+
+AXE = ROOT / "inspector_ui/node_modules/axe-core/axe.min.js"
+_RUN = """async () => {
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+  const { violations, passes } = await axe.run(document, { runOnly: { type: "tag", values: tags } });
+  return { violations, passed: passes.length };
+}"""
+
+
+@pytest.fixture
+def server(start_server: StartServer) -> Served:
+    served = start_server(auth=True)
+    plant.fill(served)
+    return served
+
+
+def violations(page: Page) -> list[str]:
+    """What axe objects to: rule, element and why."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+    answer: dict[str, Any] = page.evaluate(_RUN)
+    assert answer["passed"] > 5, "axe found nearly nothing to look at"
+    return [
+        f"{rule['id']}: {node['html'][:160]} {node['any'][0]['message'] if node['any'] else rule['help']}"
+        for rule in answer["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", plant.SCHEMES)
+@pytest.mark.parametrize("language", plant.LANGUAGES)
+def test_no_page_violates_wcag(page: Page, server: Served, watch: Watch, language: str, scheme: str) -> None:
+    watch.expected = ("401 (Unauthorized)",)
+    page.add_init_script(f"localStorage.setItem('inspector.language', '{language}')")
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.goto("/live")
+    expect(page.locator("form")).to_be_visible()
+    found = {"sign in": violations(page)}
+    names = {"en": ("Name", "Password", "Sign in"), "zh-Hant": ("姓名", "密碼", "登入")}[language]
+    sign_in(page, plant.PERSON, names=names)
+    expect(page.get_by_role("navigation")).to_be_visible()
+    for path in plant.visited(page, [*plant.PAGES, plant.first_story(server)]):
+        found[path] = violations(page)
+    page.goto("/live")
+    expect(page.get_by_test_id("live-held")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    found["help"] = violations(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name={"en": "Hold line", "zh-Hant": "暫停放行"}[language]).first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    found["hold"] = violations(page)
+    assert {name: told for name, told in found.items() if told} == {}
+
+
+def test_every_page_of_the_menu_is_looked_at(page: Page, server: Served, watch: Watch) -> None:
+    watch.expected = ("401 (Unauthorized)",)
+    page.goto("/live")
+    sign_in(page, plant.PERSON)
+    links = page.get_by_role("navigation").get_by_role("link")
+    expect(links.first).to_be_visible()
+    paths = {str(link.get_attribute("href")).strip("/") for link in links.all()}
+    assert paths <= set(plant.PAGES)
+
+
+def test_guide_is_reached_by_keyboard_and_names_the_keys(page: Page, server: Served, watch: Watch) -> None:
+    watch.expected = ("401 (Unauthorized)",)
+    page.goto("/live")
+    sign_in(page, plant.PERSON)
+    expect(page.get_by_test_id("live-held")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    link = page.get_by_role("dialog").get_by_role("link", name="Guide")
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{server.url}/guide")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    chapters = page.get_by_test_id("chapter")
+    expect(chapters).to_have_count(7)
+    expect(chapters.first).to_contain_text("False call")
+    expect(page.get_by_role("link", name="Guide")).to_be_visible()
