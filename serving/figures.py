@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from data.verdict import ReviewDecision, Verdict
 from serving.escapes import Counts, count, escape_figure, why_unknown
+from serving.hourly import UNNAMED, defect_name
 from serving.quality import rates
 from serving.quality.escape import Interval
 from serving.quality_schema import Figure, FigureGroup, FigureKey, GroupBy, QualityFigures
@@ -173,7 +174,7 @@ def _read_classes(
     connection: Connection, scope: Scope, settings: Settings, by: GroupBy | None, groups: Mapping[str, _Group]
 ) -> None:
     frames = scope.recorded(settings, by).subquery()
-    name = func.coalesce(reviews.c.defect_class, frames.c.class_name, "unnamed")
+    name = func.coalesce(reviews.c.defect_class, frames.c.class_name, UNNAMED)
     query = (
         select(frames.c.of, name, func.count())
         .select_from(frames.join(reviews, reviews.c.client_id == frames.c.review_id))
@@ -185,7 +186,7 @@ def _read_classes(
     )
     for of, class_name, n in connection.execute(query):
         if of in groups:
-            groups[of].by_class[class_name] += n
+            groups[of].by_class[defect_name(class_name)] += n
 
 
 def _read_returns(

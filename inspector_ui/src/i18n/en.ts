@@ -42,9 +42,17 @@ export const en = {
     UNSURE: "Unsure",
     withdrawn: "Undone",
   },
+  /** Of a part that nobody flagged, or that must not show whether it was. */
+  decisionUnflagged: {
+    DEFECT_CONFIRMED: "Defect",
+    FALSE_CALL: "Good part",
+    DEFECT_ACCEPTED: "Accept as is",
+    UNSURE: "Unsure",
+    withdrawn: "Undone",
+  },
   decisionHint: {
     DEFECT_CONFIRMED: "really defective",
-    FALSE_CALL: "the part is good",
+    FALSE_CALL: "nothing wrong with it",
     DEFECT_ACCEPTED: "defect, but usable",
     UNSURE: "someone else decides",
   },

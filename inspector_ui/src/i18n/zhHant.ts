@@ -46,9 +46,16 @@ export const zhHant: Words<typeof en> = {
     UNSURE: "不確定",
     withdrawn: "已復原",
   },
+  decisionUnflagged: {
+    DEFECT_CONFIRMED: "缺陷",
+    FALSE_CALL: "良品",
+    DEFECT_ACCEPTED: "特採",
+    UNSURE: "不確定",
+    withdrawn: "已復原",
+  },
   decisionHint: {
     DEFECT_CONFIRMED: "確實有缺陷",
-    FALSE_CALL: "零件是良品",
+    FALSE_CALL: "零件沒有問題",
     DEFECT_ACCEPTED: "有缺陷但可用",
     UNSURE: "交由他人判定",
   },
