@@ -61,6 +61,7 @@ NEEDS: dict[tuple[str, str], Permission] = {
     ("GET", "/v1/metrics/escapes"): Permission.MEASURE,
     ("GET", "/v1/metrics/spc"): Permission.MEASURE,
     ("GET", "/v1/metrics/agreement"): Permission.MEASURE,
+    ("GET", "/v1/metrics/bias"): Permission.MEASURE,
     ("GET", "/v1/studies"): Permission.READ,
     ("POST", "/v1/studies"): Permission.MEASURE,
     ("GET", "/v1/studies/{id}/task"): Permission.REVIEW,

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, insert, or_, select
 
 from data.verdict import ReviewDecision, Verdict
 from serving.audit import Action, append
+from serving.bias import in_no_known_order, pseudonym
 from serving.problem import ProblemError
 from serving.quality import agreement
 from serving.quality.agreement import Appraiser, Calls, Counted, McNemar
@@ -178,7 +179,7 @@ def of_study(connection: Connection, id: str) -> AgreementMetrics:  # noqa: A002
         all_against=_share(everybody),
         all_against_kappa=_kappa(everybody_kappa),
         appraisers=[
-            *(_appraiser(_pseudonym(number), one, right) for number, one in enumerate(chosen)),
+            *(_appraiser(pseudonym(number), one, right) for number, one in enumerate(chosen)),
             _appraiser(None, model[None], right),
         ],
         comparison=_comparison(agreement.compare(_majority(chosen) == right, model == right)),
@@ -219,11 +220,11 @@ def of_reviews(connection: Connection, scope: Scope, settings: Settings) -> Agre
         .where(reviews.c.decision.in_([_DEFECTIVE.value, _GOOD.value]))
         .order_by(reviews.c.sequence)
     )
-    first: dict[tuple[str, str], bool] = {}
+    first: dict[tuple[str, str], tuple[bool, bool]] = {}
     blind: dict[str, tuple[str, bool, bool, bool | None]] = {}
     for id_, verdict, audit, truth, reviewer, decision, was_blind in connection.execute(query):
         call = decision == _DEFECTIVE.value
-        first.setdefault((id_, reviewer), call)
+        first.setdefault((id_, reviewer), (call, bool(was_blind)))
         if was_blind or audit is not None:
             known = None if audit != AuditKind.CHALLENGE.value or truth is None else bool(truth)
             blind.setdefault(id_, (reviewer, call, Verdict(verdict).flagged, known))
@@ -249,10 +250,9 @@ def of_reviews(connection: Connection, scope: Scope, settings: Settings) -> Agre
         comparison=_comparison(agreement.compare(people, model)) if judged else None,
         notes=[
             text(
-                f"{len(pairs)} parts with a second opinion, {len(judged)} decided blind, {len(standard)} of them challenge "
-                "parts. Second opinions that saw the first one agree more than people who did not.",
-                f"{len(pairs)} 件有第二意見，{len(judged)} 件盲判，其中 {len(standard)} 件為挑戰件。"
-                "看過前一意見的第二意見，一致性會偏高。",
+                f"{len(pairs)} parts with a second opinion that knew nothing of the first, {len(judged)} decided blind, "
+                f"{len(standard)} of them challenge parts.",
+                f"{len(pairs)} 件有不知前一意見的第二意見，{len(judged)} 件盲判，其中 {len(standard)} 件為挑戰件。",
             ),
             text(
                 "The comparison counts calls of defective by people and model; who is right is known of challenge parts only.",
@@ -271,16 +271,18 @@ def _against_challenges(standard: Sequence[tuple[str, bool, bool, bool | None]])
         by_person[one[0]].append(number)
     calls, model = (np.array([one[place] for one in standard], bool) for place in (1, 2))
     found = [
-        _appraiser(_pseudonym(number), calls[None, own], truth[own])
-        for number, (_, own) in enumerate(sorted(by_person.items()))
+        _appraiser(pseudonym(number), calls[None, own], truth[own])
+        for number, own in enumerate(by_person[person] for person in in_no_known_order(by_person))
     ]
     return [*found, _appraiser(None, model[None], truth)]
 
 
-def _second_opinions(first: dict[tuple[str, str], bool]) -> list[tuple[bool, bool]]:
+def _second_opinions(first: dict[tuple[str, str], tuple[bool, bool]]) -> list[tuple[bool, bool]]:
+    """Pairs of calls of one frame; whoever saw the first one would agree with it too often."""
     by_inspection: dict[str, list[bool]] = defaultdict(list)
-    for (id_, _), call in first.items():
-        by_inspection[id_].append(call)
+    for (id_, _), (call, was_blind) in first.items():
+        if was_blind or id_ not in by_inspection:
+            by_inspection[id_].append(call)
     return [(calls[0], calls[1]) for calls in by_inspection.values() if len(calls) > 1]
 
 
@@ -311,10 +313,6 @@ def _check_person(study: Study, person: str) -> None:
 def _majority(calls: Calls) -> Calls:
     majority: Calls = calls.mean(axis=(0, 1)) > 0.5
     return majority
-
-
-def _pseudonym(number: int) -> str:
-    return chr(ord("A") + number) if number < 26 else f"#{number + 1}"
 
 
 def _appraiser(name: str | None, calls: Calls, truth: Calls) -> AppraiserAgreement:

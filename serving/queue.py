@@ -6,14 +6,15 @@ for themselves that nobody else decided meanwhile.
 
 import hashlib
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, literal, select
+from sqlalchemy import Connection, RowMapping, and_, delete, false, func, insert, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from data.verdict import ReviewDecision, Verdict
+from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.inspections import INSPECTED, inspection_of
 from serving.review_schema import (
     Claim,
@@ -33,7 +34,7 @@ from serving.tables import Utc, claims, inspections, reviews
 def get_queue(connection: Connection, query: QueueQuery, reviewing: Reviewing) -> ReviewQueue:
     """What waits, most expensive first, older first among equals; claims nothing."""
     now = datetime.now(UTC)
-    clauses = [*_waiting(query, now), *_not_unsure(query.reviewer)]
+    clauses = [*_waiting(query, now), *_not_for(query.reviewer)]
     free = [] if query.reviewer is None else [~_with_others(query.reviewer, now)]
     return ReviewQueue(
         items=_items(connection, [*clauses, *free], query.limit, reviewing),
@@ -51,7 +52,7 @@ def claim(connection: Connection, request: ClaimRequest, reviewing: Reviewing) -
     until = now + timedelta(seconds=reviewing.claim_seconds)
     reviewer = request.reviewer
     connection.execute(delete(claims).where(claims.c.until <= literal(now, Utc())))
-    clauses = [*_waiting(request, now), *_not_unsure(reviewer)]
+    clauses = [*_waiting(request, now), *_not_for(reviewer)]
     waiting = _count(connection, clauses)
     others = select(func.count(claims.c.reviewer.distinct())).where(claims.c.reviewer != reviewer)
     share = math.ceil(waiting / (1 + connection.execute(others).scalar_one()))
@@ -62,7 +63,7 @@ def claim(connection: Connection, request: ClaimRequest, reviewing: Reviewing) -
             [
                 inspections.c.queue_cost.is_not(None),
                 inspections.c.id.in_(request.keep),
-                *_not_unsure(reviewer),
+                *_not_for(reviewer),
                 ~_with_others(reviewer, now),
             ],
             len(request.keep),
@@ -120,8 +121,12 @@ def is_blind(
         return True
     if verdict is Verdict.NO_DECISION:
         return False
-    drawn = int.from_bytes(hashlib.sha256(f"blind {id}".encode()).digest()[:8])
-    return drawn < share * 2**64
+    return is_drawn(f"blind {id}", share)
+
+
+def is_drawn(name: str, share: float) -> bool:
+    """Whether `name` is among the share, 0 to 1, of all names: by its hash, so the same whoever asks, and when."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) < share * 2**64
 
 
 def _presence(reviewer: str) -> str:
@@ -138,21 +143,41 @@ def _items(
 
 def _item(row: RowMapping, reviewing: Reviewing) -> QueueItem:
     item = inspection_of(row)
-    blind = is_blind(item.id, item.verdict, reviewing.blind_share, row["audit"])
+    blind = waits_for_second(row) or is_blind(item.id, item.verdict, reviewing.blind_share, row["audit"])
     return QueueItem(**dict(without_verdict(item) if blind else item), blind=blind)
 
 
-def waits_blind(connection: Connection, id: str, reviewing: Reviewing) -> bool:  # noqa: A002
-    """Whether an inspection waits for a person who must not know what the model said."""
+def waits_blind(
+    connection: Connection,
+    id: str,  # noqa: A002 - the API's name
+    reviewing: Reviewing,
+    reviewer: str | None = None,
+) -> bool:
+    """Whether an inspection waits for a person who must not know what the model said.
+
+    One that waits for a second opinion is hidden from `reviewer` alone, who is asking, and only before this person's decision:
+    others may look at what was decided.
+    """
     table = inspections.c
-    row = connection.execute(select(table.verdict, table.audit, table.queue_cost).where(table.id == id)).first()
-    if row is None or row.queue_cost is None:
+    query = select(table.verdict, table.audit, table.queue_cost, table.decision).where(table.id == id)
+    row = connection.execute(query).mappings().first()
+    if row is None or row["queue_cost"] is None:
         return False
-    return is_blind(id, Verdict(row.verdict), reviewing.blind_share, row.audit)
+    if waits_for_second(row):
+        mine = reviews.c.inspection_id == id, reviews.c.reviewer == reviewer, reviews.c.decision.is_not(None)
+        return reviewer is not None and connection.execute(select(reviews.c.sequence).where(*mine)).first() is None
+    return is_blind(id, Verdict(row["verdict"]), reviewing.blind_share, row["audit"])
+
+
+def waits_for_second(row: Mapping[Any, Any]) -> bool:
+    """Whether a row of `inspections` is decided and waits all the same: for another person's opinion, which is blind."""
+    return row["queue_cost"] is not None and row["decision"] in DECIDED
 
 
 def without_verdict(inspection: Inspection) -> Inspection:
-    """The inspection as a person sees it who is to decide without the model: passed and flagged ones look the same."""
+    """The inspection as a person sees it who is to decide without the model: passed and flagged ones look the same, and so do
+    those that somebody has decided before.
+    """
     return inspection.model_copy(
         update={
             "verdict": Verdict.REVIEW,
@@ -165,6 +190,7 @@ def without_verdict(inspection: Inspection) -> Inspection:
             "class_probability": {},
             "thresholds": None,
             "regions": [],
+            "review": None,
         }
     )
 
@@ -194,10 +220,17 @@ def _with_others(reviewer: str, now: datetime) -> ColumnElement[bool]:
     return query.correlate(inspections).exists()
 
 
-def _not_unsure(reviewer: str | None) -> list[Any]:
-    """Whoever was unsure of a part does not get it again, unless the person took that back."""
+def _not_for(reviewer: str | None) -> list[Any]:
+    """Whoever was unsure of a part does not get it again, unless the person took that back; nor what one decided oneself."""
     if reviewer is None:
         return []
+    decided = [each.value for each in DECIDED]
+    own = select(reviews.c.sequence).where(
+        reviews.c.inspection_id == inspections.c.id,
+        reviews.c.reviewer == reviewer,
+        reviews.c.decision.in_(decided),
+    )
+    second = and_(inspections.c.decision.in_(decided), own.correlate(inspections).exists())
     later = reviews.alias()
     unsure = select(reviews.c.sequence).where(
         reviews.c.inspection_id == inspections.c.id,
@@ -211,4 +244,4 @@ def _not_unsure(reviewer: str | None) -> list[Any]:
         )
         .exists(),
     )
-    return [~unsure.correlate(inspections).exists()]
+    return [~unsure.correlate(inspections).exists(), ~func.coalesce(second, false())]

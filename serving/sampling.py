@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, true
 
 from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.periodic import Periodic
@@ -132,7 +132,7 @@ def plan(connection: Connection, settings: Audit, now: datetime) -> list[float]:
 def report(connection: Connection, settings: Audit, probabilities: Sequence[float]) -> AuditPlan:
     """How frames are drawn, and how far their reviews have come."""
     table = inspections.c
-    waits = table.queue_cost.is_not(None)
+    waits = func.coalesce(table.decision.not_in([each.value for each in DECIDED]), true())
     query = select(table.audit, waits, func.count()).where(table.audit.is_not(None)).group_by(table.audit, waits)
     counts = {(kind, bool(waiting)): count for kind, waiting, count in connection.execute(query)}
     return AuditPlan(

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from data.verdict import Verdict
 from serving import history, inspections, problem, queue, similar
-from serving.caller import Calling, caller_of
+from serving.caller import Caller, Calling, caller_of
 from serving.review_schema import Past, SimilarCases
 from serving.role import Permission
 from serving.routes.parameters import Id, Serving, Since, Until, problems
@@ -125,7 +125,7 @@ def get_inspection(service: Serving, caller: Calling, id: Id) -> Inspection:  # 
         if caller.name is not None and not caller.may(Permission.READ):
             return inspections.get_posted_by(connection, id, caller.name)
         inspection = inspections.get(connection, id)
-        blind = queue.waits_blind(connection, id, service.settings.reviewing)
+        blind = queue.waits_blind(connection, id, service.settings.reviewing, _reviewer(caller))
     return queue.without_verdict(inspection) if blind else inspection
 
 
@@ -156,10 +156,10 @@ def get_inspection_image(service: Serving, id: Id) -> Response:  # noqa: A002
         **problems(_404="No such inspection, or it has no heatmap.", _410="Retention removed it."),
     },
 )
-def get_inspection_heatmap(service: Serving, id: Id) -> Response:  # noqa: A002
+def get_inspection_heatmap(service: Serving, caller: Calling, id: Id) -> Response:  # noqa: A002
     """Where the model saw evidence: a transparent PNG to stretch over the whole image."""
     with service.store.reading() as connection:
-        if queue.waits_blind(connection, id, service.settings.reviewing):
+        if queue.waits_blind(connection, id, service.settings.reviewing, _reviewer(caller)):
             raise problem.ProblemError(404, f"inspection {id} is reviewed blind: its heatmap shows once it is decided")
         stored, image = inspections.get_heatmap(connection, id), inspections.get(connection, id).image
     assert image.width is not None and image.height is not None
@@ -225,3 +225,7 @@ def get_part(service: Serving, part_id: Annotated[str, Path(max_length=128, patt
     """The whole story of a part."""
     with service.store.reading() as connection:
         return inspections.get_part(connection, part_id, service.settings)
+
+
+def _reviewer(caller: Caller) -> str | None:
+    return caller.name if caller.may(Permission.REVIEW) else None

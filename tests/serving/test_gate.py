@@ -146,6 +146,7 @@ def test_openapi_names_every_operation() -> None:
         "escape_metrics",
         "spc_metrics",
         "agreement_metrics",
+        "bias_metrics",
         "throughput_metrics",
         "list_studies",
         "create_study",
