@@ -64,6 +64,7 @@ NEEDS: dict[tuple[str, str], Permission] = {
     ("GET", "/v1/metrics/bias"): Permission.MEASURE,
     ("GET", "/v1/studies"): Permission.READ,
     ("POST", "/v1/studies"): Permission.MEASURE,
+    ("GET", "/v1/studies/{id}/comparison"): Permission.MEASURE,
     ("GET", "/v1/studies/{id}/task"): Permission.REVIEW,
     ("POST", "/v1/studies/{id}/answers"): Permission.REVIEW,
     ("GET", "/v1/sampling"): Permission.MEASURE,

@@ -125,7 +125,9 @@ def cohen(first: Calls, second: Calls) -> Interval | None:
     table = _table(first, second)
     if table.sum() == 0 or (np.count_nonzero(table.sum(axis=0)) < 2 and np.count_nonzero(table.sum(axis=1)) < 2):
         return None
-    result = cohens_kappa(table)
+    # Where one of them never changed the call, its z value, which nobody reads here, is 0 / 0.
+    with np.errstate(invalid="ignore"):
+        result = cohens_kappa(table)
     low, high = float(result.kappa_low), float(result.kappa_upp)
     if not np.isfinite([result.kappa, low, high]).all():
         return None

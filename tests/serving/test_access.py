@@ -53,6 +53,7 @@ GET    /v1/metrics/agreement          . . . . m a
 GET    /v1/metrics/bias               . . . . m a
 GET    /v1/studies                    . . i e m a
 POST   /v1/studies                    . . . . m a
+GET    /v1/studies/{id}/comparison    . . . . m a
 GET    /v1/studies/{id}/task          . . i . . a
 POST   /v1/studies/{id}/answers       . . i . . a
 GET    /v1/sampling                   . . . . m a

@@ -147,6 +147,7 @@ def test_openapi_names_every_operation() -> None:
         "spc_metrics",
         "agreement_metrics",
         "bias_metrics",
+        "compare_study",
         "throughput_metrics",
         "list_studies",
         "create_study",
