@@ -56,10 +56,22 @@ class FieldReturnsAdded(Message):
     passed: int = Field(description="added, and passed here: escapes")
 
 
+class PlannedBand(Message):
+    """One score band of passed frames: how they are drawn at present, and what came of all that were."""
+
+    score_from: float = Field(description="defect probability relative to the pass limit")
+    score_below: float
+    probability: float
+    drawn: int
+    decided: int
+
+
 class AuditPlan(Message):
     """How passed frames are drawn at present."""
 
     per_day: float
+    drawn_in_24_hours: int
+    bands: list[PlannedBand] = Field(description="safest first")
     probabilities: list[float] = Field(description="chance of a passed frame to be drawn, by score band, safest first")
     waiting: int = Field(description="drawn, and not yet decided")
     decided: int

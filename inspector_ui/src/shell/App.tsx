@@ -12,6 +12,7 @@ import { type PagePath, usePages } from "./pages";
 
 // the charts weigh more than everything else together, and reviewers never open them
 const QualityPage = lazy(() => import("../quality/QualityPage"));
+const SamplingPage = lazy(() => import("../sampling/SamplingPage"));
 const HistoryPage = lazy(() => import("../history/HistoryPage"));
 const DriftPage = lazy(() => import("../drift/DriftPage"));
 const ModelsPage = lazy(() => import("../models/ModelsPage"));
@@ -25,6 +26,7 @@ const routes: Record<PagePath, ComponentType> = {
   "/live": LivePage,
   "/history": HistoryPage,
   "/quality": QualityPage,
+  "/sampling": SamplingPage,
   "/roi": RoiPage,
   "/people": PeoplePage,
   "/audit": AuditPage,
