@@ -2,15 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import uuid_utils
+from numpy.typing import NDArray
 from sqlalchemy import Connection, func, insert, or_, select
 
 from data.verdict import ReviewDecision, Verdict
 from serving.audit import Action, append
+from serving.bias import in_no_known_order, pseudonym
+from serving.inspections import find
 from serving.problem import ProblemError
 from serving.quality import agreement
 from serving.quality.agreement import Appraiser, Calls, Counted, McNemar
@@ -23,10 +27,11 @@ from serving.quality_schema import (
     Share,
     Study,
     StudyAnswer,
+    StudyKind,
     StudyRequest,
     StudyTask,
 )
-from serving.schema import AuditKind
+from serving.schema import AuditKind, Inspection
 from serving.scope import Scope
 from serving.settings import Settings
 from serving.tables import challenges, compared, inspections, reviews, studies, study_answers, study_parts
@@ -57,6 +62,7 @@ def create_study(connection: Connection, request: StudyRequest) -> Study:
     row = {
         "id": id_,
         "name": request.name,
+        "kind": request.kind.value,
         "people": request.people,
         "trials": request.trials,
         "person": request.person,
@@ -98,6 +104,7 @@ def get_study(connection: Connection, id: str) -> Study:  # noqa: A002 - the API
     return Study(
         id=row["id"],
         name=row["name"],
+        kind=StudyKind(row["kind"]),
         people=row["people"],
         trials=row["trials"],
         parts=parts,
@@ -119,14 +126,16 @@ def next_task(connection: Connection, id: str, person: str) -> StudyTask:  # noq
                 part = select(study_parts.c.inspection_id).where(
                     study_parts.c.study_id == id, study_parts.c.number == number
                 )
+                inspection_id = connection.execute(part).scalar_one()
                 return StudyTask(
                     trial=trial,
                     number=number,
-                    inspection_id=connection.execute(part).scalar_one(),
+                    inspection_id=inspection_id,
+                    aid=_aid(connection, inspection_id) if _is_aided(study, person, trial, number) else None,
                     answered=len(done),
                     of=study.parts * study.trials,
                 )
-    return StudyTask(trial=study.trials, number=0, inspection_id=None, answered=len(done), of=len(done))
+    return StudyTask(trial=study.trials, number=0, inspection_id=None, aid=None, answered=len(done), of=len(done))
 
 
 def answer(connection: Connection, id: str, given: StudyAnswer) -> StudyTask:  # noqa: A002
@@ -139,50 +148,105 @@ def answer(connection: Connection, id: str, given: StudyAnswer) -> StudyTask:  #
     same = [study_answers.c[name] == value for name, value in key.items()]
     before = connection.execute(select(study_answers.c.defective).where(*same)).first()
     if before is None:
-        row = {**key, "defective": given.defective, "seconds": given.seconds, "answered_at": datetime.now(UTC)}
+        row = {
+            **key,
+            "defective": given.defective,
+            "aided": _is_aided(study, given.person, given.trial, given.number),
+            "seconds": given.seconds,
+            "answered_at": datetime.now(UTC),
+        }
         connection.execute(insert(study_answers), row)
     elif before.defective != given.defective:
         raise ProblemError(409, "this part was called otherwise in this trial; a call in a study stands")
     return next_task(connection, id, given.person)
 
 
-def of_study(connection: Connection, id: str) -> AgreementMetrics:  # noqa: A002
-    """The agreement in a study, over the parts that all people have answered in all trials."""
+@dataclass(frozen=True)
+class Answers:
+    """All calls of a study as arrays [people, trials, parts]; an answer that is missing is False and has no seconds."""
+
+    truth: Calls
+    """bool [parts], true for defective"""
+    flagged: Calls
+    """bool [parts]: what the model said"""
+    made: Calls
+    aided: Calls
+    answered: Calls
+    timed: NDArray[np.float64]
+
+    @property
+    def complete(self) -> Calls:
+        """bool [parts]: called by everybody in every trial."""
+        return np.asarray(self.answered.all(axis=(0, 1)))
+
+    @property
+    def missing(self) -> int:
+        """Answers that the study waits for."""
+        return int((~self.answered).sum())
+
+    def calls(self, aided: bool) -> Calls:
+        """Of complete parts, bool [people, trials of that kind, parts]: with what the model said, or without."""
+        return self._chosen(self.made, aided)
+
+    def seconds(self, aided: bool) -> NDArray[np.float64]:
+        """The same, how long each took; NaN where nobody measured it."""
+        return self._chosen(self.timed, aided)
+
+    def slower_than(self, seconds: float) -> int:
+        """How many answers took longer."""
+        return int((self.timed > seconds).sum())
+
+    def _chosen(self, values: NDArray[Any], aided: bool) -> NDArray[Any]:
+        of_kind = self.aided[:, :, self.complete] == aided
+        trials = int(of_kind.sum(axis=1).max(initial=0))
+        # Which trials these are differs by person and part; they are as many everywhere.
+        place = np.argsort(~of_kind, axis=1, kind="stable")[:, :trials]
+        return np.take_along_axis(values[:, :, self.complete], place, axis=1)
+
+
+def answers_of(connection: Connection, id: str) -> Answers:  # noqa: A002
+    """Every answer of a study so far."""
     study = get_study(connection, id)
     parts = connection.execute(
         select(study_parts).where(study_parts.c.study_id == id).order_by(study_parts.c.number)
     ).mappings()
     truth, flagged = zip(*((row["defective"], row["flagged"]) for row in parts), strict=True)
-    calls = np.zeros((len(study.people), study.trials, study.parts), bool)
-    known = np.zeros_like(calls)
+    made = np.zeros((len(study.people), study.trials, study.parts), bool)
+    aided, answered, timed = np.zeros_like(made), np.zeros_like(made), np.full(made.shape, np.nan)
     rows = select(study_answers).where(study_answers.c.study_id == id)
     for row in connection.execute(rows).mappings():
         place = (study.people.index(row["person"]), row["trial"] - 1, row["number"])
-        calls[place], known[place] = row["defective"], True
-    complete = known.all(axis=(0, 1))
-    chosen, right = calls[:, :, complete], np.array(truth, bool)[complete]
-    model = np.array(flagged, bool)[complete]
-    missing = int((~known).sum())
-    if not complete.any():
-        return _nothing("study", id, study, missing)
+        made[place], aided[place], answered[place] = row["defective"], row["aided"], True
+        timed[place] = np.nan if row["seconds"] is None else row["seconds"]
+    return Answers(np.array(truth, bool), np.array(flagged, bool), made, aided, answered, timed)
+
+
+def of_study(connection: Connection, id: str) -> AgreementMetrics:  # noqa: A002
+    """The agreement in a study, over the parts that all people have answered in all trials."""
+    study = get_study(connection, id)
+    answers = answers_of(connection, id)
+    chosen, right = answers.calls(aided=False), answers.truth[answers.complete]
+    model = answers.flagged[answers.complete]
+    if not answers.complete.any():
+        return _nothing("study", id, study, answers.missing)
     shared, kappa = agreement.between(chosen)
     everybody, everybody_kappa = agreement.all_against(chosen, right)
     return AgreementMetrics(
         source="study",
         study_id=id,
-        parts=int(complete.sum()),
+        parts=int(answers.complete.sum()),
         people=len(study.people),
-        trials=study.trials,
-        missing=missing,
-        between=_share(shared),
-        between_kappa=_kappa(kappa),
+        trials=chosen.shape[1],
+        missing=answers.missing,
+        between=_share(shared) if len(study.people) > 1 else None,
+        between_kappa=_kappa(kappa) if len(study.people) > 1 else None,
         all_against=_share(everybody),
         all_against_kappa=_kappa(everybody_kappa),
         appraisers=[
-            *(_appraiser(_pseudonym(number), one, right) for number, one in enumerate(chosen)),
+            *(_appraiser(pseudonym(number), one, right) for number, one in enumerate(chosen)),
             _appraiser(None, model[None], right),
         ],
-        comparison=_comparison(agreement.compare(_majority(chosen) == right, model == right)),
+        comparison=comparison_of(agreement.compare(majority(chosen) == right, model == right)),
         notes=[
             text(
                 "People's call in the comparison with the model is that of most people and trials.",
@@ -203,11 +267,11 @@ def of_reviews(connection: Connection, scope: Scope, settings: Settings) -> Agre
     """
     span = span_of(scope, clocks=settings.clocks)
     parts, people = judged(connection, span)
-    first: dict[tuple[str, str], bool] = {}
+    first: dict[tuple[str, str], tuple[bool, bool]] = {}
     blind: dict[str, tuple[str, bool, bool, bool | None]] = {}
     for id_, verdict, audit, truth, reviewer, decision, was_blind in _compared(connection, span):
         call = decision == _DEFECTIVE.value
-        first.setdefault((id_, reviewer), call)
+        first.setdefault((id_, reviewer), (call, bool(was_blind)))
         if was_blind or audit is not None:
             known = None if audit != AuditKind.CHALLENGE.value or truth is None else bool(truth)
             blind.setdefault(id_, (reviewer, call, Verdict(verdict).flagged, known))
@@ -230,13 +294,12 @@ def of_reviews(connection: Connection, scope: Scope, settings: Settings) -> Agre
         all_against=None,
         all_against_kappa=None,
         appraisers=_against_challenges(standard),
-        comparison=_comparison(agreement.compare(calls_of_people, model)) if blind_calls else None,
+        comparison=comparison_of(agreement.compare(calls_of_people, model)) if blind_calls else None,
         notes=[
             text(
-                f"{len(pairs)} parts with a second opinion, {len(blind_calls)} decided blind, {len(standard)} of them challenge "
-                "parts. Second opinions that saw the first one agree more than people who did not.",
-                f"{len(pairs)} 件有第二意見，{len(blind_calls)} 件盲判，其中 {len(standard)} 件為挑戰件。"
-                "看過前一意見的第二意見，一致性會偏高。",
+                f"{len(pairs)} parts with a second opinion that knew nothing of the first, {len(blind_calls)} decided blind, "
+                f"{len(standard)} of them challenge parts.",
+                f"{len(pairs)} 件有不知前一意見的第二意見，{len(blind_calls)} 件盲判，其中 {len(standard)} 件為挑戰件。",
             ),
             text(
                 "The comparison counts calls of defective by people and model; who is right is known of challenge parts only.",
@@ -284,16 +347,18 @@ def _against_challenges(standard: Sequence[tuple[str, bool, bool, bool | None]])
         by_person[one[0]].append(number)
     calls, model = (np.array([one[place] for one in standard], bool) for place in (1, 2))
     found = [
-        _appraiser(_pseudonym(number), calls[None, own], truth[own])
-        for number, (_, own) in enumerate(sorted(by_person.items()))
+        _appraiser(pseudonym(number), calls[None, own], truth[own])
+        for number, own in enumerate(by_person[person] for person in in_no_known_order(by_person))
     ]
     return [*found, _appraiser(None, model[None], truth)]
 
 
-def _second_opinions(first: dict[tuple[str, str], bool]) -> list[tuple[bool, bool]]:
+def _second_opinions(first: dict[tuple[str, str], tuple[bool, bool]]) -> list[tuple[bool, bool]]:
+    """Pairs of calls of one frame; whoever saw the first one would agree with it too often."""
     by_inspection: dict[str, list[bool]] = defaultdict(list)
-    for (id_, _), call in first.items():
-        by_inspection[id_].append(call)
+    for (id_, _), (call, was_blind) in first.items():
+        if was_blind or id_ not in by_inspection:
+            by_inspection[id_].append(call)
     return [(calls[0], calls[1]) for calls in by_inspection.values() if len(calls) > 1]
 
 
@@ -311,6 +376,24 @@ def _decided(connection: Connection, defective: bool) -> list[tuple[str, bool]]:
     return [(id_, Verdict(verdict).flagged) for id_, verdict in connection.execute(query)]
 
 
+def _is_aided(study: Study, person: str, trial: int, number: int) -> bool:
+    """Half of the parts, drawn for each person, come with the model in odd trials, the other half in even ones: what a person
+    remembers of a part helps either side alike.
+    """
+    if study.kind is StudyKind.ALONE:
+        return False
+    first = np.random.default_rng([*study.id.encode(), *person.encode(), 0]).permutation(study.parts)[
+        : study.parts // 2
+    ]
+    return (number in first) == (trial % 2 == 1)
+
+
+def _aid(connection: Connection, inspection_id: str) -> Inspection | None:
+    """What the model said, without what people made of it."""
+    found = find(connection, inspections.c.id == inspection_id)
+    return found[0].model_copy(update={"review": None}) if found else None
+
+
 def _order(study: Study, person: str, trial: int) -> Iterable[int]:
     seed = [*study.id.encode(), *person.encode(), trial]
     return [int(number) for number in np.random.default_rng(seed).permutation(study.parts)]
@@ -321,13 +404,10 @@ def _check_person(study: Study, person: str) -> None:
         raise ProblemError(403, f"{person} takes no part in the study {study.name}: {', '.join(study.people)} do")
 
 
-def _majority(calls: Calls) -> Calls:
-    majority: Calls = calls.mean(axis=(0, 1)) > 0.5
-    return majority
-
-
-def _pseudonym(number: int) -> str:
-    return chr(ord("A") + number) if number < 26 else f"#{number + 1}"
+def majority(calls: Calls) -> Calls:
+    """Whether most of the calls, bool [people, trials, parts], of a part are defective; bool [parts]."""
+    most: Calls = calls.mean(axis=(0, 1)) > 0.5
+    return most
 
 
 def _appraiser(name: str | None, calls: Calls, truth: Calls) -> AppraiserAgreement:
@@ -386,7 +466,8 @@ def _kappa(interval: Interval | None) -> Kappa | None:
     return None if interval is None else Kappa(value=interval.value, low=interval.low, high=interval.high)
 
 
-def _comparison(result: McNemar) -> Comparison:
+def comparison_of(result: McNemar) -> Comparison:
+    """The message for a test of two appraisers."""
     return Comparison(
         n=result.n,
         both=result.both,

@@ -63,21 +63,30 @@ class BaselineKind(StrEnum):
     """inspections recorded here while the old way still decided, with people looking at the flags as always"""
     SHADOW = "SHADOW"
     """the frames of a shadow run: what decided then is the baseline of what ran silently beside it"""
+    STUDY = "STUDY"
+    """people's calls without the model in a study: what escapes people alone"""
 
 
 class FreezeBaseline(Message):
-    """Days of the plant, the last one included. A shadow run brings its own days."""
+    """Days of the plant, the last one included. A shadow run and a study bring their own days."""
 
     name: Name
     kind: BaselineKind
     first_day: date | None = None
     last_day: date | None = None
     shadow: int | None = Field(default=None, description="number of the shadow run, for SHADOW alone")
+    study: Name | None = Field(default=None, description="id of the study, for STUDY alone")
     person: Name
     reason: Reason
 
     @model_validator(mode="after")
     def _a_period(self) -> Self:
+        if (self.kind is BaselineKind.STUDY) != (self.study is not None):
+            raise ValueError("study: needed for a STUDY baseline, and for no other")
+        if self.kind is BaselineKind.STUDY:
+            if self.shadow is not None or self.first_day is not None or self.last_day is not None:
+                raise ValueError("a STUDY baseline takes the days of its study")
+            return self
         if self.kind is BaselineKind.SHADOW:
             if self.shadow is None or self.first_day is not None or self.last_day is not None:
                 raise ValueError("a SHADOW baseline needs the shadow run, and takes its days")

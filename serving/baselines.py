@@ -1,5 +1,6 @@
 """Frozen baselines, and what changed since: the same lines and products, rates with their denominators, and plain caveats."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -8,8 +9,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import uuid_utils
 from numpy.typing import NDArray
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
+from serving.agreement import answers_of, majority
 from serving.audit import Action, append
 from serving.baseline_schema import (
     Baseline,
@@ -26,10 +28,12 @@ from serving.past_counts import imported_counts, measured_counts, span
 from serving.plant_day import day_of
 from serving.problem import ProblemError
 from serving.schema import Rate, Text
-from serving.tables import baselines, rollouts, shadows
+from serving.tables import RECORDED, baselines, rollouts, shadows, studies, study_answers, study_parts
 from serving.wording import text
 
 _DRAWS = 40_000
+# These tell of people, or of another model, while the system may decide already.
+_BESIDE = (BaselineKind.SHADOW, BaselineKind.STUDY)
 _SHORT = timedelta(days=14)
 _UNKNOWN_REVIEWS = "no flagged part of this period is reviewed"
 _UNKNOWN_AUDITS = "no passed part of this period was audited"
@@ -45,13 +49,17 @@ def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> B
         raise ProblemError(422, f"the period ends {until.isoformat()}: a baseline is frozen once it is over")
     first, end = day_of(since, zone), day_of(until, zone)
     history = request.kind is BaselineKind.HISTORY
-    counts = imported_counts(connection, first, end) if history else measured_counts(connection, since, until)
+    if request.kind is BaselineKind.STUDY:
+        assert request.study is not None
+        counts = _study_counts(connection, request.study)
+    else:
+        counts = imported_counts(connection, first, end) if history else measured_counts(connection, since, until)
     if not counts:
         where = "imported for" if history else "inspected in"
         raise ProblemError(422, f"nothing was {where} {first} to {end - timedelta(days=1)}: there is nothing to freeze")
     lines = {one.line for one in counts}
     for rollout in list_rollouts(connection):
-        if rollout.line in lines and rollout.day < end and request.kind is not BaselineKind.SHADOW:
+        if rollout.line in lines and rollout.day < end and request.kind not in _BESIDE:
             raise ProblemError(
                 422,
                 f"baseline and treatment overlap: the system decides on line {rollout.line} since {rollout.day}, and the "
@@ -129,7 +137,9 @@ def compare(connection: Connection, id: str, first: date, end: date, imported: b
         until=until,
         after_from="history" if imported else "measured",
         lines=sorted({line for line, _ in common}),
-        changes=changes,
+        changes=[
+            change for change in changes if baseline.kind is not BaselineKind.STUDY or change.key == "escape_rate"
+        ],
         caveats=_caveats(baseline, after, before_rows, after_rows, changes, until - since),
     )
 
@@ -296,6 +306,15 @@ def _caveats(
                 f"無法比較漏檢：{where[1]}未抽查任何合格品。",
             )
         )
+    if baseline.kind is BaselineKind.STUDY:
+        found.append(
+            text(
+                "The baseline is a study: how many of its parts are defective was chosen, so only escapes among the "
+                "defective compare. People who know that they are tested may look harder.",
+                "基準為研究：其中缺陷件的比例由人選定，因此僅能比較缺陷件中的漏檢。人員知道受測時，可能看得更仔細。",
+            )
+        )
+        return found
     if by_key["false_call_rate"].after.value is None:
         found.append(
             text(
@@ -322,7 +341,39 @@ def _caveats(
     return found
 
 
+def _study_counts(connection: Connection, id_: str) -> list[LineCounts]:
+    """By line and product, a part each by the call of most people without the model; calls of good count as audited."""
+    answers = answers_of(connection, id_)
+    called = majority(answers.calls(aided=False))
+    query = select(study_parts.c.inspection_id).where(study_parts.c.study_id == id_).order_by(study_parts.c.number)
+    ids = list(np.array(connection.execute(query).scalars().all())[answers.complete])
+    made: dict[str, tuple[str, str]] = {}
+    for table in RECORDED:
+        rows = connection.execute(select(table.c.id, table.c.line, table.c.product).where(table.c.id.in_(ids)))
+        made |= {row.id: (row.line, row.product) for row in rows}
+    found: dict[tuple[str, str], list[tuple[bool, bool]]] = defaultdict(list)
+    for part, call, truth in zip(ids, called, answers.truth[answers.complete], strict=True):
+        found[made[part]].append((bool(call), bool(truth)))
+    return [
+        LineCounts(
+            line=line,
+            product=product,
+            inspected=len(calls),
+            flagged=sum(call for call, _ in calls),
+            reviewed=sum(call for call, _ in calls),
+            false_calls=None,
+            confirmed=sum(call and truth for call, truth in calls),
+            audited=sum(not call for call, _ in calls),
+            audit_defects=sum(truth and not call for call, truth in calls),
+            escapes=None,
+        )
+        for (line, product), calls in sorted(found.items())
+    ]
+
+
 def _period_of(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    if request.kind is BaselineKind.STUDY:
+        return _days_of_study(connection, str(request.study))
     if request.kind is not BaselineKind.SHADOW:
         assert request.first_day is not None and request.last_day is not None
         return span(request.first_day, request.last_day + timedelta(days=1), zone)
@@ -334,3 +385,11 @@ def _period_of(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) 
     if row["ended_at"] is None:
         raise ProblemError(422, f"shadow: run {request.shadow} still goes on; end it, then freeze")
     return row["started_at"], row["ended_at"]
+
+
+def _days_of_study(connection: Connection, id_: str) -> tuple[datetime, datetime]:
+    if answers_of(connection, id_).missing:
+        raise ProblemError(422, f"study: people have not called every part of {id_} yet; freeze it once they have")
+    began = connection.execute(select(studies.c.created_at).where(studies.c.id == id_)).scalar_one()
+    last = select(func.max(study_answers.c.answered_at)).where(study_answers.c.study_id == id_)
+    return began, connection.execute(last).scalar_one()

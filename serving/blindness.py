@@ -12,13 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from data.verdict import Verdict
+from data.verdict import DECIDED, Verdict
 from serving.schema import Inspection
 from serving.settings import Reviewing
 from serving.tables import inspections
 
 # Of a row, what tells whether it waits blind, and what it hides then, with what is shown instead.
-TELLING = ("verdict", "audit", "queue_cost")
+TELLING = ("verdict", "audit", "queue_cost", "decision")
 _SHOWN: dict[str, Any] = {
     "verdict": Verdict.REVIEW,
     "cause": None,
@@ -30,6 +30,7 @@ _SHOWN: dict[str, Any] = {
     "class_probability": {},
     "thresholds": None,
     "regions": [],
+    "review": None,
 }
 _HIDDEN_COLUMNS = frozenset(_SHOWN) | {"pass_below", "reject_from"}
 
@@ -40,10 +41,16 @@ class Sight:
 
     blind_share: float
     hides: bool
+    name: str | None = None
 
     def hidden(self, row: Mapping[Any, Any]) -> bool:
-        """Whether the model's word on a row of inspections (id and TELLING) is kept from the caller."""
-        return self.hides and waits_blind(row, self.blind_share)
+        """Whether the model's word on a row of inspections (id and TELLING) is kept from the caller.
+
+        What waits for a second opinion is not kept from who gave the first, where the row has its `review_reviewer`.
+        """
+        if not self.hides or not waits_blind(row, self.blind_share):
+            return False
+        return not waits_for_second(row) or (self.name is not None and row.get("review_reviewer") != self.name)
 
     def of(self, inspection: Inspection, row: Mapping[Any, Any]) -> Inspection:
         """The inspection of that row as the caller sees it."""
@@ -72,7 +79,14 @@ def in_review(sight: Sight, reviewing: Reviewing, signed_in: bool) -> Sight:
 
 def waits_blind(row: Mapping[Any, Any], share: float) -> bool:
     """Whether a row of inspections (id and TELLING) waits for a person who must not know what the model said."""
-    return row["queue_cost"] is not None and is_blind(row["id"], Verdict(row["verdict"]), share, row["audit"])
+    if row["queue_cost"] is None:
+        return False
+    return waits_for_second(row) or is_blind(row["id"], Verdict(row["verdict"]), share, row["audit"])
+
+
+def waits_for_second(row: Mapping[Any, Any]) -> bool:
+    """Whether a row of inspections is decided and waits all the same: for another person's opinion, which is blind."""
+    return row["queue_cost"] is not None and row["decision"] in DECIDED
 
 
 def is_blind(
@@ -88,10 +102,16 @@ def is_blind(
         return True
     if verdict is Verdict.NO_DECISION:
         return False
-    drawn = int.from_bytes(hashlib.sha256(f"blind {id}".encode()).digest()[:8])
-    return drawn < share * 2**64
+    return is_drawn(f"blind {id}", share)
+
+
+def is_drawn(name: str, share: float) -> bool:
+    """Whether `name` is among the share, 0 to 1, of all names: by its hash, so the same whoever asks, and when."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) < share * 2**64
 
 
 def without_verdict(inspection: Inspection) -> Inspection:
-    """The inspection as a person sees it who is to decide without the model: passed and flagged ones look the same."""
+    """The inspection as a person sees it who is to decide without the model: passed and flagged ones look the same, and so do
+    those that somebody has decided before.
+    """
     return inspection.model_copy(update=_SHOWN)

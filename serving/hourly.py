@@ -25,6 +25,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
+from data.catalog import OK_CLASSES
 from data.verdict import ReviewDecision, Verdict
 from serving.tables import (
     RECORDED,
@@ -38,6 +39,7 @@ from serving.tables import (
 )
 
 HOUR = timedelta(hours=1)
+UNNAMED = "unnamed"
 
 # As in migration 0009: upper edges in milliseconds, each a tenth above the one before; the last is open.
 LATENCIES = [round(0.1 * 1.1**step, 3) for step in range(141)]
@@ -116,17 +118,27 @@ def confirmed_by_class(connection: Connection, since: datetime, until: datetime,
     found: Counter[str] = Counter()
     for table in RECORDED:
         joined = table.outerjoin(reviews, reviews.c.client_id == table.c.review_id)
-        name = func.coalesce(reviews.c.defect_class, table.c.class_name, "unnamed")
+        name = func.coalesce(reviews.c.defect_class, table.c.class_name, UNNAMED)
         for span in edges:
             query = select(name, func.count()).select_from(joined).where(table.c.decision == confirmed)
             query = query.where(*_within(table, table.c.received_at, span, line)).group_by(name)
-            found.update({str(each): count for each, count in connection.execute(query)})
+            for each, count in connection.execute(query):
+                found[defect_name(each)] += count
     if whole:
         hourly = hourly_counts.c
         query = select(hourly.defect_class, func.sum(hourly.frames)).where(hourly.decision == confirmed)
         query = query.where(*_within(hourly_counts, hourly.hour, whole, line)).group_by(hourly.defect_class)
-        found.update({str(each): int(count) for each, count in connection.execute(query)})
+        for each, count in connection.execute(query):
+            found[defect_name(each)] += int(count)
     return {name: count for name, count in found.most_common() if count}
+
+
+def defect_name(name: str) -> str:
+    """The class that a confirmed defect is counted under.
+
+    The model took a passed frame for good: where a person found a defect there and named none, nobody has named it.
+    """
+    return UNNAMED if name in OK_CLASSES else name
 
 
 def frames_by_line(connection: Connection, since: datetime, until: datetime) -> Counter[str]:

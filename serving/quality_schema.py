@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from serving.quality.charts import ChartKind, Rule
-from serving.schema import Message, ModelRef, Name, Text, UtcTime
+from serving.schema import Inspection, Message, ModelRef, Name, Text, UtcTime
 
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 
@@ -56,10 +56,22 @@ class FieldReturnsAdded(Message):
     passed: int = Field(description="added, and passed here: escapes")
 
 
+class PlannedBand(Message):
+    """One score band of passed frames: how they are drawn at present, and what came of all that were."""
+
+    score_from: float = Field(description="defect probability relative to the pass limit")
+    score_below: float
+    probability: float
+    drawn: int
+    decided: int
+
+
 class AuditPlan(Message):
     """How passed frames are drawn at present."""
 
     per_day: float
+    drawn_in_24_hours: int
+    bands: list[PlannedBand] = Field(description="safest first")
     probabilities: list[float] = Field(description="chance of a passed frame to be drawn, by score band, safest first")
     waiting: int = Field(description="drawn, and not yet decided")
     decided: int
@@ -281,11 +293,21 @@ class AgreementMetrics(Message):
     notes: list[Text]
 
 
+class StudyKind(StrEnum):
+    """What people see in a study."""
+
+    ALONE = "ALONE"
+    """the image alone: agreement, and how people do before the system (one trial is a baseline session)"""
+    WITH_AI = "WITH_AI"
+    """each part in every other trial with what the model said, for half of the parts in the odd trials"""
+
+
 class StudyRequest(Message):
-    """A study of agreement: parts that people decided before, half of them defective where there are enough."""
+    """A study: parts whose truth is known, half of them defective where there are enough, called by people, timed."""
 
     name: Name
-    people: list[Name] = Field(min_length=2, max_length=20)
+    kind: StudyKind = StudyKind.ALONE
+    people: list[Name] = Field(min_length=1, max_length=20)
     parts: int = Field(default=50, ge=2, le=500)
     trials: int = Field(default=3, ge=1, le=10)
     person: Name
@@ -296,12 +318,21 @@ class StudyRequest(Message):
             raise ValueError("people: each one once")
         return self
 
+    @model_validator(mode="after")
+    def _as_often_with_as_without(self) -> Self:
+        if self.kind is StudyKind.WITH_AI and self.trials % 2:
+            raise ValueError(
+                f"trials: {self.trials}; a study with the model needs an even number, half of them without it"
+            )
+        return self
+
 
 class Study(Message):
     """A study and how far it has come."""
 
     id: str
     name: str
+    kind: StudyKind
     people: list[str]
     trials: int
     parts: int
@@ -310,11 +341,14 @@ class Study(Message):
 
 
 class StudyTask(Message):
-    """What a person sees next in a study: the image alone. `inspection_id` is null when the person is through."""
+    """What a person sees next in a study. `inspection_id` is null when the person is through."""
 
     trial: int
     number: int
     inspection_id: str | None
+    aid: Inspection | None = Field(
+        description="what the model said, where this call is made with it; null: image alone"
+    )
     answered: int
     of: int
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from sqlalchemy import Connection, RowMapping, delete, func, insert, literal, select
+from sqlalchemy import Connection, RowMapping, and_, delete, false, func, insert, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from data.verdict import ReviewDecision
+from data.verdict import DECIDED, ReviewDecision
 from serving.blindness import waits_blind, without_verdict
 from serving.inspections import INSPECTED, inspection_of
 from serving.review_schema import (
@@ -32,7 +32,7 @@ from serving.tables import Utc, claims, inspections, reviews
 def get_queue(connection: Connection, query: QueueQuery, reviewing: Reviewing) -> ReviewQueue:
     """What waits, most expensive first, older first among equals; claims nothing."""
     now = datetime.now(UTC)
-    clauses = [*_waiting(query, now), *_not_unsure(query.reviewer)]
+    clauses = [*_waiting(query, now), *_not_for(query.reviewer)]
     free = [] if query.reviewer is None else [~_with_others(query.reviewer, now)]
     return ReviewQueue(
         items=_items(connection, [*clauses, *free], query.limit, reviewing),
@@ -50,7 +50,7 @@ def claim(connection: Connection, request: ClaimRequest, reviewing: Reviewing) -
     until = now + timedelta(seconds=reviewing.claim_seconds)
     reviewer = request.reviewer
     connection.execute(delete(claims).where(claims.c.until <= literal(now, Utc())))
-    clauses = [*_waiting(request, now), *_not_unsure(reviewer)]
+    clauses = [*_waiting(request, now), *_not_for(reviewer)]
     waiting = _count(connection, clauses)
     others = select(func.count(claims.c.reviewer.distinct())).where(claims.c.reviewer != reviewer)
     share = math.ceil(waiting / (1 + connection.execute(others).scalar_one()))
@@ -61,7 +61,7 @@ def claim(connection: Connection, request: ClaimRequest, reviewing: Reviewing) -
             [
                 inspections.c.queue_cost.is_not(None),
                 inspections.c.id.in_(request.keep),
-                *_not_unsure(reviewer),
+                *_not_for(reviewer),
                 ~_with_others(reviewer, now),
             ],
             len(request.keep),
@@ -150,10 +150,17 @@ def _with_others(reviewer: str, now: datetime) -> ColumnElement[bool]:
     return query.correlate(inspections).exists()
 
 
-def _not_unsure(reviewer: str | None) -> list[Any]:
-    """Whoever was unsure of a part does not get it again, unless the person took that back."""
+def _not_for(reviewer: str | None) -> list[Any]:
+    """Whoever was unsure of a part does not get it again, unless the person took that back; nor what one decided oneself."""
     if reviewer is None:
         return []
+    decided = [each.value for each in DECIDED]
+    own = select(reviews.c.sequence).where(
+        reviews.c.inspection_id == inspections.c.id,
+        reviews.c.reviewer == reviewer,
+        reviews.c.decision.in_(decided),
+    )
+    second = and_(inspections.c.decision.in_(decided), own.correlate(inspections).exists())
     later = reviews.alias()
     unsure = select(reviews.c.sequence).where(
         reviews.c.inspection_id == inspections.c.id,
@@ -167,4 +174,4 @@ def _not_unsure(reviewer: str | None) -> list[Any]:
         )
         .exists(),
     )
-    return [~unsure.correlate(inspections).exists()]
+    return [~unsure.correlate(inspections).exists(), ~func.coalesce(second, false())]

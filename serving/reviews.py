@@ -1,24 +1,32 @@
 """Reviews: added, never changed. The newest on an inspection stands, and moves the part out of the queue or back in."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, literal, select, update
 
-from data.verdict import ReviewDecision, Verdict
+from data.verdict import DECIDED, Verdict
 from serving.audit import Action, append
+from serving.blindness import is_drawn, waits_for_second
 from serving.inspections import missing, queue_cost, review_of
 from serving.problem import ProblemError
 from serving.sampling import place_in_queue
 from serving.schema import Review, ReviewRequest
 from serving.settings import Costs
-from serving.tables import claims, inspections, reviews
+from serving.tables import Utc, claims, inspections, reviews
+
+_LATELY = timedelta(days=1)
 
 
-def add_review(connection: Connection, client_id: UUID, request: ReviewRequest, costs: Costs) -> tuple[Review, bool]:
+def add_review(
+    connection: Connection, client_id: UUID, request: ReviewRequest, costs: Costs, second_share: float = 0.0
+) -> tuple[Review, bool]:
     """Store a review, or find that it was stored before; the flag tells whether it is new.
+
+    A share of what is decided goes back to the queue for a second opinion. Until another person decides, the first stands;
+    that person's decision then supersedes it, as any later one does.
 
     Raises a 404 problem for an unknown inspection, 410 for one that retention removed, 409 when the client_id belongs
     to a review with other content, and 412 when somebody decided whom the person did not see.
@@ -35,13 +43,18 @@ def add_review(connection: Connection, client_id: UUID, request: ReviewRequest, 
     inspected = connection.execute(select(inspections).where(inspections.c.id == request.inspection_id)).first()
     if inspected is None:
         raise missing(connection, request.inspection_id)
-    if "seen_review" in request.model_fields_set:
+    second = waits_for_second(inspected._mapping)
+    if "seen_review" in request.model_fields_set and not (second and request.blind):
         _check_seen(connection, inspected.review_id, request)
+    settled = request.decision in DECIDED
+    # Whoever is unsure of a second opinion leaves the first one standing, and the part to a third person.
+    aside = second and not settled and _reviewer(connection, inspected.review_id) != request.reviewer
+    now = datetime.now(UTC)
     row = {
         **content,
         "client_id": str(client_id),
-        "received_at": datetime.now(UTC),
-        "supersedes": inspected.review_id,
+        "received_at": now,
+        "supersedes": None if aside else inspected.review_id,
     }
     sequence = connection.execute(insert(reviews).values(row).returning(reviews.c.sequence)).scalar_one()
     append(
@@ -52,18 +65,52 @@ def add_review(connection: Connection, client_id: UUID, request: ReviewRequest, 
         new={"sequence": sequence, **row},
         reason=request.note,
     )
-    waits = request.decision in (None, ReviewDecision.UNSURE)
-    verdict, probability = Verdict(inspected.verdict), inspected.defect_probability
-    cost = queue_cost(verdict, probability, inspected.novelty, inspected.fault, costs) if waits else None
-    if waits and inspected.audit is not None:
-        cost = place_in_queue(costs, SystemRandom())
-    connection.execute(
-        update(inspections)
-        .where(inspections.c.id == request.inspection_id)
-        .values(review_id=str(client_id), decision=content["decision"], queue_cost=cost)
-    )
+    if not aside:
+        cost = _place(connection, inspected, request, costs, second_share, now)
+        connection.execute(
+            update(inspections)
+            .where(inspections.c.id == request.inspection_id)
+            .values(review_id=str(client_id), decision=content["decision"], queue_cost=cost)
+        )
     connection.execute(delete(claims).where(claims.c.inspection_id == request.inspection_id))
     return review_of(row), True
+
+
+def _place(
+    connection: Connection, inspected: Any, request: ReviewRequest, costs: Costs, second_share: float, now: datetime
+) -> float | None:
+    """Where the part waits now; None when it waits no longer."""
+    if request.decision not in DECIDED:
+        if inspected.audit is not None:
+            return place_in_queue(costs, SystemRandom())
+        verdict, probability = Verdict(inspected.verdict), inspected.defect_probability
+        return queue_cost(verdict, probability, inspected.novelty, inspected.fault, costs)
+    asked = _drawn(inspected, second_share) and _somebody_else_is_here(connection, request, now)
+    return place_in_queue(costs, SystemRandom()) if asked else None
+
+
+def _drawn(inspected: Any, share: float) -> bool:
+    """By the id, so that undoing and deciding again does not draw again."""
+    if Verdict(inspected.verdict) is Verdict.NO_DECISION or not inspected.image_kept or inspected.image_removed_at:
+        return False
+    return is_drawn(f"second {inspected.id}", share)
+
+
+def _somebody_else_is_here(connection: Connection, request: ReviewRequest, now: datetime) -> bool:
+    """Whether another person reviews these days, and none has decided this part."""
+    others = reviews.c.reviewer != request.reviewer
+    decided = [each.value for each in DECIDED]
+    before = select(reviews.c.sequence).where(
+        reviews.c.inspection_id == request.inspection_id, others, reviews.c.decision.in_(decided)
+    )
+    if connection.execute(before.limit(1)).first() is not None:
+        return False
+    lately = select(reviews.c.sequence).where(reviews.c.received_at >= literal(now - _LATELY, Utc()), others)
+    return connection.execute(lately.limit(1)).first() is not None
+
+
+def _reviewer(connection: Connection, client_id: str | None) -> str | None:
+    return connection.execute(select(reviews.c.reviewer).where(reviews.c.client_id == client_id)).scalar_one_or_none()
 
 
 def _check_seen(connection: Connection, standing_id: str | None, request: ReviewRequest) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, true
 
 from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.periodic import Periodic
-from serving.quality.allocation import BANDS, allocate, band_of, expected_share
-from serving.quality_schema import AuditPlan
+from serving.quality.allocation import BAND_EDGES, BANDS, allocate, band_of, expected_share
+from serving.quality_schema import AuditPlan, PlannedBand
 from serving.schema import AuditKind, Inspection
 from serving.settings import Audit, Costs
 from serving.store import Store
@@ -132,13 +132,29 @@ def plan(connection: Connection, settings: Audit, now: datetime) -> list[float]:
 def report(connection: Connection, settings: Audit, probabilities: Sequence[float]) -> AuditPlan:
     """How frames are drawn, and how far their reviews have come."""
     table = inspections.c
-    waits = table.queue_cost.is_not(None)
-    query = select(table.audit, waits, func.count()).where(table.audit.is_not(None)).group_by(table.audit, waits)
-    counts = {(kind, bool(waiting)): count for kind, waiting, count in connection.execute(query)}
+    waits = func.coalesce(table.decision.not_in([each.value for each in DECIDED]), true())
+    query = select(table.audit_band, waits, func.count()).where(table.audit == AuditKind.SAMPLE.value)
+    drawn, decided = [0] * BANDS, [0] * BANDS
+    for band, waiting, count in connection.execute(query.group_by(table.audit_band, waits)):
+        drawn[band] += count
+        decided[band] += 0 if waiting else count
+    lately = table.audit == AuditKind.SAMPLE.value, table.received_at >= datetime.now(UTC) - _DAY
+    edges = (0.0, *BAND_EDGES, 1.0)
     return AuditPlan(
         per_day=settings.per_day,
         probabilities=list(probabilities),
-        waiting=counts.get((AuditKind.SAMPLE.value, True), 0),
-        decided=counts.get((AuditKind.SAMPLE.value, False), 0),
+        waiting=sum(drawn) - sum(decided),
+        decided=sum(decided),
+        drawn_in_24_hours=connection.execute(select(func.count()).select_from(inspections).where(*lately)).scalar_one(),
+        bands=[
+            PlannedBand(
+                score_from=edges[band],
+                score_below=edges[band + 1],
+                probability=probabilities[band],
+                drawn=drawn[band],
+                decided=decided[band],
+            )
+            for band in range(BANDS)
+        ],
         challenges=connection.execute(select(func.count()).select_from(challenges)).scalar_one(),
     )

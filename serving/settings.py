@@ -308,6 +308,17 @@ class Reviewing(ConfigModel):
         le=1,
         description="of the flagged parts, how many are decided before the model's verdict shows",
     )
+    second_share: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="of the decided parts, how many another person decides again, blind; none while one person reviews alone",
+    )
+    people_in_figures: Literal["none", "pseudonyms", "names"] = Field(
+        default="pseudonyms",
+        description="how figures about people show each person; names only to those who may plan. Rating people by such figures "
+        "is a regulated use: whoever sets `names` needs a ground for it",
+    )
 
 
 class Reports(ConfigModel):

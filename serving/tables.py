@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    false,
     text,
     true,
 )
@@ -707,6 +708,8 @@ studies = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("name", Name, nullable=False),
+    # Whether people saw what the model said: StudyKind.
+    Column("kind", String(16), nullable=False, server_default="ALONE"),
     Column("people", JSON, nullable=False),
     Column("trials", Integer, nullable=False),
     Column("person", Name, nullable=False),
@@ -732,6 +735,7 @@ study_answers = Table(
     Column("trial", Integer, primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("defective", Boolean, nullable=False),
+    Column("aided", Boolean, nullable=False, server_default=false()),
     Column("seconds", Float),
     Column("answered_at", Utc, nullable=False),
 )

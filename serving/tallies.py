@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from data.verdict import ReviewDecision, Verdict
+from serving.hourly import UNNAMED, defect_name
 from serving.quality_schema import GroupBy
 from serving.schema import AuditKind
 from serving.scope import Piece, Scope, whole_slots
@@ -115,12 +116,19 @@ def classes(connection: Connection, span: Span) -> dict[str, Counter[str]]:
     found = names_of(connection, span, "defect_class")
     if span.edges:
         frames = span.rows(span.edges, decision=ReviewDecision.DEFECT_CONFIRMED.value)
-        name = func.coalesce(reviews.c.defect_class, frames.c.class_name, "unnamed")
+        name = func.coalesce(reviews.c.defect_class, frames.c.class_name, UNNAMED)
         joined = frames.outerjoin(reviews, reviews.c.client_id == frames.c.review_id)
         query = select(frames.c.of, name, func.count()).select_from(joined).where(_is_production(frames))
         for of, class_name, n in connection.execute(query.group_by(frames.c.of, name)):
             found.setdefault(of, Counter())[class_name] += n
-    return found
+    return {of: _named(by_class) for of, by_class in found.items()}
+
+
+def _named(by_class: Counter[str]) -> Counter[str]:
+    named: Counter[str] = Counter()
+    for name, n in by_class.items():
+        named[defect_name(name)] += n
+    return named
 
 
 def groups(connection: Connection, span: Span) -> list[Group]:

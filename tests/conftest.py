@@ -298,8 +298,8 @@ def settings_arguments(directory: Path, bundles: Path, **settings: Any) -> list[
         "database_url": f"sqlite:///{directory}/qc.db",
         "images": str(directory / "images"),
         "roi_assumptions": str(ROOT / "configs/roi/case_study.yaml"),
-        # parts are drawn to be judged blind by their ids, which differ each time
-        "reviewing": {"blind_share": 0},
+        # parts are drawn to be judged blind, or twice, by their ids, which differ each time
+        "reviewing": {"blind_share": 0, "second_share": 0},
         **settings,
     }
     return [f"{key}={json.dumps(value)}" for key, value in chosen.items()]

@@ -5,10 +5,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from serving import agreement, escapes, figures, metrics, spc
+from serving import agreement, bias, escapes, figures, metrics, spc
+from serving.bias_schema import BiasMetrics
+from serving.caller import Calling
 from serving.problem import ProblemError
 from serving.quality.charts import ChartKind
 from serving.quality_schema import AgreementMetrics, EscapeMetrics, GroupBy, QualityFigures, SpcMetrics
+from serving.role import Permission
 from serving.routes.parameters import Serving, Since, Until, problems
 from serving.schema import Name, QualityMetrics, ThroughputMetrics, Trend
 from serving.scope import Scope
@@ -87,6 +90,15 @@ def agreement_metrics(
         if study is not None:
             return agreement.of_study(connection, study)
         return agreement.of_reviews(connection, scope, service.settings)
+
+
+@routes.get("/metrics/bias", operation_id="bias_metrics")
+def bias_metrics(service: Serving, caller: Calling, scope: Scoped) -> BiasMetrics:
+    """Whether people follow the model rather than their eyes: calls with its verdict shown against calls without, challenge
+    parts, second opinions, times and overrides.
+    """
+    with service.store.reading() as connection:
+        return bias.metrics(connection, scope, service.settings, caller.may(Permission.PLAN))
 
 
 @routes.get("/metrics/throughput", operation_id="throughput_metrics")

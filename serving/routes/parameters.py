@@ -17,7 +17,7 @@ Id = Annotated[str, Path(max_length=64, pattern=TEXT)]
 
 
 def _sight(service: Serving, caller: Calling) -> Sight:
-    return Sight(service.settings.reviewing.blind_share, hides=caller.role is Role.INSPECTOR)
+    return Sight(service.settings.reviewing.blind_share, hides=caller.role is Role.INSPECTOR, name=caller.name)
 
 
 Looking = Annotated[Sight, Depends(_sight)]

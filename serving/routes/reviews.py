@@ -67,8 +67,8 @@ async def release_reviews(service: Serving, caller: Calling, reviewer: Annotated
 async def put_review(service: Serving, caller: Calling, client_id: UUID, review: ReviewRequest) -> Review:
     """Record a decision; a repeat is harmless, and a later review supersedes the one before. A null decision undoes it."""
     caller.answers_to(review.reviewer)
-    costs = service.settings.costs
-    writing = service.store.submit(lambda connection: add_review(connection, client_id, review, costs))
+    costs, second_share = service.settings.costs, service.settings.reviewing.second_share
+    writing = service.store.submit(lambda connection: add_review(connection, client_id, review, costs, second_share))
     stored, new = await asyncio.wrap_future(writing)
     if new:
         service.gauges.reviews.inc()

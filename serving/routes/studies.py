@@ -5,8 +5,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from serving import agreement
+from serving import agreement, comparison
 from serving.caller import Calling
+from serving.comparison_schema import StudyComparison
 from serving.quality_schema import Study, StudyAnswer, StudyRequest, StudyTask
 from serving.routes.parameters import Id, Serving, problems
 from serving.schema import Name
@@ -28,6 +29,13 @@ async def create_study(service: Serving, caller: Calling, request: StudyRequest)
     return await asyncio.wrap_future(
         service.store.submit(lambda connection: agreement.create_study(connection, request))
     )
+
+
+@routes.get("/studies/{id}/comparison", operation_id="compare_study", responses=problems(_404="No such study."))
+def compare_study(service: Serving, id: Id) -> StudyComparison:  # noqa: A002 - the API's name
+    """People, the model, and people who saw the model, on the same parts: sensitivity, specificity, seconds, paired gaps."""
+    with service.store.reading() as connection:
+        return comparison.of_study(connection, id)
 
 
 @routes.get("/studies/{id}/task", operation_id="get_study_task", responses=problems(_404="No such study."))

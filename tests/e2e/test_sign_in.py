@@ -83,8 +83,11 @@ def test_signing_in_leads_to_the_page_that_was_asked_for(page: Page, server: Ser
     [
         (Role.INSPECTOR, ["Review", "Study", "Live", "History", "Drift", "Models"]),
         (Role.ENGINEER, ["Live", "History", "Drift", "Models", "Audit"]),
-        (Role.MANAGER, ["Live", "History", "Quality", "ROI", "Drift", "Models", "Audit"]),
-        (Role.ADMIN, ["Review", "Study", "Live", "History", "Quality", "ROI", "Drift", "Models", "Audit", "People"]),
+        (Role.MANAGER, ["Live", "History", "Quality", "Sampling", "ROI", "Drift", "Models", "Audit"]),
+        (
+            Role.ADMIN,
+            ["Review", "Study", "Live", "History", "Quality", "Sampling", "ROI", "Drift", "Models", "Audit", "People"],
+        ),
     ],
 )
 def test_the_menu_shows_what_the_role_may_use(page: Page, server: Served, role: Role, shown: list[str]) -> None:

@@ -250,7 +250,7 @@ def test_a_decision_that_crossed_anothers_is_shown_and_nothing_overwritten(
 
 @pytest.fixture
 def blind_server(start_server: StartServer) -> Served:
-    return start_server(reviewing={"blind_share": 1})
+    return start_server(reviewing={"blind_share": 1}, audit={"per_day": 1000, "first_share": 1.0})
 
 
 class TestBlind:
@@ -276,3 +276,21 @@ class TestBlind:
         review = review_of(server, inspection)
         assert review is not None
         assert review["blind"] is True
+
+    @pytest.mark.parametrize(("language", "good"), [("English", "Good part"), ("繁體中文", "良品")])
+    def test_the_words_on_the_buttons_do_not_tell_whether_the_part_passed(
+        self, page: Page, server: Served, language: str, good: str
+    ) -> None:
+        for part, brightness in (("B-1", 0.9), ("B-2", 0.1)):
+            server.inspect(grey_png(brightness), part_id=part)
+        open_review(page)
+        page.get_by_role("button", name="Language").click()
+        page.get_by_role("menuitem", name=language).click()
+        buttons = page.get_by_role("complementary").locator("button:has(kbd)")
+        words = {}
+        for _ in range(2):
+            expect(buttons.filter(has_text=good)).to_be_enabled()
+            words[shown_part(page)] = buttons.all_inner_texts()[:4]
+            decide(page, "f")
+            expect(page.get_by_test_id("last-decision")).to_contain_text(good)
+        assert words["B-1"] == words["B-2"]

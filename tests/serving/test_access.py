@@ -51,8 +51,10 @@ GET    /v1/metrics/quality/figures    . . . . m a
 GET    /v1/metrics/escapes            . . . . m a
 GET    /v1/metrics/spc                . . . . m a
 GET    /v1/metrics/agreement          . . . . m a
+GET    /v1/metrics/bias               . . . . m a
 GET    /v1/studies                    . . i e m a
 POST   /v1/studies                    . . . . m a
+GET    /v1/studies/{id}/comparison    . . . . m a
 GET    /v1/studies/{id}/task          . . i . . a
 POST   /v1/studies/{id}/answers       . . i . . a
 GET    /v1/sampling                   . . . . m a

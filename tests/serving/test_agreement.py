@@ -70,7 +70,8 @@ def test_call_in_a_study_stands_and_only_its_people_answer(server: Served) -> No
     truth = decide(server)
     study = plan(server).json()["id"]
     task = server.client.get(f"/v1/studies/{study}/task", params={"person": "ann"}).json()
-    assert set(task) == {"trial", "number", "inspection_id", "answered", "of"}, "nothing of verdict or truth"
+    assert set(task) == {"trial", "number", "inspection_id", "aid", "answered", "of"}, "nothing of verdict or truth"
+    assert task["aid"] is None
     body = {"person": "ann", "trial": 1, "number": task["number"], "defective": True}
     first = server.client.post(f"/v1/studies/{study}/answers", json=body)
     assert server.client.post(f"/v1/studies/{study}/answers", json=body).json() == first.json()

@@ -146,6 +146,8 @@ def test_openapi_names_every_operation() -> None:
         "escape_metrics",
         "spc_metrics",
         "agreement_metrics",
+        "bias_metrics",
+        "compare_study",
         "throughput_metrics",
         "trend_metrics",
         "list_studies",

@@ -242,6 +242,22 @@ def test_a_period_of_any_ends_is_counted_as_from_rows(store: Store, since: datet
             assert told == pytest.approx(exact[(len(exact) - 1) // 2], rel=0.1)
 
 
+def test_a_defect_found_in_a_passed_frame_is_unnamed_and_never_good(store: Store) -> None:
+    new = [row | {"verdict": "PASS", "class_name": "good"} for row in rows(12)]
+    add(store, new)
+    for row in new[:3]:
+        judge(store, row["id"], "DEFECT_CONFIRMED").result()
+    judge(store, new[3]["id"], "DEFECT_CONFIRMED", "crack").result()
+    start = NOW - timedelta(days=4)
+    with store.reading() as connection:
+        whole_hours = confirmed_by_class(connection, start.replace(minute=0), NOW.replace(minute=0) + HOUR, None)
+        by_the_minute = [
+            confirmed_by_class(connection, row["received_at"], row["received_at"] + HOUR / 2, None) for row in new
+        ]
+    assert whole_hours == {"unnamed": 3, "crack": 1}
+    assert {name for found in by_the_minute for name in found} == {"unnamed", "crack"}
+
+
 def test_the_ends_of_time_have_no_whole_hours() -> None:
     end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
     start = end - timedelta(minutes=10)

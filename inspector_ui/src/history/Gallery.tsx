@@ -6,6 +6,7 @@ import { Link } from "wouter";
 import type { HistoryItem } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { Thumbnail } from "../image/Thumbnail";
+import { decisionLabel } from "../verdict/decisionLabel";
 import { decisionVerdict, VerdictShape } from "../verdict/VerdictShape";
 import classes from "./Gallery.module.css";
 
@@ -87,7 +88,8 @@ function Card({ item, position }: { item: HistoryItem; position: number }) {
         <span className={classes.verdict}>
           {decision !== null && (
             <>
-              <VerdictShape verdict={decisionVerdict(decision)} size={14} /> {t(`decision.${decision}`)}
+              <VerdictShape verdict={decisionVerdict(decision)} size={14} />{" "}
+              {t(decisionLabel(decision, item.verdict === "PASS"))}
             </>
           )}
         </span>

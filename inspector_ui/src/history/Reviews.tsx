@@ -1,15 +1,16 @@
 import { Group, Paper, Stack, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import type { Review } from "../api/types";
+import type { Review, Verdict } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { Icon } from "../icons/Icon";
+import { decisionLabel } from "../verdict/decisionLabel";
 import { decisionVerdict, VerdictShape } from "../verdict/VerdictShape";
 import { useMay } from "../who/WhoProvider";
 import { reviewEntryQuery, reviewsQuery } from "./historyQueries";
 
 /** Everything that people decided about an inspection, in order, and where the audit trail tells of it. */
-export function Reviews({ id }: { id: string }) {
+export function Reviews({ id, verdict }: { id: string; verdict: Verdict }) {
   const { t } = useTranslation();
   const { data } = useQuery(reviewsQuery(id));
   return (
@@ -20,14 +21,14 @@ export function Reviews({ id }: { id: string }) {
       {data?.length === 0 && <Text c="dimmed">{t("history.noReviews")}</Text>}
       <Stack gap="sm">
         {data?.map((review) => (
-          <One key={review.client_id} review={review} />
+          <One key={review.client_id} review={review} unflagged={verdict === "PASS"} />
         ))}
       </Stack>
     </Paper>
   );
 }
 
-function One({ review }: { review: Review }) {
+function One({ review, unflagged }: { review: Review; unflagged: boolean }) {
   const { t } = useTranslation();
   const format = useFormat();
   const mayAudit = useMay("audit");
@@ -46,7 +47,7 @@ function One({ review }: { review: Review }) {
       )}
       <div>
         <Text fw={600}>
-          {t(`decision.${review.decision ?? "withdrawn"}`)} · {review.reviewer}
+          {t(decisionLabel(review.decision, unflagged))} · {review.reviewer}
         </Text>
         <Text size="sm">{[format.dateTime(review.decided_at), ...facts].filter(Boolean).join(" · ")}</Text>
         {review.note !== "" && <Text size="sm">{review.note}</Text>}

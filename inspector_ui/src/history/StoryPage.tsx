@@ -95,7 +95,7 @@ function Story({ inspection }: { inspection: Inspection }) {
             </Text>
           )}
         </Paper>
-        <Reviews id={inspection.id} />
+        <Reviews id={inspection.id} verdict={inspection.verdict} />
         <OtherFrames inspection={inspection} />
       </Stack>
     </div>

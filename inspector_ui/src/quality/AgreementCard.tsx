@@ -10,6 +10,7 @@ import { ChartCard } from "./ChartCard";
 import { NewStudy } from "./NewStudy";
 import type { Period } from "./period";
 import { agreementQuery } from "./qualityQueries";
+import { StudyComparison } from "./StudyComparison";
 
 /** How far people agree with themselves, each other, the truth and the model. */
 export function AgreementCard({ period, line }: { period: Period; line: string | null }) {
@@ -35,6 +36,13 @@ export function AgreementCard({ period, line }: { period: Period; line: string |
         </Button>
       </Group>
       <QueryView query={query}>{(metrics) => <Agreement metrics={metrics} />}</QueryView>
+      {study !== null && (
+        <StudyComparison
+          key={study}
+          id={study}
+          name={studies.data?.find(({ id }) => id === study)?.name ?? t("agreement.title")}
+        />
+      )}
       {planning && (
         <NewStudy
           onClose={() => setPlanning(false)}

@@ -1,4 +1,4 @@
-import { Alert, Button, Group, NumberInput, Stack, TagsInput, Text, TextInput } from "@mantine/core";
+import { Alert, Button, Group, NumberInput, Radio, Stack, TagsInput, Text, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -8,6 +8,9 @@ import { Icon } from "../icons/Icon";
 import { useReviewer } from "../reviewer/reviewer";
 import { Dialog } from "../shell/Dialog";
 import { studiesQuery } from "../study/studyQueries";
+
+const KINDS = ["ALONE", "WITH_AI"] as const;
+type Kind = (typeof KINDS)[number];
 
 interface Props {
   onClose: () => void;
@@ -21,13 +24,21 @@ export function NewStudy({ onClose, onMade }: Props) {
   const [reviewer] = useReviewer();
   const [name, setName] = useState("");
   const [people, setPeople] = useState<string[]>([]);
+  const [kind, setKind] = useState<Kind>("ALONE");
   const [parts, setParts] = useState(50);
   const [trials, setTrials] = useState(3);
   const [refusal, setRefusal] = useState<string | null>(null);
 
   async function make(): Promise<void> {
     try {
-      const body = { name: name.trim(), people, parts, trials, person: reviewer === "" ? (people[0] ?? "") : reviewer };
+      const body = {
+        name: name.trim(),
+        kind,
+        people,
+        parts,
+        trials,
+        person: reviewer === "" ? (people[0] ?? "") : reviewer,
+      };
       const study = expectData(await api.POST("/v1/studies", { body }));
       await queries.invalidateQueries({ queryKey: studiesQuery.queryKey });
       onMade(study.id);
@@ -55,6 +66,20 @@ export function NewStudy({ onClose, onMade }: Props) {
             data-autofocus
             onChange={(event) => setName(event.currentTarget.value)}
           />
+          <Radio.Group
+            label={t("study.kind")}
+            value={kind}
+            onChange={(value) => {
+              setKind(value as Kind);
+              setTrials(value === "WITH_AI" ? 2 : 3);
+            }}
+          >
+            <Stack gap="xs" mt={4}>
+              {KINDS.map((each) => (
+                <Radio key={each} value={each} label={t(`study.${each}`)} description={t(`study.${each}Hint`)} />
+              ))}
+            </Stack>
+          </Radio.Group>
           <TagsInput
             label={t("study.people")}
             description={t("study.peopleHint")}
@@ -72,8 +97,9 @@ export function NewStudy({ onClose, onMade }: Props) {
             />
             <NumberInput
               label={t("study.trials")}
-              min={1}
+              min={kind === "WITH_AI" ? 2 : 1}
               max={10}
+              step={kind === "WITH_AI" ? 2 : 1}
               value={trials}
               onChange={(value) => setTrials(Number(value))}
             />
@@ -87,7 +113,7 @@ export function NewStudy({ onClose, onMade }: Props) {
             <Button variant="default" onClick={onClose}>
               {t("reason.cancel")}
             </Button>
-            <Button type="submit" disabled={name.trim() === "" || people.length < 2}>
+            <Button type="submit" disabled={name.trim() === "" || people.length === 0}>
               {t("study.begin")}
             </Button>
           </Group>

@@ -8,6 +8,7 @@ import { Notice } from "../shell/Notice";
 import { Page } from "../shell/Page";
 import { QueryView } from "../shell/QueryView";
 import { AgreementCard } from "./AgreementCard";
+import { BiasCard } from "./BiasCard";
 import { EscapeCard } from "./EscapeCard";
 import { FigureTable } from "./FigureTable";
 import { KeyFigures } from "./KeyFigures";
@@ -72,6 +73,7 @@ export default function QualityPage() {
                 <SpcCard line={line} />
                 <FigureTable period={period} line={line} />
                 <AgreementCard period={period} line={line} />
+                <BiasCard period={period} line={line} />
               </SimpleGrid>
             </>
           )

@@ -75,3 +75,24 @@ export function agreementQuery(period: Period, line: string | null, study: strin
     refetchInterval: SLOW_REFRESH_MS,
   });
 }
+
+export function biasQuery(period: Period, line: string | null) {
+  return queryOptions({
+    queryKey: ["bias", period.name, line],
+    queryFn: async ({ signal }) => {
+      const query = { since: sinceOf(period), line: line ?? undefined };
+      return expectData(await api.GET("/v1/metrics/bias", { params: { query }, signal }));
+    },
+    placeholderData: keepPreviousData,
+    refetchInterval: SLOW_REFRESH_MS,
+  });
+}
+
+export function comparisonQuery(study: string) {
+  return queryOptions({
+    queryKey: ["comparison", study],
+    queryFn: async ({ signal }) =>
+      expectData(await api.GET("/v1/studies/{id}/comparison", { params: { path: { id: study } }, signal })),
+    refetchInterval: SLOW_REFRESH_MS,
+  });
+}

@@ -7,6 +7,7 @@ import type { Inspection, SimilarCase } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { Thumbnail } from "../image/Thumbnail";
 import { KeyCap } from "../shell/KeyCap";
+import { decisionLabel } from "../verdict/decisionLabel";
 import { decisionVerdict, VerdictShape } from "../verdict/VerdictShape";
 import classes from "./Compare.module.css";
 import { CompareDialog } from "./CompareDialog";
@@ -38,7 +39,7 @@ export function Compare({ inspection, blind }: { inspection: Inspection; blind: 
             <Case
               key={each.inspection.id}
               one={each}
-              word={t(`decision.${each.inspection.review?.decision ?? "withdrawn"}`)}
+              word={t(decisionLabel(each.inspection.review?.decision ?? null, each.inspection.verdict === "PASS"))}
               onOpen={setOpened}
             />
           ))}

@@ -5,6 +5,7 @@ import type { Inspection, SimilarCase } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { ImageViewer, type ViewerHandle } from "../image/ImageViewer";
 import { Dialog } from "../shell/Dialog";
+import { decisionLabel } from "../verdict/decisionLabel";
 import { decisionVerdict, VerdictShape } from "../verdict/VerdictShape";
 import classes from "./CompareDialog.module.css";
 
@@ -20,8 +21,8 @@ interface Props {
 export function CompareDialog({ inspection, other, blind, onClose }: Props) {
   const { t } = useTranslation();
   const format = useFormat();
-  const { review } = other.inspection;
-  const word = review?.decision ? t(`decision.${review.decision}`) : t("compare.goodWord");
+  const { review, verdict } = other.inspection;
+  const word = review?.decision ? t(decisionLabel(review.decision, verdict === "PASS")) : t("compare.goodWord");
   return (
     <Dialog onClose={onClose} title={t("compare.beside")} size="90rem">
       <SimpleGrid cols={{ base: 1, xs: 2 }}>

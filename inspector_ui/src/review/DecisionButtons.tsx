@@ -6,6 +6,7 @@ import { falseCall } from "../actions/falseCall";
 import type { ReviewContext } from "../actions/reviewContext";
 import { unsure } from "../actions/unsure";
 import { KeyCap } from "../shell/KeyCap";
+import { decisionLabel } from "../verdict/decisionLabel";
 import { decisionColour, decisionVerdict, VerdictShape } from "../verdict/VerdictShape";
 import classes from "./DecisionButtons.module.css";
 
@@ -17,7 +18,7 @@ const BUTTONS = [
 ] as const;
 
 /** The four decisions, big enough for a glove. */
-export function DecisionButtons({ context }: { context: ReviewContext }) {
+export function DecisionButtons({ context, blind }: { context: ReviewContext; blind: boolean }) {
   const { t } = useTranslation();
   return (
     <div className={classes.buttons}>
@@ -35,7 +36,7 @@ export function DecisionButtons({ context }: { context: ReviewContext }) {
           }}
         >
           <VerdictShape verdict={decisionVerdict(decision)} size={24} />
-          <span className={classes.label}>{t(action.label)}</span>
+          <span className={classes.label}>{t(decisionLabel(decision, blind))}</span>
           <KeyCap cap={action.caps[0] ?? ""} />
           <span className={classes.hint}>{t(`decisionHint.${decision}`)}</span>
         </button>

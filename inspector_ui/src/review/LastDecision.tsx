@@ -8,6 +8,7 @@ import { expectData } from "../api/problem";
 import { useFormat } from "../i18n/format";
 import { Icon } from "../icons/Icon";
 import { useOutboxEntries } from "../outbox/OutboxProvider";
+import { decisionLabel } from "../verdict/decisionLabel";
 import { decisionVerdict, VerdictShape } from "../verdict/VerdictShape";
 import { ActionButton } from "./ActionButton";
 import type { Decided } from "./session";
@@ -30,7 +31,7 @@ export function LastDecision({ decided, onUndo, context }: Props) {
             <Group gap={8} wrap="nowrap" miw={0}>
               <VerdictShape verdict={decisionVerdict(last.decision)} size={16} />
               <Text size="sm" truncate>
-                {last.inspection.part_id} · {t(`decision.${last.decision}`)}
+                {last.inspection.part_id} · {t(decisionLabel(last.decision, last.inspection.blind))}
               </Text>
             </Group>
             {last.inspection.blind && <Revealed decided={last} />}
@@ -56,7 +57,7 @@ export function LastDecision({ decided, onUndo, context }: Props) {
                 leftSection={<VerdictShape verdict={decisionVerdict(each.decision)} size={16} />}
                 onClick={() => onUndo(each)}
               >
-                {each.inspection.part_id} · {t(`decision.${each.decision}`)}
+                {each.inspection.part_id} · {t(decisionLabel(each.decision, each.inspection.blind))}
               </Menu.Item>
             ))}
           </Menu.Dropdown>

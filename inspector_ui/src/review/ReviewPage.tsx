@@ -109,7 +109,7 @@ export default function ReviewPage() {
           {current !== null && <Evidence reviewing={reviewing} inspection={current} noteField={noteField} />}
         </div>
         <div className={classes.decisions}>
-          <DecisionButtons context={context} />
+          <DecisionButtons context={context} blind={blind} />
           <LastDecision decided={reviewing.decided} onUndo={reviewing.undo} context={context} />
         </div>
       </aside>

@@ -17,6 +17,7 @@ const ReviewPage = lazy(loadReview);
 const StudyPage = lazy(() => import("../study/StudyPage"));
 const LivePage = lazy(() => import("../live/LivePage"));
 const QualityPage = lazy(() => import("../quality/QualityPage"));
+const SamplingPage = lazy(() => import("../sampling/SamplingPage"));
 const HistoryPage = lazy(() => import("../history/HistoryPage"));
 const DriftPage = lazy(() => import("../drift/DriftPage"));
 const ModelsPage = lazy(() => import("../models/ModelsPage"));
@@ -31,6 +32,7 @@ const routes: Record<PagePath, ComponentType> = {
   "/live": LivePage,
   "/history": HistoryPage,
   "/quality": QualityPage,
+  "/sampling": SamplingPage,
   "/roi": RoiPage,
   "/people": PeoplePage,
   "/audit": AuditPage,

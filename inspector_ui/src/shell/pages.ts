@@ -15,6 +15,7 @@ const pages = [
   { path: "/live", label: "nav.live", needs: "read" },
   { path: "/history", label: "nav.history", needs: "read" },
   { path: "/quality", label: "nav.quality", needs: "measure" },
+  { path: "/sampling", label: "nav.sampling", needs: "measure" },
   { path: "/roi", label: "nav.roi", needs: "measure" },
   { path: "/drift", label: "nav.drift", needs: "read" },
   { path: "/models", label: "nav.models", needs: "read" },

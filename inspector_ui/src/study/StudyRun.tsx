@@ -9,6 +9,7 @@ import type { StudyTask } from "../api/types";
 import { Icon } from "../icons/Icon";
 import { KeyCap } from "../shell/KeyCap";
 import { QueryView } from "../shell/QueryView";
+import { StudyAid } from "./StudyAid";
 import classes from "./StudyRun.module.css";
 import { studiesQuery, taskQuery } from "./studyQueries";
 
@@ -83,11 +84,15 @@ export function StudyRun({ id, person, onEnd }: Props) {
               w="100%"
               aria-label={t("study.progress", { done: now.answered, total: now.of })}
             />
-            <Image
-              src={imageUrl(now.inspection_id)}
-              alt={t("study.image", { n: now.answered + 1 })}
-              className={classes.image}
-            />
+            {now.aid === null ? (
+              <Image
+                src={imageUrl(now.inspection_id)}
+                alt={t("study.image", { n: now.answered + 1 })}
+                className={classes.image}
+              />
+            ) : (
+              <StudyAid inspection={now.aid} />
+            )}
             {call.isError && (
               <Alert color="red" icon={<Icon name="alert" />} role="alert">
                 {call.error.message}
