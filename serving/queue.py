@@ -12,7 +12,7 @@ from uuid import NAMESPACE_OID, uuid5
 from sqlalchemy import Connection, RowMapping, and_, delete, false, func, insert, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from data.verdict import DECIDED, ReviewDecision
+from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.blindness import waits_blind, without_verdict
 from serving.inspections import INSPECTED, inspection_of
 from serving.review_schema import (
@@ -35,7 +35,7 @@ def get_queue(connection: Connection, query: QueueQuery, reviewing: Reviewing) -
     clauses = [*_waiting(query, now), *_not_for(query.reviewer)]
     free = [] if query.reviewer is None else [~_with_others(query.reviewer, now)]
     return ReviewQueue(
-        items=_items(connection, [*clauses, *free], query.limit, reviewing),
+        items=_items(connection, [*clauses, *free], query.limit, reviewing, query.class_name is not None),
         waiting=_count(connection, clauses),
         with_others=0 if query.reviewer is None else _count(connection, [*clauses, _with_others(query.reviewer, now)]),
     )
@@ -72,7 +72,7 @@ def claim(connection: Connection, request: ClaimRequest, reviewing: Reviewing) -
     more = min(request.limit, max(share, 1)) - len(items)
     if more > 0:
         free = [*clauses, ~_with_others(reviewer, now), inspections.c.id.not_in(kept)]
-        items += _items(connection, free, more, reviewing)
+        items += _items(connection, free, more, reviewing, request.class_name is not None)
     connection.execute(delete(claims).where(claims.c.reviewer == reviewer))
     # The first says that this person is here: whoever came too late for a part must count, or would never get a share.
     claimed = [_presence(reviewer), *(item.id for item in items)]
@@ -113,10 +113,15 @@ def _presence(reviewer: str) -> str:
 
 
 def _items(
-    connection: Connection, clauses: list[ColumnElement[bool]], limit: int, reviewing: Reviewing
+    connection: Connection,
+    clauses: list[ColumnElement[bool]],
+    limit: int,
+    reviewing: Reviewing,
+    by_class: bool = False,
 ) -> list[QueueItem]:
     query = INSPECTED.where(*clauses).order_by(inspections.c.queue_cost.desc(), inspections.c.id).limit(limit)
-    return [_item(row, reviewing) for row in connection.execute(query).mappings()]
+    items = [_item(row, reviewing) for row in connection.execute(query).mappings()]
+    return [item for item in items if not (by_class and item.blind)]
 
 
 def _item(row: RowMapping, reviewing: Reviewing) -> QueueItem:
@@ -134,6 +139,9 @@ def _waiting(filters: QueueFilters, now: datetime) -> list[ColumnElement[bool]]:
     clauses: list[ColumnElement[bool]] = [table.queue_cost.is_not(None)]
     wanted = {name: getattr(filters, name) for name in ("line", "station", "lot", "class_name")}
     clauses += [table[name] == value for name, value in wanted.items() if value is not None]
+    if filters.class_name is not None:
+        # Whoever asks for a class would learn what the model said of those that are to be decided without it.
+        clauses += [table.audit.is_(None), table.verdict != Verdict.PASS.value]
     if filters.older_than_minutes is not None:
         clauses.append(table.received_at <= now - timedelta(minutes=filters.older_than_minutes))
     if filters.newer_than_minutes is not None:
