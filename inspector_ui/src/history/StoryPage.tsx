@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import { imageUrl } from "../api/imageUrl";
 import type { Inspection } from "../api/types";
+import { Reason } from "../i18n/Reason";
 import { Icon } from "../icons/Icon";
 import { ImageViewer, type ViewerHandle } from "../image/ImageViewer";
 import { HoldShape } from "../lines/HoldShape";
@@ -89,11 +90,7 @@ function Story({ inspection }: { inspection: Inspection }) {
               <Text>{t("hold.during", { reason: inspection.line_hold.reason })}</Text>
             </Group>
           )}
-          {inspection.reason !== null && (
-            <Text size="sm" c="dimmed" lang="en">
-              {inspection.reason}
-            </Text>
-          )}
+          {inspection.reason !== null && <Reason reason={inspection.reason} />}
         </Paper>
         <Reviews id={inspection.id} verdict={inspection.verdict} />
         <OtherFrames inspection={inspection} />

@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { note } from "../actions/note";
 import type { Inspection, QueueItem } from "../api/types";
 import { useFormat } from "../i18n/format";
+import { Reason } from "../i18n/Reason";
 import { Icon } from "../icons/Icon";
 import { KeyCap } from "../shell/KeyCap";
 import { ScoreBar } from "../verdict/ScoreBar";
@@ -132,11 +133,7 @@ function Verdict({ inspection }: { inspection: Inspection }) {
           <Text fz="xl" fw={650} mt="sm" lh={1.3}>
             {inspection.cause === null ? t("review.whyNothing") : t(`cause.${inspection.cause}`)}
           </Text>
-          {inspection.reason !== null && (
-            <Text size="sm" c="dimmed" lang="en">
-              {inspection.reason}
-            </Text>
-          )}
+          {inspection.reason !== null && <Reason reason={inspection.reason} />}
           <Text mt="xs">{t("review.held")}</Text>
         </>
       ) : (
@@ -147,11 +144,7 @@ function Verdict({ inspection }: { inspection: Inspection }) {
           {inspection.fault !== null ? (
             <Alert color="yellow" icon={<Icon name="alert" />} role="status" mt="sm" data-testid="fault">
               {t(`fault.${inspection.fault}`)} {t("fault.person")}
-              {inspection.reason !== null && (
-                <Text size="sm" c="dimmed" lang="en">
-                  {inspection.reason}
-                </Text>
-              )}
+              {inspection.reason !== null && <Reason reason={inspection.reason} />}
             </Alert>
           ) : looksUnknown(inspection) ? (
             <Alert color="yellow" icon={<Icon name="alert" />} role="status" mt="sm" data-testid="unknown">
