@@ -97,6 +97,8 @@ NEEDS: dict[tuple[str, str], Permission] = {
     ("GET", "/v1/models/shadow"): Permission.READ,
     ("POST", "/v1/models/shadow"): Permission.MODELS,
     ("DELETE", "/v1/models/shadow"): Permission.MODELS,
+    ("GET", "/v1/thresholds"): Permission.READ,
+    ("POST", "/v1/thresholds"): Permission.MODELS,
     ("GET", "/v1/alarms"): Permission.READ,
     ("PUT", "/v1/alarms/{id}/acknowledgement"): Permission.ALARMS,
     ("GET", "/v1/line-holds"): Permission.READ,

@@ -182,6 +182,8 @@ def test_openapi_names_every_operation() -> None:
         "get_shadow",
         "start_shadow",
         "stop_shadow",
+        "list_thresholds",
+        "set_thresholds",
         "list_alarms",
         "acknowledge_alarm",
         "list_line_holds",

@@ -22,6 +22,7 @@ const HistoryPage = lazy(() => import("../history/HistoryPage"));
 const DriftPage = lazy(() => import("../drift/DriftPage"));
 const ModelsPage = lazy(() => import("../models/ModelsPage"));
 const RoiPage = lazy(() => import("../roi/RoiPage"));
+const SettingsPage = lazy(() => import("../settings/SettingsPage"));
 const PeoplePage = lazy(() => import("../people/PeoplePage"));
 const AuditPage = lazy(() => import("../audit/AuditPage"));
 const GuidePage = lazy(() => import("../guide/GuidePage"));
@@ -34,6 +35,7 @@ const routes: Record<PagePath, ComponentType> = {
   "/quality": QualityPage,
   "/sampling": SamplingPage,
   "/roi": RoiPage,
+  "/settings": SettingsPage,
   "/people": PeoplePage,
   "/audit": AuditPage,
   "/drift": DriftPage,
