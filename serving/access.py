@@ -81,6 +81,7 @@ NEEDS: dict[tuple[str, str], Permission] = {
     ("PUT", "/v1/roi/assumptions/{key}"): Permission.PLAN,
     ("GET", "/v1/roi/candidates"): Permission.MEASURE,
     ("POST", "/v1/roi/candidates"): Permission.MEASURE,
+    ("POST", "/v1/roi/candidates/csv"): Permission.MEASURE,
     ("GET", "/v1/kpis"): Permission.MEASURE,
     ("POST", "/v1/kpis"): Permission.PLAN,
     ("POST", "/v1/past-counts"): Permission.PLAN,

@@ -71,6 +71,7 @@ GET    /v1/roi/assumptions/{key}      . . . . m a
 PUT    /v1/roi/assumptions/{key}      . . . . m a
 GET    /v1/roi/candidates             . . . . m a
 POST   /v1/roi/candidates             . . . . m a
+POST   /v1/roi/candidates/csv         . . . . m a
 GET    /v1/kpis                       . . . . m a
 POST   /v1/kpis                       . . . . m a
 POST   /v1/past-counts                . . . . m a

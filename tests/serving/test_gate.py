@@ -166,6 +166,7 @@ def test_openapi_names_every_operation() -> None:
         "change_assumption",
         "rank_candidates",
         "try_candidates",
+        "upload_candidates",
         "get_kpis",
         "import_kpis",
         "import_history",

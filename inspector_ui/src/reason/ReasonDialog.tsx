@@ -22,6 +22,8 @@ interface Props {
   perform: (answered: Answered) => Promise<void>;
   /** Whether a refusal (409) may be overruled, behind a second confirmation. */
   mayForce?: boolean;
+  /** True while something else that must be given is missing. */
+  incomplete?: boolean;
   /** What to read meanwhile, beside what is asked. */
   beside?: ReactNode;
   /** What else is asked, above the reason. */
@@ -29,7 +31,17 @@ interface Props {
 }
 
 /** Asks who and why before something that is kept for good; says what the server refuses, and why. */
-export function ReasonDialog({ title, hint, action, onClose, perform, mayForce = false, beside, children }: Props) {
+export function ReasonDialog({
+  title,
+  hint,
+  action,
+  onClose,
+  perform,
+  mayForce = false,
+  incomplete = false,
+  beside,
+  children,
+}: Props) {
   const { t } = useTranslation();
   const [reviewer] = useReviewer();
   const [person, setPerson] = useState(reviewer);
@@ -37,7 +49,7 @@ export function ReasonDialog({ title, hint, action, onClose, perform, mayForce =
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState<{ words: string; overrulable: boolean } | null>(null);
   const [sure, setSure] = useState(false);
-  const complete = person.trim() !== "" && reason.trim() !== "";
+  const complete = !incomplete && person.trim() !== "" && reason.trim() !== "";
   const forcing = refusal?.overrulable === true;
 
   async function send(): Promise<void> {

@@ -18,6 +18,7 @@ const pages = [
   { path: "/quality", label: "nav.quality", needs: "measure" },
   { path: "/sampling", label: "nav.sampling", needs: "measure" },
   { path: "/roi", label: "nav.roi", needs: "measure" },
+  { path: "/before", label: "nav.before", needs: "measure" },
   { path: "/drift", label: "nav.drift", needs: "read" },
   { path: "/models", label: "nav.models", needs: "read" },
   { path: "/settings", label: "nav.settings", needs: ["models", "holds"] },
