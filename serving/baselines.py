@@ -116,7 +116,12 @@ def list_rollouts(connection: Connection) -> list[Rollout]:
 
 
 def compare(
-    connection: Connection, id: str, first: date, end: date, imported: bool, zone: ZoneInfo
+    connection: Connection,
+    id: str,  # noqa: A002 - the API's name
+    first: date,
+    end: date,
+    imported: bool,
+    zone: ZoneInfo,
 ) -> BaselineComparison:
     """The days [first, end) against a baseline. Raises a 422 problem when they overlap it or hold nothing."""
     baseline, (since, until) = get(connection, id), span(first, end, zone)

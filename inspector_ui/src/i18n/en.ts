@@ -1022,6 +1022,7 @@ export const en = {
       HISTORY: "imported counts",
       SESSION: "inspections here, decided the old way",
       SHADOW: "a shadow run",
+      STUDY: "a study without the model",
     },
     period: "Period",
     span: "{{first}} to {{last}}",

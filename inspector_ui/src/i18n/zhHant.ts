@@ -1000,6 +1000,7 @@ export const zhHant: Words<typeof en> = {
       HISTORY: "匯入的統計",
       SESSION: "在此記錄、仍以舊方式判定的檢驗",
       SHADOW: "影子模式",
+      STUDY: "不看模型的研究",
     },
     period: "期間",
     span: "{{first}} 至 {{last}}",
