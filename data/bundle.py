@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from data.config import explain
-from data.decide import Guarantee, Thresholds
+from data.decide import Guarantee, InForce, Thresholds
 from data.drift import Sample
 from data.durable import sync
 from data.errors import BundleError, InputError
@@ -22,6 +22,7 @@ from data.image import Pixels, Preprocessing
 from data.input_health import InputHealth
 from data.metric import Metric
 from data.novelty import Novelty, NoveltySummary
+from data.operating import OperatingCurve
 from data.targets import TargetResult
 
 MANIFEST = "manifest.json"
@@ -132,6 +133,7 @@ class Manifest(_Record):
     preprocessing: Preprocessing
     thresholds: Thresholds
     guarantee: Guarantee
+    curve: OperatingCurve | None = None
     calibration: Calibration
     cross_validation: CrossValidation | None = None
     metrics: dict[str, Metric]
@@ -183,6 +185,9 @@ class Bundle:
     ) -> None:
         self.path = path
         self.manifest = manifest
+        self.own_thresholds = InForce(
+            **manifest.thresholds.model_dump(), change=None, guaranteed=manifest.guarantee.holds
+        )
         self.novelty = novelty
         self.held_out = held_out
         """what the model said of images that it was not trained on, to tell drift by; None when the bundle keeps none"""

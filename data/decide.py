@@ -31,6 +31,16 @@ class Thresholds(BaseModel):
         return self
 
 
+class InForce(Thresholds):
+    """The thresholds that a verdict came from, and what stands behind them."""
+
+    change: int | None = Field(description="number of the change by a person that set them; null: the model's own")
+    guaranteed: bool | None = Field(
+        description="whether the bounds on escapes and on good parts rejected unseen both hold at these thresholds; false: "
+        "no guarantee. null: from before this was written down"
+    )
+
+
 class Bound(BaseModel):
     """A one-sided limit on an error rate, `rate <= limit` with confidence `1 - delta`, over `n` held-out images.
 
@@ -73,6 +83,11 @@ class Bound(BaseModel):
                 f"No guarantee for class {self.of_class} at these thresholds: {self.observed} of {self.n} held-out "
                 f"defects were passed, {self.allowed} are allowed for {self.rate} <= {self.limit:.1%} at {confidence}; "
                 "aims.per_class: true would enforce it."
+            )
+        if self.allowed is not None and not self.holds:
+            return (
+                f"No guarantee for {self.rate} <= {self.limit:.1%} at these thresholds: {self.observed} of {self.n} "
+                f"held-out images erred, {self.allowed} are allowed at {confidence}."
             )
         if self.allowed is None:
             return (
@@ -118,6 +133,11 @@ class Guarantee(BaseModel):
     reject_good: Bound
     classes: list[Bound] = []
     bill: Bill | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether both bounds hold; those of single classes are told, and not promised."""
+        return self.escape.holds and self.reject_good.holds
 
     @property
     def sentences(self) -> list[str]:

@@ -41,6 +41,7 @@ from serving.routes import (
     roi,
     session,
     studies,
+    thresholds,
 )
 from serving.routes.parameters import problems
 from serving.settings import Settings
@@ -78,6 +79,7 @@ _NOUNS = (
     audit,
     holds,
     retention,
+    thresholds,
     events,
     session,
     people,

@@ -40,6 +40,7 @@ from serving.tables import (
     promotions,
     reviews,
     rollouts,
+    threshold_changes,
     tombstones,
 )
 
@@ -62,9 +63,11 @@ class Action(StrEnum):
     KEY_REVOKED = "KEY_REVOKED"
     HOLD = "HOLD"
     HOLD_LIFTED = "HOLD_LIFTED"
+    RETENTION_ASKED = "RETENTION_ASKED"
     IMAGES_REMOVED = "IMAGES_REMOVED"
     ROWS_REMOVED = "ROWS_REMOVED"
     SHADOW = "SHADOW"
+    THRESHOLDS = "THRESHOLDS"
     ALARM = "ALARM"
     ASSUMPTIONS_ADOPTED = "ASSUMPTIONS_ADOPTED"
     ASSUMPTION = "ASSUMPTION"
@@ -92,6 +95,7 @@ class _Covered:
 _COVERED: dict[Action, _Covered] = {
     Action.REVIEW: _Covered(reviews, "client_id", true()),
     Action.PROMOTION: _Covered(promotions, "sequence", true()),
+    Action.THRESHOLDS: _Covered(threshold_changes, "sequence", true()),
     Action.HOLD: _Covered(holds, "id", true()),
     Action.HOLD_LIFTED: _Covered(holds, "id", holds.c.lifted_at.is_not(None)),
     Action.LINE_HELD: _Covered(line_holds, "id", true()),

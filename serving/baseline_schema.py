@@ -141,7 +141,7 @@ class Change(Message):
     high: float | None
 
 
-class Comparison(Message):
+class BaselineComparison(Message):
     """A frozen baseline against a later period, like for like."""
 
     baseline: Baseline

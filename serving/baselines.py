@@ -15,9 +15,9 @@ from serving.agreement import answers_of, majority
 from serving.audit import Action, append
 from serving.baseline_schema import (
     Baseline,
+    BaselineComparison,
     BaselineKind,
     Change,
-    Comparison,
     FreezeBaseline,
     LineCounts,
     Rollout,
@@ -115,7 +115,14 @@ def list_rollouts(connection: Connection) -> list[Rollout]:
     return sorted(newest.values(), key=lambda one: (one.day, one.line))
 
 
-def compare(connection: Connection, id: str, first: date, end: date, imported: bool, zone: ZoneInfo) -> Comparison:  # noqa: A002
+def compare(
+    connection: Connection,
+    id: str,  # noqa: A002 - the API's name
+    first: date,
+    end: date,
+    imported: bool,
+    zone: ZoneInfo,
+) -> BaselineComparison:
     """The days [first, end) against a baseline. Raises a 422 problem when they overlap it or hold nothing."""
     baseline, (since, until) = get(connection, id), span(first, end, zone)
     if first >= end:
@@ -131,7 +138,7 @@ def compare(connection: Connection, id: str, first: date, end: date, imported: b
     before_rows = [one for one in baseline.counts if (one.line, one.product) in common]
     after_rows = [one for one in after if (one.line, one.product) in common]
     changes = changes_between(before_rows, after_rows) if common else []
-    return Comparison(
+    return BaselineComparison(
         baseline=baseline,
         since=since,
         until=until,

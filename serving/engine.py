@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.bundle import Bundle
+from data.decide import InForce
 from data.image import Pixels
 from data.sketch import sketch, write
 from serving.gauges import Gauges
@@ -150,6 +151,7 @@ class Engine:
         self._gauges = gauges
         self._bundle: Bundle | None = None
         self._by_recipe: dict[RecipeName, Bundle | None] = {}
+        self._thresholds: dict[RecipeName | None, tuple[Bundle, InForce]] = {}
         self._times: dict[Bundle, BatchTimes] = {}
         self._queue = FairQueue()
         self._changed = threading.Condition()
@@ -175,14 +177,37 @@ class Engine:
         """Let `bundle` decide from now on, for one recipe or wherever none has its own.
 
         Frames that were prepared for the one before are still decided by it. With None, frames of the recipe are held.
+        Thresholds that people set for the one before are no longer in force.
         """
         if recipe is None:
             self._bundle = bundle
         else:
             self._by_recipe = {**self._by_recipe, recipe: bundle}
         deciding = {self._bundle, *self._by_recipe.values()}
+        self._thresholds = {
+            where: (one, thresholds)
+            for where, (one, thresholds) in self._thresholds.items()
+            if where != recipe and one is (self._bundle if where is None else self.bundle_for(*where))
+        }
         with self._changed:
             self._times = {one: times for one, times in self._times.items() if one in deciding}
+
+    def set_thresholds(self, thresholds: InForce, bundle: Bundle, recipe: RecipeName | None = None) -> None:
+        """From the next frame on, let `bundle` decide at `thresholds`, for one recipe or wherever none has its own."""
+        self._thresholds = {**self._thresholds, recipe: (bundle, thresholds)}
+
+    def thresholds_for(self, bundle: Bundle, product: str, station: str) -> InForce:
+        """At which thresholds `bundle` decides a frame of `product` at `station`.
+
+        Those that people set for the recipe; else those set for wherever no recipe has its own, unless the recipe has a
+        model of its own; else the model's.
+        """
+        recipe = (product, station)
+        for where in (recipe,) if recipe in self._by_recipe else (recipe, None):
+            found = self._thresholds.get(where)
+            if found is not None and found[0] is bundle:
+                return found[1]
+        return bundle.own_thresholds
 
     def warm(self, bundle: Bundle) -> None:
         """Run the smallest and the largest batch on the caller's thread, so that the line does not pay for it."""

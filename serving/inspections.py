@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, RowMapping, literal, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
-from data.decide import Thresholds
+from data.decide import InForce
 from data.image import Pixels
 from data.novelty import is_unknown
 from data.region import Region
@@ -105,6 +105,8 @@ def row_of(
         "class_probability": inspection.class_probability,
         "pass_below": None if thresholds is None else thresholds.pass_below,
         "reject_from": None if thresholds is None else thresholds.reject_from,
+        "threshold_change": None if thresholds is None else thresholds.change,
+        "guaranteed": None if thresholds is None else thresholds.guaranteed,
         "regions": [region.model_dump() for region in inspection.regions],
         "heatmap": heatmap,
         "model_name": None if model is None else model.name,
@@ -166,7 +168,12 @@ def inspection_of(row: RowMapping) -> Inspection:
         class_probability=row["class_probability"],
         thresholds=None
         if row["pass_below"] is None
-        else Thresholds(pass_below=row["pass_below"], reject_from=row["reject_from"]),
+        else InForce(
+            pass_below=row["pass_below"],
+            reject_from=row["reject_from"],
+            change=row["threshold_change"],
+            guaranteed=row["guaranteed"],
+        ),
         regions=[Region(**region) for region in row["regions"]],
         model=None if row["model_name"] is None else ModelRef(name=row["model_name"], version=row["model_version"]),
         latency_ms=row["latency_ms"],

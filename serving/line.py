@@ -19,7 +19,7 @@ from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from data.bundle import Bundle
-from data.decide import Thresholds, decide
+from data.decide import InForce, decide
 from data.drift import Floats
 from data.errors import UnreadableImageError
 from data.image import Pixels, decode_for, decode_pixels, prepare, read_header
@@ -73,7 +73,7 @@ class _Decision:
     novelty: float | None = None
     class_name: str | None = None
     class_probability: dict[str, float] = field(default_factory=dict)
-    thresholds: Thresholds | None = None
+    thresholds: InForce | None = None
     regions: list[Region] = field(default_factory=list)
     model: ModelRef | None = None
     heatmap: bytes | None = None
@@ -317,7 +317,8 @@ class Line:
         """On the engine's thread."""
         span.end()
         try:
-            decision = _judge(bundle, queued.result(), frame)
+            thresholds = self._engine.thresholds_for(bundle, frame.info.product, frame.info.station)
+            decision = _judge(bundle, thresholds, queued.result(), frame)
         except Exception as error:  # noqa: BLE001 - as above
             self._hold(frame, error)
         else:
@@ -514,11 +515,11 @@ def _inspection(frame: _Frame, decision: _Decision, hold: LineHoldRef | None) ->
     )
 
 
-def _judge(bundle: Bundle, outputs: Outputs, frame: _Frame) -> _Decision:
+def _judge(bundle: Bundle, thresholds: InForce, outputs: Outputs, frame: _Frame) -> _Decision:
     manifest, probability = bundle.manifest, outputs.defect_probability
     unknown = is_unknown(outputs.novelty)
     # What the camera spoilt is for a person, as is what looks unknown: either way the score means little.
-    verdict = decide(probability, manifest.thresholds, unknown or frame.finding is not None)
+    verdict = decide(probability, thresholds, unknown or frame.finding is not None)
     if verdict is Verdict.NO_DECISION or not math.isfinite(outputs.class_probability.sum()):
         raise NoProbabilityError(f"defect probability {probability} is not within 0..1")
     if outputs.novelty is not None and not math.isfinite(outputs.novelty):
@@ -528,7 +529,7 @@ def _judge(bundle: Bundle, outputs: Outputs, frame: _Frame) -> _Decision:
     class_name = manifest.classes[int(outputs.class_probability.argmax())]
     if verdict.flagged:
         class_name = bundle.defect_class(outputs.class_probability)
-        regions = find_regions(outputs.heatmap, frame.width, frame.height, at_least=manifest.thresholds.pass_below)
+        regions = find_regions(outputs.heatmap, frame.width, frame.height, at_least=thresholds.pass_below)
     return _Decision(
         verdict=verdict,
         fault=None if frame.finding is None else frame.finding.fault,
@@ -539,7 +540,7 @@ def _judge(bundle: Bundle, outputs: Outputs, frame: _Frame) -> _Decision:
         class_probability={
             name: float(share) for name, share in zip(manifest.classes, outputs.class_probability, strict=True)
         },
-        thresholds=manifest.thresholds,
+        thresholds=thresholds,
         regions=regions,
         model=ModelRef(name=manifest.name, version=manifest.version),
         heatmap=encode_heatmap(outputs.heatmap),

@@ -34,7 +34,8 @@ class Models:
         self._engine = engine
         self._shadow = shadow
         self._watch = watch
-        self._promoting = threading.Lock()
+        self.changing = threading.Lock()
+        """held while it changes which model decides, or at which thresholds"""
 
     def start(self) -> None:
         """Load the bundle of the settings, else the last promoted, else the newest. Raises BundleError when it is unfit.
@@ -92,9 +93,9 @@ class Models:
         than the present one, unless the request forces it; what was overruled is written down with the reason. Raises a
         404 problem for an unknown version or recipe, 409 for an ambiguous version and for a bundle that is refused.
         """
-        with self._promoting:
+        with self.changing:
             path = self._path_of(request.version)
-            recipe = self._recipe(request.recipe)
+            recipe = named_recipe(self._settings, request.recipe)
             try:
                 bundle = self._load(path)
             except BundleError as error:
@@ -148,7 +149,7 @@ class Models:
 
         Raises a 404 problem for an unknown version, 409 for the active one and for a bundle that is refused.
         """
-        with self._promoting:
+        with self.changing:
             path = self._path_of(request.version)
             try:
                 # One thread: it runs on the shadow's own, whose priority is low.
@@ -180,7 +181,7 @@ class Models:
 
     def stop_shadow(self, person: str, reason: str) -> ShadowInfo:
         """Let no bundle score silently any more; what it scored is kept. Raises a 404 problem when none does."""
-        with self._promoting:
+        with self.changing:
             return self._stop_shadow(person, reason)
 
     def _stop_shadow(self, person: str, reason: str) -> ShadowInfo:
@@ -269,7 +270,8 @@ class Models:
         )
         with self._store.reading() as connection:
             return (
-                connection.execute(select(promotions.c.sequence).where(own, _of(recipe)).limit(1)).first() is not None
+                connection.execute(select(promotions.c.sequence).where(own, promotions_of(recipe)).limit(1)).first()
+                is not None
             )
 
     def _load(self, path: Path) -> Bundle:
@@ -297,15 +299,6 @@ class Models:
             )
         return max(found, key=lambda path: found[path].created_at)
 
-    def _recipe(self, asked: RecipeRef | None) -> RecipeName | None:
-        if asked is None:
-            return None
-        if self._settings.recipe(asked.product, asked.station) is None:
-            raise ProblemError(
-                404, f"no recipe for product {asked.product} at station {asked.station}; add it to the settings first"
-            )
-        return (asked.product, asked.station)
-
     def _info(self, manifest: Manifest) -> ModelInfo:
         shadow = self._shadow.present
         return ModelInfo(
@@ -327,7 +320,18 @@ class Models:
         )
 
 
-def _of(recipe: RecipeName | None) -> ColumnElement[bool]:
+def named_recipe(settings: Settings, asked: RecipeRef | None) -> RecipeName | None:
+    """The recipe that a request is for, None where it is for none. Raises a 404 problem for one that the settings lack."""
+    if asked is None:
+        return None
+    if settings.recipe(asked.product, asked.station) is None:
+        raise ProblemError(
+            404, f"no recipe for product {asked.product} at station {asked.station}; add it to the settings first"
+        )
+    return (asked.product, asked.station)
+
+
+def promotions_of(recipe: RecipeName | None) -> ColumnElement[bool]:
     """The promotions of one recipe, or those for wherever none has a model of its own."""
     if recipe is None:
         return promotions.c.product.is_(None)
@@ -363,7 +367,7 @@ def _manifests_in(bundles: Path) -> dict[Path, Manifest]:
 def _last_promoted(
     settings: Settings, connection: Connection, manifests: dict[Path, Manifest], recipe: RecipeName | None = None
 ) -> Path | None:
-    query = select(promotions).where(_of(recipe)).order_by(promotions.c.sequence.desc()).limit(1)
+    query = select(promotions).where(promotions_of(recipe)).order_by(promotions.c.sequence.desc()).limit(1)
     last = connection.execute(query).first()
     if last is None:
         return None

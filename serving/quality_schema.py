@@ -204,13 +204,14 @@ class SpcPoint(Message):
 
 
 class SpcChart(Message):
-    """The chart of one camera, product and model version: its limits are frozen from its first points, and no others."""
+    """The chart of one camera, product, model version and thresholds, with limits frozen from its own first points."""
 
     line: str
     station: str
     camera: str
     product: str
     model: ModelRef
+    threshold_change: int | None = Field(description="of the thresholds in force; null for the model's own")
     kind: ChartKind
     centre: float | None = Field(description="null until there are enough points")
     spread: float | None = Field(

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from pydantic import Field
 
-from serving.baseline_schema import Attribution, Comparison
+from serving.baseline_schema import Attribution, BaselineComparison
 from serving.kpi_schema import Kpis, Ranking
 from serving.roi_schema import RoiReport
 from serving.schema import Message, QualityMetrics, Rate, ThroughputMetrics
@@ -24,7 +24,7 @@ class Report(Message):
     override_rate: Rate
     throughput: ThroughputMetrics
     roi: RoiReport
-    comparison: Comparison | None = Field(
+    comparison: BaselineComparison | None = Field(
         description="against the newest baseline; null when there is none before the period"
     )
     attribution: Attribution

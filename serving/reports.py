@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from serving import baselines, metrics, roi
 from serving.assumptions import Assumptions, current
 from serving.attribution import attribution
-from serving.baseline_schema import Comparison
+from serving.baseline_schema import BaselineComparison
 from serving.candidates import rank
 from serving.kpi_schema import Candidate
 from serving.kpis import kpis_of, override_rate
@@ -70,7 +70,7 @@ def collect(connection: Connection, period: Period, plant: Plant) -> Report:
     )
 
 
-def _comparison(connection: Connection, period: Period, zone: ZoneInfo) -> Comparison | None:
+def _comparison(connection: Connection, period: Period, zone: ZoneInfo) -> BaselineComparison | None:
     first = start_of(period.first, zone)
     baseline = next((one for one in baselines.list_all(connection) if one.until <= first), None)
     if baseline is None:

@@ -82,6 +82,16 @@ class Retention:
         with self._store.reading() as connection:
             return plan(connection, self._periods, datetime.now(UTC))
 
+    def ask(self, person: str, reason: str) -> RetentionPlan:
+        """Begin a run soon, once it is written down who wanted it and why; what is due is returned."""
+        due = self.plan()
+        told = {one.rule.value: one.inspections for one in due.classes}
+        self._store.submit(
+            lambda connection: append(connection, Action.RETENTION_ASKED, "retention", person, new=told, reason=reason)
+        ).result()
+        self.run_soon()
+        return due
+
     def run(self, stop: threading.Event) -> None:
         """Remove whatever is old enough, first the files that an earlier run left. Raises StorageError."""
         now = datetime.now(UTC)

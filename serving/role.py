@@ -30,6 +30,8 @@ class Permission(StrEnum):
     """the queue, and decisions"""
     MODELS = "models"
     """which model decides, and at which thresholds"""
+    WAIVE = "waive"
+    """set thresholds that no guarantee covers"""
     MEASURE = "measure"
     """quality, ROI, and the figures for Prometheus"""
     PLAN = "plan"

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from data.decide import Guarantee, Thresholds
+from data.decide import Guarantee, InForce, Thresholds
 from data.input_health import Fault
 from data.region import Region
 from data.verdict import ReviewDecision, Verdict
@@ -185,7 +185,7 @@ class Inspection(Message):
     )
     class_name: str | None = Field(alias="class", description="most probable class, a defect class when flagged")
     class_probability: dict[str, float]
-    thresholds: Thresholds | None
+    thresholds: InForce | None
     regions: list[Region]
     model: ModelRef | None
     latency_ms: float = Field(description="from the last byte received to the commit")
@@ -587,6 +587,13 @@ class RetentionPlan(Message):
 
     at: datetime
     classes: list[RetentionClass]
+
+
+class RetentionRequest(Message):
+    """Why retention is to run now, instead of when its time comes."""
+
+    reason: Reason
+    person: Name | None = Field(default=None, description="who answers for it; the caller, when that is known")
 
 
 class ShadowRequest(Message):

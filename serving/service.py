@@ -32,6 +32,7 @@ from serving.settings import Settings
 from serving.shadow import Shadow
 from serving.space import FreeBytes, Space, free_bytes
 from serving.store import Store
+from serving.thresholds import ThresholdChanges
 from serving.tracing import Tracing
 from serving.views import Views
 from serving.watch import Watch
@@ -79,6 +80,7 @@ class Service:
             self.line_holds,
         )
         self.models = Models(settings, self.store, self.engine, self.shadow, self.watch)
+        self.thresholds = ThresholdChanges(settings, self.store, self.engine, self.models)
         self.people = People(self.store)
         self.keys = Keys(self.store)
         self.sessions = Sessions(self.store, self.people, settings.sessions)
@@ -104,6 +106,7 @@ class Service:
             service.line.why_no_model = str(error)
             log.error("not ready: no model", cause=str(error))
         service.line.why_no_recipe = service.models.start_recipes()
+        service.thresholds.start()
         for (product, station), why in service.line.why_no_recipe.items():
             log.error("not ready: no model for a recipe", product=product, station=station, cause=why)
         service.sampler.start()

@@ -43,6 +43,7 @@ class Stream(NamedTuple):
     product: str
     model_name: str
     model_version: str
+    threshold_change: int | None
 
 
 @dataclass
@@ -68,7 +69,13 @@ class ControlCharts:
         if model is None:
             return
         stream = Stream(
-            inspection.line, inspection.station, inspection.camera, inspection.product, model.name, model.version
+            inspection.line,
+            inspection.station,
+            inspection.camera,
+            inspection.product,
+            model.name,
+            model.version,
+            None if inspection.thresholds is None else inspection.thresholds.change,
         )
         point = self._gathering.pop(stream, None) or _Gathering(inspection.received_at)
         self._gathering[stream] = point
@@ -181,6 +188,7 @@ def _chart(connection: Connection, stream: Stream, kind: ChartKind, baseline: in
         camera=stream.camera,
         product=stream.product,
         model=ModelRef(name=stream.model_name, version=stream.model_version),
+        threshold_change=stream.threshold_change,
         kind=kind,
         centre=None if judged is None else judged.limits.centre,
         spread=None if judged is None else judged.limits.spread,

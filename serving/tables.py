@@ -92,6 +92,9 @@ inspections = Table(
     Column("class_probability", JSON, nullable=False),
     Column("pass_below", Float),
     Column("reject_from", Float),
+    # The change of thresholds in force, null for the model's own, and whether the guarantee covers these.
+    Column("threshold_change", Integer),
+    Column("guaranteed", Boolean),
     Column("regions", JSON, nullable=False),
     # An 8-bit grey PNG of the model's own small size; heat 1 is 255.
     Column("heatmap", LargeBinary),
@@ -300,6 +303,28 @@ promotions = Table(
     # The recipe that it is for; null where it decides wherever no recipe has a model of its own.
     Column("product", Name),
     Column("station", Name),
+)
+
+# Which thresholds people set, for a recipe or wherever none has its own; of several the last counts, until a promotion.
+threshold_changes = Table(
+    "threshold_changes",
+    metadata,
+    Column("sequence", Integer, primary_key=True, autoincrement=True),
+    Column("product", Name),
+    Column("station", Name),
+    Column("model_name", Name, nullable=False),
+    Column("model_version", Name, nullable=False),
+    # Which promotion it follows; 0 before the first.
+    Column("promotion", Integer, nullable=False),
+    Column("old_pass_below", Float, nullable=False),
+    Column("old_reject_from", Float, nullable=False),
+    Column("pass_below", Float, nullable=False),
+    Column("reject_from", Float, nullable=False),
+    Column("guaranteed", Boolean, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("set_at", Utc, nullable=False),
+    Index(None, "product", "station", "sequence"),
 )
 
 # One row for each time the server ran, so that the next start knows what a crash may have left. `settled_at` changes while
@@ -693,6 +718,8 @@ spc_points = Table(
     Column("product", Name, nullable=False),
     Column("model_name", Name, nullable=False),
     Column("model_version", Name, nullable=False),
+    # Of thresholds, in force for all frames of the point; null for the model's own.
+    Column("threshold_change", Integer),
     Column("started_at", Utc, nullable=False),
     Column("ended_at", Utc, nullable=False),
     Column("n", Integer, nullable=False),

@@ -48,6 +48,7 @@ from data.image import Preprocessing
 from data.input_health import InputHealth
 from data.metric import Metric
 from data.novelty import Novelty, NoveltySummary
+from data.operating import OperatingCurve
 from data.targets import TargetResult
 from serving.server import Server
 from serving.service import Service
@@ -118,6 +119,8 @@ def write_brightness_bundle(
     input_health: InputHealth | None = None,
     held_out: Sample | None = None,
     card: str | None = None,
+    guarantee: Guarantee | None = None,
+    curve: OperatingCurve | None = None,
 ) -> Path:
     """A whole bundle with golden frames: PASS below `pass_below`, REJECT from 0.7.
 
@@ -158,7 +161,8 @@ def write_brightness_bundle(
             ok_classes=["good"],
             preprocessing=Preprocessing(width=SIZE, height=SIZE),
             thresholds=Thresholds(pass_below=pass_below, reject_from=0.7),
-            guarantee=Guarantee(escape=bound, reject_good=bound),
+            guarantee=guarantee or Guarantee(escape=bound, reject_good=bound),
+            curve=curve,
             calibration=Calibration(method="platt", given=[-1, 1], calibrated=[-1, 1], n=10, log_loss={"none": 0.5}),
             metrics={"test_auroc": Metric(value=0.9, low=0.8, high=0.95, n=100)},
             variants={

@@ -38,6 +38,7 @@ from data.drift import Sample
 from data.errors import InputError
 from data.image import Pixels
 from data.novelty import fit_novelty
+from data.operating import OperatingCurve
 from data.split import assign_splits
 from data.targets import check_targets
 from training.augment import build_policy
@@ -250,6 +251,7 @@ def _assemble(
         preprocessing=config.model.image,
         thresholds=thresholds,
         guarantee=guarantee,
+        curve=OperatingCurve.of(scores, held_out.is_defect, thresholds, [row.label for row in held_out.rows]),
         calibration=calibration,
         cross_validation=held_out.cross_validation,
         metrics=metrics,

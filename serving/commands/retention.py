@@ -30,6 +30,7 @@ def retention(
     overrides: Overrides = None,
     url: str = "http://127.0.0.1:8000",
     key: Key = None,
+    reason: Annotated[str, typer.Option(help="for the audit trail")] = "asked for at the command line",
 ) -> None:
     """Have the running server remove now what is older than its `retention` settings allow."""
     if dry_run:
@@ -38,7 +39,9 @@ def retention(
             _show(plan(connection, settings.retention, datetime.now(UTC)), "would go")
         return
     try:
-        answer = httpx.post(f"{url}/v1/retention", headers=authorization(key), timeout=_PLAN_SECONDS)
+        answer = httpx.post(
+            f"{url}/v1/retention", json={"reason": reason}, headers=authorization(key), timeout=_PLAN_SECONDS
+        )
     except httpx.HTTPError as error:
         raise InputError(f"{url} does not answer ({error}); --dry-run needs no server") from error
     if answer.is_error:

@@ -11,7 +11,7 @@ from serving.attribution import attribution
 from serving.baseline_schema import (
     Attribution,
     Baseline,
-    Comparison,
+    BaselineComparison,
     FreezeBaseline,
     HistoryRow,
     Imported,
@@ -78,7 +78,7 @@ def compare_baseline(
     after: Annotated[
         Literal["measured", "history"], Query(description="what this system counted, or what was imported")
     ] = "measured",
-) -> Comparison:
+) -> BaselineComparison:
     """Later days against the baseline, like for like: the same lines and products, with what the data cannot support."""
     end = last_day + timedelta(days=1)
     with service.store.reading() as connection:

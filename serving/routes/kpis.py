@@ -54,6 +54,12 @@ def try_candidates(service: Serving, request: CandidateRequest) -> Ranking:
     return _ranked(service, request.candidates)
 
 
+@routes.post("/roi/candidates/csv", operation_id="upload_candidates", openapi_extra=CSV)
+async def upload_candidates(service: Serving, content: CsvBody) -> Ranking:
+    """Rank the candidates of a table: a row each, with the columns of a candidate. Nothing is kept."""
+    return await asyncio.to_thread(lambda: _ranked(service, read_rows(content, Candidate, "candidates")))
+
+
 def _ranked(service: Serving, given: Sequence[Candidate]) -> Ranking:
     with service.store.reading() as connection:
         inputs = current(connection, service.assumptions).inputs

@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
+from serving.caller import Calling
 from serving.routes.parameters import Serving
-from serving.schema import RetentionPlan
+from serving.schema import RetentionPlan, RetentionRequest
 
 routes = APIRouter(tags=["retention"])
 
@@ -15,8 +16,6 @@ def get_retention_plan(service: Serving) -> RetentionPlan:
 
 
 @routes.post("/retention", operation_id="start_retention", status_code=202)
-def start_retention(service: Serving) -> RetentionPlan:
+def start_retention(service: Serving, caller: Calling, request: RetentionRequest) -> RetentionPlan:
     """Begin a run in the background, which else comes every `retention.every_minutes`; the answer says what is due."""
-    due = service.retention.plan()
-    service.retention.run_soon()
-    return due
+    return service.retention.ask(caller.answers_to(request.person or caller.signature), request.reason)

@@ -71,6 +71,7 @@ GET    /v1/roi/assumptions/{key}      . . . . m a
 PUT    /v1/roi/assumptions/{key}      . . . . m a
 GET    /v1/roi/candidates             . . . . m a
 POST   /v1/roi/candidates             . . . . m a
+POST   /v1/roi/candidates/csv         . . . . m a
 GET    /v1/kpis                       . . . . m a
 POST   /v1/kpis                       . . . . m a
 POST   /v1/past-counts                . . . . m a
@@ -87,6 +88,8 @@ GET    /v1/models/{version}/card      . . i e m a
 GET    /v1/models/shadow              . . i e m a
 POST   /v1/models/shadow              . . . e . a
 DELETE /v1/models/shadow              . . . e . a
+GET    /v1/thresholds                 . . i e m a
+POST   /v1/thresholds                 . . . e . a
 GET    /v1/alarms                     . . i e m a
 PUT    /v1/alarms/{id}/acknowledgement . . i e m a
 GET    /v1/line-holds                 . . i e m a

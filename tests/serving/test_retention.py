@@ -372,7 +372,7 @@ def test_over_http_what_was_removed_says_so(start_server: StartServer) -> None:
     client_id = uuid4()
     assert server.client.put(f"/v1/reviews/{client_id}", json=review).status_code == 200
     age(server, {passed["id"]: 11, rejected["id"]: 40, row["id"]: 31})
-    due = server.client.post("/v1/retention")
+    due = server.client.post("/v1/retention", json={"person": "ann", "reason": "the disk is nearly full"})
     assert due.status_code == 202
     by_rule = {one["rule"]: one["inspections"] for one in due.json()["classes"]}
     assert by_rule == {"flagged_images": 0, "passed_images": 1, "rows": 2}

@@ -23,7 +23,7 @@ def test_verdict_follows_the_model_and_its_thresholds(
     assert inspection["class"] == class_name
     assert inspection["defect_probability"] == pytest.approx(brightness, abs=0.01)
     assert inspection["class_probability"]["bright"] == pytest.approx(brightness, abs=0.01)
-    assert inspection["thresholds"] == {"pass_below": 0.3, "reject_from": 0.7}
+    assert inspection["thresholds"] == {"pass_below": 0.3, "reject_from": 0.7, "change": None, "guaranteed": False}
     assert inspection["model"] == {"name": "brightness", "version": "1"}
     assert inspection["reason"] is None
     assert inspection["latency_ms"] > 0

@@ -22,7 +22,7 @@ const DECISIONS = [
   { action: unsure, decision: "UNSURE" },
 ] as const;
 
-const EXAMPLE = { pass_below: 0.3, reject_from: 0.75 };
+const EXAMPLE = { pass_below: 0.3, reject_from: 0.75, change: null, guaranteed: true };
 
 /** The four decisions with their keys and what follows from each. */
 export function DecisionsPicture() {

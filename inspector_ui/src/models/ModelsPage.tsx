@@ -10,6 +10,7 @@ import { modelsQuery } from "../review/modelsQuery";
 import { Notice } from "../shell/Notice";
 import { Page } from "../shell/Page";
 import { QueryView } from "../shell/QueryView";
+import { CardBeside } from "./CardBeside";
 import { ModelPanel } from "./ModelPanel";
 import { Pairs } from "./Pairs";
 import { shadowQuery } from "./shadowQuery";
@@ -82,6 +83,7 @@ export default function ModelsPage() {
           hint={t(HINTS[asked.change])}
           action={t(ACTIONS[asked.change])}
           mayForce={asked.change === "promote"}
+          beside={asked.change === "stop" ? undefined : <CardBeside version={asked.version} />}
           onClose={() => setAsked(null)}
           perform={(answered) => perform(asked.change, asked.version, answered)}
         />

@@ -1,9 +1,8 @@
 import { List } from "@mantine/core";
 import { useTranslation } from "react-i18next";
-import type { ModelInfo } from "../api/types";
+import type { Guarantee } from "../api/types";
 import { useFormat } from "../i18n/format";
 
-type Guarantee = ModelInfo["guarantee"];
 type Bound = Guarantee["escape"];
 
 /** What a model's thresholds promise, a sentence for each bound, and what to expect of the line. */

@@ -1,4 +1,4 @@
-import { Alert, Button, Checkbox, Group, Stack, Text, Textarea, TextInput } from "@mantine/core";
+import { Alert, Button, Checkbox, Group, SimpleGrid, Stack, Text, Textarea, TextInput } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ProblemError } from "../api/problem";
@@ -22,12 +22,26 @@ interface Props {
   perform: (answered: Answered) => Promise<void>;
   /** Whether a refusal (409) may be overruled, behind a second confirmation. */
   mayForce?: boolean;
+  /** True while something else that must be given is missing. */
+  incomplete?: boolean;
+  /** What to read meanwhile, beside what is asked. */
+  beside?: ReactNode;
   /** What else is asked, above the reason. */
   children?: ReactNode;
 }
 
 /** Asks who and why before something that is kept for good; says what the server refuses, and why. */
-export function ReasonDialog({ title, hint, action, onClose, perform, mayForce = false, children }: Props) {
+export function ReasonDialog({
+  title,
+  hint,
+  action,
+  onClose,
+  perform,
+  mayForce = false,
+  incomplete = false,
+  beside,
+  children,
+}: Props) {
   const { t } = useTranslation();
   const [reviewer] = useReviewer();
   const [person, setPerson] = useState(reviewer);
@@ -35,7 +49,7 @@ export function ReasonDialog({ title, hint, action, onClose, perform, mayForce =
   const [busy, setBusy] = useState(false);
   const [refusal, setRefusal] = useState<{ words: string; overrulable: boolean } | null>(null);
   const [sure, setSure] = useState(false);
-  const complete = person.trim() !== "" && reason.trim() !== "";
+  const complete = !incomplete && person.trim() !== "" && reason.trim() !== "";
   const forcing = refusal?.overrulable === true;
 
   async function send(): Promise<void> {
@@ -56,62 +70,65 @@ export function ReasonDialog({ title, hint, action, onClose, perform, mayForce =
   }
 
   return (
-    <Dialog title={title} onClose={onClose}>
-      <form
-        onSubmit={(event) => {
-          event.preventDefault();
-          void send();
-        }}
-      >
-        <Stack>
-          <Text size="sm" c="dimmed">
-            {hint}
-          </Text>
-          {children}
-          <TextInput
-            label={t("reviewer.label")}
-            value={person}
-            maxLength={128}
-            onChange={(event) => setPerson(event.currentTarget.value)}
-          />
-          <Textarea
-            label={t("reason.label")}
-            description={t("reason.hint")}
-            value={reason}
-            maxLength={500}
-            autosize
-            minRows={2}
-            data-autofocus
-            onChange={(event) => setReason(event.currentTarget.value)}
-          />
-          {refusal !== null && (
-            <Alert color="red" icon={<Icon name="alert" />} title={t("models.refused")} role="alert">
-              <span lang="en">{refusal.words}</span>
-            </Alert>
-          )}
-          {forcing && (
-            <Checkbox
-              size="md"
-              label={t("models.forceSure")}
-              checked={sure}
-              onChange={(event) => setSure(event.currentTarget.checked)}
+    <Dialog title={title} onClose={onClose} size={beside === undefined ? undefined : "80rem"}>
+      <SimpleGrid cols={{ base: 1, md: beside === undefined ? 1 : 2 }}>
+        {beside}
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            void send();
+          }}
+        >
+          <Stack>
+            <Text size="sm" c="dimmed">
+              {hint}
+            </Text>
+            {children}
+            <TextInput
+              label={t("reviewer.label")}
+              value={person}
+              maxLength={128}
+              onChange={(event) => setPerson(event.currentTarget.value)}
             />
-          )}
-          <Group justify="end">
-            <Button variant="default" onClick={onClose}>
-              {t("reason.cancel")}
-            </Button>
-            <Button
-              type="submit"
-              color={forcing ? "red" : undefined}
-              loading={busy}
-              disabled={!complete || (forcing && !sure)}
-            >
-              {forcing ? t("models.force") : action}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
+            <Textarea
+              label={t("reason.label")}
+              description={t("reason.hint")}
+              value={reason}
+              maxLength={500}
+              autosize
+              minRows={2}
+              data-autofocus
+              onChange={(event) => setReason(event.currentTarget.value)}
+            />
+            {refusal !== null && (
+              <Alert color="red" icon={<Icon name="alert" />} title={t("models.refused")} role="alert">
+                <span lang="en">{refusal.words}</span>
+              </Alert>
+            )}
+            {forcing && (
+              <Checkbox
+                size="md"
+                label={t("models.forceSure")}
+                checked={sure}
+                onChange={(event) => setSure(event.currentTarget.checked)}
+              />
+            )}
+            <Group justify="end">
+              <Button variant="default" onClick={onClose}>
+                {t("reason.cancel")}
+              </Button>
+              <Button
+                type="submit"
+                color={forcing ? "red" : undefined}
+                loading={busy}
+                disabled={!complete || (forcing && !sure)}
+              >
+                {forcing ? t("models.force") : action}
+              </Button>
+            </Group>
+          </Stack>
+        </form>
+      </SimpleGrid>
     </Dialog>
   );
 }

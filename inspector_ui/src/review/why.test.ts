@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { looksUnknown, why } from "./why";
 
-const LIMITS = { pass_below: 0.1, reject_from: 0.9 };
+const LIMITS = { pass_below: 0.1, reject_from: 0.9, change: null, guaranteed: true };
 
 test("a frame unlike any in training is explained as such, not by its probability", () => {
   expect(why({ verdict: "REVIEW", thresholds: LIMITS, novelty: 1.3 })).toBe("whyUnknown");
@@ -12,7 +12,7 @@ test.each([
   ["PASS", LIMITS, "whyPass"],
   ["REJECT", LIMITS, "whyReject"],
   ["REVIEW", LIMITS, "whyReview"],
-  ["REVIEW", { pass_below: 0.1, reject_from: 1.1 }, "whyReviewOpen"],
+  ["REVIEW", { ...LIMITS, reject_from: 1.1 }, "whyReviewOpen"],
   ["NO_DECISION", null, "whyNothing"],
 ] as const)("a known frame, or one whose model cannot tell, keeps its reason: %s", (verdict, thresholds, reason) => {
   for (const novelty of [null, 0.2, 1]) {

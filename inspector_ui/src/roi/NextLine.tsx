@@ -1,16 +1,37 @@
-import { Badge, Paper, Progress, Table, Text, Title } from "@mantine/core";
+import { Anchor, Badge, Group, Paper, Progress, Table, Text, Title } from "@mantine/core";
+import { useMutation } from "@tanstack/react-query";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { api } from "../api/client";
+import { expectData } from "../api/problem";
 import type { RankedCandidate, Ranking } from "../api/types";
 import { useFormat, useServerText } from "../i18n/format";
+import { Refusal } from "../people/Refusal";
+import { CsvInput } from "../reason/CsvDialog";
 import classes from "./Table.module.css";
 
+const EXAMPLE =
+  "name,volume,defective_rate,defective_rate_low,defective_rate_high,escape_rate,escape_cost,cost,run,labelled_images,defect_images,camera,strategic_fit\nline 3 final,2000000,0.01,0.005,0.02,0.2,300,200000,40000,2000,300,true,4\n";
 const DRAWS = 100_000;
 
 /** Where the next camera is worth most, how sure that is, and whether its data are ready. */
-export function NextLine({ ranking }: { ranking: Ranking | null }) {
+export function NextLine({ ranking: kept }: { ranking: Ranking | null }) {
   const { t } = useTranslation();
   const format = useFormat();
   const text = useServerText();
+  const [file, setFile] = useState<File | null>(null);
+  const upload = useMutation({
+    networkMode: "always",
+    mutationFn: async (chosen: File) =>
+      expectData(
+        await api.POST("/v1/roi/candidates/csv", {
+          body: await chosen.text(),
+          bodySerializer: (content) => content,
+          headers: { "Content-Type": "text/csv" },
+        }),
+      ),
+  });
+  const ranking = upload.data ?? kept;
   const ends = ranking?.items.flatMap(({ p5, p95 }) => [p5, p95, 0]) ?? [];
   const low = Math.min(...ends);
   const high = Math.max(...ends);
@@ -19,6 +40,26 @@ export function NextLine({ ranking }: { ranking: Ranking | null }) {
       <Title order={2} size="h4">
         {t("roi.next")}
       </Title>
+      <Group align="end" gap="md" my="xs">
+        <CsvInput
+          file={file}
+          onChange={(chosen) => {
+            setFile(chosen);
+            if (chosen === null) {
+              upload.reset();
+            } else {
+              upload.mutate(chosen);
+            }
+          }}
+        />
+        <Text size="sm" c="dimmed">
+          {t("roi.nextUpload")}{" "}
+          <Anchor href={`data:text/csv;charset=utf-8,${encodeURIComponent(EXAMPLE)}`} download="candidates.csv">
+            {t("csv.example")}
+          </Anchor>
+        </Text>
+      </Group>
+      <Refusal error={upload.error} />
       {ranking === null ? (
         <Text c="dimmed">{t("roi.nextEmpty")}</Text>
       ) : (

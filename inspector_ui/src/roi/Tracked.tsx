@@ -1,18 +1,39 @@
-import { List, Paper, Text, Title } from "@mantine/core";
+import { Button, Group, List, Paper, Text, Title } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { api } from "../api/client";
+import { expectData } from "../api/problem";
 import type { Kpis } from "../api/types";
 import { useFormat } from "../i18n/format";
+import { CsvDialog } from "../reason/CsvDialog";
+import { useMay } from "../who/WhoProvider";
+
+const EXAMPLE = {
+  name: "kpis.csv",
+  content: "kpi,day,value,n,source\nsurvey,2026-10-01,3.8,42,employee survey of October\n",
+};
 
 /** Innovation, employees and customers: figures that are shown as they are. */
 export function Tracked({ kpis }: { kpis: Kpis }) {
   const { t } = useTranslation();
   const format = useFormat();
+  const queries = useQueryClient();
+  const mayPlan = useMay("plan");
+  const [importing, setImporting] = useState(false);
   const { override_rate: overrides } = kpis;
   return (
-    <Paper p="md">
-      <Title order={2} size="h4" mb="sm">
-        {t("roi.tracked")}
-      </Title>
+    <Paper p="md" data-testid="tracked">
+      <Group justify="space-between" mb="sm" gap="sm">
+        <Title order={2} size="h4">
+          {t("roi.tracked")}
+        </Title>
+        {mayPlan && (
+          <Button variant="default" onClick={() => setImporting(true)}>
+            {t("roi.kpiImport")}
+          </Button>
+        )}
+      </Group>
       <List spacing="xs">
         <List.Item>
           {overrides.value === null
@@ -47,6 +68,25 @@ export function Tracked({ kpis }: { kpis: Kpis }) {
         <Text size="sm" c="dimmed" mt="xs">
           {t("roi.kpiEmpty")}
         </Text>
+      )}
+      {importing && (
+        <CsvDialog
+          title={t("roi.kpiImport")}
+          hint={t("roi.kpiImportHint")}
+          example={EXAMPLE}
+          onClose={() => setImporting(false)}
+          send={async (body, { person, reason }) => {
+            expectData(
+              await api.POST("/v1/kpis", {
+                params: { query: { person, reason } },
+                body,
+                bodySerializer: (text) => text,
+                headers: { "Content-Type": "text/csv" },
+              }),
+            );
+            await queries.invalidateQueries({ queryKey: ["kpis"] });
+          }}
+        />
       )}
     </Paper>
   );

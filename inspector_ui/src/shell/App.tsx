@@ -22,6 +22,8 @@ const HistoryPage = lazy(() => import("../history/HistoryPage"));
 const DriftPage = lazy(() => import("../drift/DriftPage"));
 const ModelsPage = lazy(() => import("../models/ModelsPage"));
 const RoiPage = lazy(() => import("../roi/RoiPage"));
+const BeforePage = lazy(() => import("../before/BeforePage"));
+const SettingsPage = lazy(() => import("../settings/SettingsPage"));
 const PeoplePage = lazy(() => import("../people/PeoplePage"));
 const AuditPage = lazy(() => import("../audit/AuditPage"));
 const GuidePage = lazy(() => import("../guide/GuidePage"));
@@ -34,6 +36,8 @@ const routes: Record<PagePath, ComponentType> = {
   "/quality": QualityPage,
   "/sampling": SamplingPage,
   "/roi": RoiPage,
+  "/before": BeforePage,
+  "/settings": SettingsPage,
   "/people": PeoplePage,
   "/audit": AuditPage,
   "/drift": DriftPage,

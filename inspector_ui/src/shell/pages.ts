@@ -5,7 +5,8 @@ import { useWho } from "../who/WhoProvider";
 interface PageEntry {
   path: string;
   label: ParseKeys;
-  needs: Permission;
+  /** One of these is enough. */
+  needs: Permission | readonly Permission[];
 }
 
 /** The pages in the order of the header, and what each asks of the server; the server answers every path with index.html. */
@@ -17,8 +18,10 @@ const pages = [
   { path: "/quality", label: "nav.quality", needs: "measure" },
   { path: "/sampling", label: "nav.sampling", needs: "measure" },
   { path: "/roi", label: "nav.roi", needs: "measure" },
+  { path: "/before", label: "nav.before", needs: "measure" },
   { path: "/drift", label: "nav.drift", needs: "read" },
   { path: "/models", label: "nav.models", needs: "read" },
+  { path: "/settings", label: "nav.settings", needs: ["models", "holds"] },
   { path: "/audit", label: "nav.audit", needs: "audit" },
   { path: "/people", label: "nav.people", needs: "people" },
 ] as const satisfies readonly PageEntry[];
@@ -31,5 +34,7 @@ export type PagePath = (typeof pages)[number]["path"];
 /** Those that the role may use; people and keys mean nothing without authentication. */
 export function usePages() {
   const { auth, permissions } = useWho();
-  return pages.filter(({ path, needs }) => permissions.includes(needs) && (auth || path !== "/people"));
+  return pages.filter(
+    ({ path, needs }) => [needs].flat().some((each) => permissions.includes(each)) && (auth || path !== "/people"),
+  );
 }

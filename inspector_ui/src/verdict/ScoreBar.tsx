@@ -1,5 +1,5 @@
 import { useTranslation } from "react-i18next";
-import type { Thresholds } from "../api/types";
+import type { InForce } from "../api/types";
 import { useFormat } from "../i18n/format";
 import classes from "./ScoreBar.module.css";
 
@@ -7,7 +7,7 @@ import classes from "./ScoreBar.module.css";
 const ROOM_FOR_WORD = 0.17;
 
 /** Where the defect probability lies between the limits: a bar from 0 to 1 with its three zones and a marker. */
-export function ScoreBar({ score, thresholds }: { score: number; thresholds: Thresholds }) {
+export function ScoreBar({ score, thresholds }: { score: number; thresholds: InForce }) {
   const { t } = useTranslation();
   const format = useFormat();
   const pass = Math.min(thresholds.pass_below, 1);
@@ -19,36 +19,43 @@ export function ScoreBar({ score, thresholds }: { score: number; thresholds: Thr
   ].filter((zone) => zone.share > 0);
   const limits = [...new Set([pass, reject])].filter((limit) => limit > 0 && limit < 1);
   return (
-    <div role="img" aria-label={`${t("review.score")}: ${format.percent(score)}`}>
-      <div className={classes.bar}>
-        <div className={classes.zones}>
-          {zones.map((zone) => (
-            <div
-              key={zone.name}
-              className={classes.zone}
-              style={{
-                flex: `${zone.share} 0 0`,
-                background: `var(--verdict-${zone.name})`,
-                color: `var(--verdict-${zone.name}-on)`,
-              }}
-            >
-              {zone.share >= ROOM_FOR_WORD ? zone.word : ""}
-            </div>
+    <>
+      <div role="img" aria-label={`${t("review.score")}: ${format.percent(score)}`}>
+        <div className={classes.bar}>
+          <div className={classes.zones}>
+            {zones.map((zone) => (
+              <div
+                key={zone.name}
+                className={classes.zone}
+                style={{
+                  flex: `${zone.share} 0 0`,
+                  background: `var(--verdict-${zone.name})`,
+                  color: `var(--verdict-${zone.name}-on)`,
+                }}
+              >
+                {zone.share >= ROOM_FOR_WORD ? zone.word : ""}
+              </div>
+            ))}
+          </div>
+          <div className={classes.marker} style={{ left: `${score * 100}%` }} />
+          <div className={classes.value} style={anchored(score)}>
+            {format.percent(score)}
+          </div>
+        </div>
+        <div className={classes.ticks}>
+          {[0, ...spaced(limits), 1].map((tick) => (
+            <span key={tick} className={classes.tick} style={anchored(tick)}>
+              {format.percent(tick)}
+            </span>
           ))}
         </div>
-        <div className={classes.marker} style={{ left: `${score * 100}%` }} />
-        <div className={classes.value} style={anchored(score)}>
-          {format.percent(score)}
+      </div>
+      {thresholds.change !== null && (
+        <div className={classes.change}>
+          {t(thresholds.guaranteed ? "settings.fromChange" : "settings.fromChangeUncovered", { n: thresholds.change })}
         </div>
-      </div>
-      <div className={classes.ticks}>
-        {[0, ...spaced(limits), 1].map((tick) => (
-          <span key={tick} className={classes.tick} style={anchored(tick)}>
-            {format.percent(tick)}
-          </span>
-        ))}
-      </div>
-    </div>
+      )}
+    </>
   );
 }
 

@@ -1,0 +1,87 @@
+"""The page ROI: headline and odds as the API gives them, sliders that move the number, reasons, imports and reports."""
+
+import io
+from pathlib import Path
+
+import openpyxl
+from playwright.sync_api import Page, expect
+
+from tests.conftest import Served
+from tests.e2e.test_drift_and_models import answer
+
+EXAMPLE = (
+    "name,volume,defective_rate,escape_rate,escape_cost,cost,labelled_images,defect_images,camera\n"
+    "line 3 final,2000000,0.01,0.2,300,200000,2000,300,true\nline 9,100,0.01,0.2,300,200000,0,0,false\n"
+)
+
+
+def percent(value: float) -> str:
+    return f"{100 * value:.0f}%"
+
+
+def test_headline_and_odds_are_the_apis(page: Page, server: Served) -> None:
+    page.goto("/roi")
+    case = server.client.get("/v1/roi").json()["case_study"]
+    headline = page.get_by_test_id("headline-case_study")
+    expect(headline).to_contain_text("300%")
+    expect(headline).to_contain_text(percent(case["first_year_roi"]))
+    odds = page.get_by_test_id("odds-case_study")
+    for key in ("p5", "p50", "p95", "reaches_target"):
+        expect(odds).to_contain_text(percent(case["odds"][key]))
+
+
+def test_a_slider_moves_the_number_and_keeps_nothing(page: Page, server: Served) -> None:
+    before = server.client.get("/v1/roi").json()["measured"]["first_year_roi"]
+    page.goto("/roi")
+    what_if = page.get_by_test_id("what-if")
+    slider = what_if.get_by_role("slider", name="Cost of an escape")
+    slider.focus()
+    for _ in range(5):
+        slider.press("ArrowRight")
+    expect(what_if).to_contain_text(f"now {percent(before)}")
+    expect(what_if.locator("p").nth(2)).not_to_have_text(percent(before))
+    assert server.client.get("/v1/roi").json()["measured"]["first_year_roi"] == before
+
+
+def test_an_assumption_changes_only_with_a_reason_and_the_report_tells_the_same(page: Page, server: Served) -> None:
+    page.goto("/roi")
+    page.get_by_role("button", name="Change Cost of an escape").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="Name or badge").fill("mei")
+    save = dialog.get_by_role("button").last
+    expect(save).to_be_disabled()
+    dialog.get_by_role("textbox").first.fill("400")
+    dialog.get_by_role("textbox", name="Where it comes from").fill("claims of 2026")
+    dialog.get_by_role("textbox", name="Reason").fill("the customer raised it")
+    expect(save).to_be_enabled()
+    save.click()
+    expect(dialog).to_have_count(0)
+    (entry,) = server.client.get("/v1/audit", params={"action": "ASSUMPTION"}).json()["items"]
+    assert (entry["person"], entry["reason"], entry["new"]["value"]) == ("mei", "the customer raised it", 400)
+
+    measured = server.client.get("/v1/roi").json()["measured"]
+    shown = page.get_by_test_id("headline-measured")
+    expect(shown).to_contain_text(percent(measured["first_year_roi"]))
+    with page.expect_download() as download:
+        page.get_by_test_id("reports").get_by_role("link", name="Excel").first.click()
+    book = openpyxl.load_workbook(io.BytesIO(Path(download.value.path()).read_bytes()), data_only=True)
+    numbers = [
+        cell for sheet in book for row in sheet.iter_rows(values_only=True) for cell in row if isinstance(cell, float)
+    ]
+    for key in ("first_year_roi", "first_year_benefit", "npv"):
+        assert any(abs(cell - measured[key]) <= 1e-6 * max(1, abs(measured[key])) for cell in numbers), key
+
+
+def test_figures_are_imported_and_places_of_ones_own_ranked(page: Page, server: Served, tmp_path: Path) -> None:
+    (tmp_path / "kpis.csv").write_text("kpi,day,value,n,source\nsurvey,2026-10-01,3.8,42,survey of October\n")
+    (tmp_path / "candidates.csv").write_text(EXAMPLE)
+    page.goto("/roi")
+    tracked, next_line = page.get_by_test_id("tracked"), page.get_by_test_id("next-line")
+    tracked.get_by_role("button", name="Import figures").click()
+    page.get_by_role("dialog").locator("input[type=file]").set_input_files(tmp_path / "kpis.csv")
+    answer(page, "Import", "survey of October")
+    expect(tracked).to_contain_text("survey of October")
+    assert server.client.get("/v1/kpis").json()["imported"][0]["points"][0]["value"] == 3.8
+    next_line.locator("input[type=file]").set_input_files(tmp_path / "candidates.csv")
+    expect(next_line.get_by_role("row").nth(1)).to_contain_text("line 3 final")
+    assert server.client.get("/v1/roi/candidates").json() is None
