@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from sqlalchemy import Connection, RowMapping, and_, delete, false, func, insert, literal, select
+from sqlalchemy import Connection, RowMapping, and_, delete, false, func, insert, literal, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from data.verdict import DECIDED, ReviewDecision, Verdict
@@ -182,4 +182,6 @@ def _not_for(reviewer: str | None) -> list[Any]:
         )
         .exists(),
     )
-    return [~unsure.correlate(inspections).exists(), ~func.coalesce(second, false())]
+    theirs = and_(~unsure.correlate(inspections).exists(), ~func.coalesce(second, false()))
+    # Most of what waits nobody has looked at: no need to ask for reviews of it.
+    return [or_(inspections.c.review_id.is_(None), theirs)]

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-DRAWS = 20_000
+DRAWS = 5_000
+"""four times as many move the ends by less than a hundredth of the interval's width"""
 _SEED = 20_261_124
 
 Floats = NDArray[np.float64]
