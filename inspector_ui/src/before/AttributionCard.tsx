@@ -90,6 +90,7 @@ function Result({ found }: { found: Attribution }) {
           withLegend
           legendProps={{ verticalAlign: "bottom", itemSorter: null }}
           connectNulls
+          curveType="linear"
           valueFormatter={(value) => t("before.perThousand", { n: format.number(value, 2) })}
           yAxisProps={{ width: 90 }}
           series={lines.map((name, index) => ({ name, color: COLOURS[index % COLOURS.length] ?? "steel.8" }))}
