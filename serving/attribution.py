@@ -7,6 +7,7 @@ have got the system (Fisher 1935; Roth and Sant'Anna, Efficient estimation for s
 """
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,6 +18,7 @@ import statsmodels.api as sm
 from numpy.typing import NDArray
 from scipy import stats
 from sqlalchemy import Connection
+from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
 from serving.baseline_schema import Attribution, PanelPoint
 from serving.baselines import list_rollouts
@@ -102,22 +104,32 @@ def estimate(panel: Panel, outcome: Outcome) -> Attribution:
     y, offset = panel.counts[seen], np.log(panel.exposure[seen])
     line_of, week_of = np.nonzero(seen)
     effects = _dummies(line_of, week_of)
-    fitted = sm.GLM(y, np.column_stack([treated[seen], effects]), family=sm.families.Poisson(), offset=offset).fit(
-        cov_type="cluster", cov_kwds={"groups": line_of}
-    )
+    orders = _orders(panel.starts)
+    model = sm.GLM(y, np.column_stack([treated[seen], effects]), family=sm.families.Poisson(), offset=offset)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", PerfectSeparationWarning)
+        fitted = model.fit(cov_type="cluster", cov_kwds={"groups": line_of})
+        statistic = _Score(y, offset, effects)
     slope, error = float(fitted.params[0]), float(fitted.bse[0])
+    answer.effect, answer.orders, answer.caveats = math.expm1(slope), orders, _though(panel, orders)
+    if any(issubclass(one.category, PerfectSeparationWarning) for one in said):
+        answer.caveats.append(
+            text(
+                "Lines and weeks explain every count to the last one: such figures are planned or rounded rather than counted, "
+                "and how far the effect may be off cannot be told from them.",
+                "各產線與各週已完全解釋所有計數：這類數字多半是規劃值或經過取整，而非實際計數，無法據此判斷影響的誤差範圍。",
+            )
+        )
+        return answer
     # Clusters are few: t with as many degrees of freedom as lines less one (Cameron and Miller 2015).
     reach = float(stats.t.ppf(0.975, max(len(panel.lines) - 1, 1))) * error
-    orders, statistic = _orders(panel.starts), _Score(y, offset, effects)
     drawn = _permutations(panel.starts, orders)
     strength = [abs(statistic(_treated(starts, len(panel.weeks))[seen])) for starts in drawn]
     observed = abs(statistic(treated[seen]))
     as_strong = sum(one >= observed * (1 - 1e-9) for one in strength)
-    every = orders <= MOST_ORDERS
-    answer.effect, answer.low, answer.high = (math.expm1(one) for one in (slope, slope - reach, slope + reach))
-    answer.p_value = as_strong / orders if every else (as_strong + 1) / (len(drawn) + 1)
-    answer.orders, answer.tried = orders, len(drawn)
-    answer.caveats = _though(panel, orders)
+    answer.low, answer.high = math.expm1(slope - reach), math.expm1(slope + reach)
+    answer.p_value = as_strong / orders if orders <= MOST_ORDERS else (as_strong + 1) / (len(drawn) + 1)
+    answer.tried = len(drawn)
     return answer
 
 

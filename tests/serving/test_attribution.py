@@ -49,6 +49,16 @@ def test_few_lines_cannot_give_a_small_p_value_and_the_answer_says_so() -> None:
     assert found.effect is not None and found.effect < -0.4
 
 
+def test_counts_without_any_chance_in_them_get_no_interval() -> None:
+    panel = plant(1, 0.0)
+    found = estimate(
+        without(panel, counts=np.full_like(panel.counts, 20), exposure=np.full_like(panel.exposure, 1000)), "escapes"
+    )
+    assert found.effect == pytest.approx(0, abs=1e-6)
+    assert (found.low, found.high) == (None, None)
+    assert any("planned or rounded" in caveat.en for caveat in found.caveats)
+
+
 def without(panel: Panel, **changes: Any) -> Panel:
     return Panel(**{**panel.__dict__, **changes})
 
