@@ -50,6 +50,7 @@ NEEDS: dict[tuple[str, str], Permission] = {
     ("GET", "/v1/parts/{part_id}"): Permission.READ,
     ("GET", "/v1/history"): Permission.READ,
     ("GET", "/v1/history/export.csv"): Permission.READ,
+    ("GET", "/v1/history/export.xlsx"): Permission.READ,
     ("GET", "/v1/events"): Permission.READ,
     ("GET", "/v1/reviews/queue"): Permission.REVIEW,
     ("GET", "/v1/reviews/choices"): Permission.REVIEW,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, or_, select, tuple_
+from sqlalchemy import Connection, RowMapping, Select, func, or_, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from serving.blindness import TELLING, Sight
@@ -56,7 +56,8 @@ _MORE = [
 ]
 _JOINED = inspections.outerjoin(reviews, reviews.c.client_id == inspections.c.review_id)
 _ORDER = (inspections.c.received_at, inspections.c.id)
-_COLUMNS = [column.name for column in (*_ITEM, *_MORE)]
+COLUMNS = [column.name for column in (*_ITEM, *_MORE)]
+"""of the table, in order"""
 
 
 def list_page(connection: Connection, query: HistoryQuery, sight: Sight) -> HistoryPage:
@@ -101,16 +102,27 @@ def as_csv(store: Store, filters: HistoryFilters, sight: Sight) -> Iterator[byte
 
     UTF-8 with a byte order mark, which spreadsheets need to see Chinese.
     """
-    yield b"\xef\xbb\xbf" + csv_line(_COLUMNS).encode()
+    yield b"\xef\xbb\xbf" + csv_line(COLUMNS).encode()
+    for rows in chunks(store, filters, sight):
+        yield "".join(csv_line([_cell(row[name]) for name in COLUMNS]) for row in rows).encode()
+
+
+def chunks(store: Store, filters: HistoryFilters, sight: Sight) -> Iterator[list[dict[str, Any]]]:
+    """What the caller sees of the rows, `COLUMNS` of each, at most a thousand at a time, newest first."""
     cursor: str | None = None
     while True:
         with store.reading() as connection:
             rows = connection.execute(_select(filters, [*_ITEM, *_MORE], cursor).limit(_CHUNK)).mappings().all()
-        seen = _seen(rows, filters, sight)
-        yield "".join(csv_line([_cell(row[name]) for name in _COLUMNS]) for row in seen).encode()
+        yield _seen(rows, filters, sight)
         if len(rows) < _CHUNK:
             return
         cursor = write_cursor(rows[-1]["received_at"], rows[-1]["id"])
+
+
+def more_than(connection: Connection, filters: HistoryFilters, count: int) -> bool:
+    """Whether more than `count` inspections are found."""
+    found = select(inspections.c.id).select_from(_JOINED).where(*_clauses(filters)).limit(count + 1).subquery()
+    return connection.execute(select(func.count()).select_from(found)).scalar_one() > count
 
 
 def _select(filters: HistoryFilters, columns: list[Any], cursor: str | None) -> Select[Any]:

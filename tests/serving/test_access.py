@@ -40,6 +40,7 @@ GET    /v1/inspections/{id}/past      . . i e m a
 GET    /v1/parts/{part_id}            . . i e m a
 GET    /v1/history                    . . i e m a
 GET    /v1/history/export.csv         . . i e m a
+GET    /v1/history/export.xlsx        . . i e m a
 GET    /v1/events                     . . i e m a
 GET    /v1/reviews/queue              . . i . . a
 GET    /v1/reviews/choices            . . i . . a

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import openpyxl
 import pytest
 from sqlalchemy import insert
 
@@ -84,6 +85,10 @@ def test_inspector_learns_nothing_of_what_waits_blind_by_any_route(
     assert [row["verdict"] for row in table] == ["REVIEW", "REVIEW"]
     hidden = ("defect_probability", "class_name", "pass_below", "reject_from", "novelty", "cause", "fault")
     assert {row[name] for row in table for name in hidden} == {""}
+    book = openpyxl.load_workbook(io.BytesIO(client.get("/v1/history/export.xlsx").content))
+    head, *rows = book.worksheets[0].iter_rows(values_only=True)
+    assert [dict(zip(head, row, strict=True))["verdict"] for row in rows] == ["REVIEW", "REVIEW"]
+    assert {dict(zip(head, row, strict=True))[name] for row in rows for name in hidden} == {None}
 
 
 @pytest.mark.parametrize("role", [Role.ENGINEER, Role.MANAGER, Role.ADMIN])

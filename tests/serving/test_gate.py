@@ -139,6 +139,7 @@ def test_openapi_names_every_operation() -> None:
         "list_reviews",
         "list_history",
         "export_history",
+        "export_history_workbook",
         "get_past",
         "put_review",
         "quality_metrics",

@@ -2,13 +2,19 @@
 
 import csv
 import io
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import cv2
 import numpy as np
+import openpyxl
 import pytest
 
+from serving.blindness import Sight
+from serving.history_schema import HistoryFilters
+from serving.history_workbook import history_workbook
+from serving.problem import ProblemError
 from tests.conftest import Served, grey_png
 
 DATABASES = ("sqlite", "postgresql")
@@ -106,6 +112,41 @@ def test_the_table_has_the_same_rows_and_no_formula(server: Served, parts: dict[
     )
     assert float(rows[0]["defect_probability"]) == pytest.approx(0.9, abs=0.01)
     assert rows[1]["reviewer"] == ""
+
+
+def test_the_workbook_has_the_cells_of_the_table(server: Served, parts: dict[str, dict[str, Any]]) -> None:
+    decide(server, parts["waiting"], "UNSURE", "陳美", note="刮痕?", seconds=4.25, blind=True)
+    query = {"decision": ["NONE", "DEFECT_CONFIRMED", "UNSURE"]}
+    answer = server.client.get("/v1/history/export.xlsx", params=query)
+    assert answer.status_code == 200, answer.text
+    assert 'filename="inspections.xlsx"' in answer.headers["content-disposition"]
+    head, *rows = openpyxl.load_workbook(io.BytesIO(answer.content)).worksheets[0].iter_rows()
+    table = list(csv.DictReader(io.StringIO(server.client.get("/v1/history/export.csv", params=query).text[1:])))
+    assert [row["part_id"] for row in table] == ["waiting", "defect", "good"]
+    assert [cell.value for cell in head] == list(table[0])
+    assert len(rows) == len(table)
+    for cells, expected in zip(rows, table, strict=True):
+        for cell, text in zip(cells, expected.values(), strict=True):
+            assert cell.data_type != "f", "a formula"
+            if isinstance(cell.value, datetime):
+                # Excel keeps milliseconds.
+                assert abs(cell.value.replace(tzinfo=UTC) - datetime.fromisoformat(text)) <= timedelta(milliseconds=1)
+            elif isinstance(cell.value, float | int) and not isinstance(cell.value, bool):
+                assert cell.value == pytest.approx(float(text), rel=1e-14)
+            else:
+                assert ("" if cell.value is None else str(cell.value)) == text.removeprefix("'")
+    columns = {name: number for number, name in enumerate(table[0])}
+    assert isinstance(rows[0][columns["captured_at"]].value, datetime)
+    assert isinstance(rows[0][columns["pass_below"]].value, float)
+    assert rows[1][columns["note"]].value == "=HYPERLINK()"
+
+
+def test_a_workbook_is_refused_that_a_sheet_cannot_hold(server: Served, parts: dict[str, dict[str, Any]]) -> None:
+    everything, sees_all = HistoryFilters(), Sight(0, hides=False)
+    assert b"".join(history_workbook(server.service.store, everything, sees_all, len(parts))).startswith(b"PK")
+    with pytest.raises(ProblemError, match=r"more than 3 inspections .* since and until.* export\.csv") as raised:
+        history_workbook(server.service.store, everything, sees_all, len(parts) - 1)
+    assert raised.value.status == 422
 
 
 def test_every_review_of_a_part_is_told(server: Served, parts: dict[str, dict[str, Any]]) -> None:

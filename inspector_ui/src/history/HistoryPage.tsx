@@ -90,8 +90,11 @@ function SearchPage() {
               ...periods.map(({ name }) => ({ value: name, label: t(`quality.${name}`) })),
             ]}
           />
-          <Button component="a" href={exportUrl(settled)} download variant="default">
-            {t("history.export")}
+          <Button component="a" href={exportUrl(settled, "csv")} download variant="default">
+            {t("history.exportCsv")}
+          </Button>
+          <Button component="a" href={exportUrl(settled, "xlsx")} download variant="default">
+            {t("history.exportExcel")}
           </Button>
         </>
       }

@@ -13,5 +13,7 @@ test("a period becomes a time", () => {
 });
 
 test("the table is asked for with the same filters", () => {
-  expect(exportUrl({ part_id: "a&b", verdict: "PASS" })).toBe("/v1/history/export.csv?part_id=a%26b&verdict=PASS");
+  const search = { part_id: "a&b", verdict: "PASS" } as const;
+  expect(exportUrl(search, "csv")).toBe("/v1/history/export.csv?part_id=a%26b&verdict=PASS");
+  expect(exportUrl(search, "xlsx")).toBe("/v1/history/export.xlsx?part_id=a%26b&verdict=PASS");
 });

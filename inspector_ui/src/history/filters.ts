@@ -43,12 +43,12 @@ export function asFilters({ verdict, decision, period, ...texts }: Search): Hist
 }
 
 /** The address of the same rows as a table. */
-export function exportUrl(search: Search): string {
+export function exportUrl(search: Search, kind: "csv" | "xlsx"): string {
   const address = new URLSearchParams();
   for (const [name, value] of Object.entries(asFilters(search))) {
     for (const each of Array.isArray(value) ? value : [value]) {
       address.append(name, String(each));
     }
   }
-  return `/v1/history/export.csv?${address}`;
+  return `/v1/history/export.${kind}?${address}`;
 }
