@@ -16,7 +16,7 @@ from data.catalog import read_catalog
 from data.errors import InputError
 from serving.accounts import keys, people
 from serving.api import create_app
-from serving.commands import audit, backup, doctor, retention
+from serving.commands import audit, backup, catalog, doctor, retention
 from serving.commands.options import Key, authorization
 from serving.demo import run_demo
 from serving.logs import configure_logs
@@ -39,6 +39,7 @@ app.command("retention")(retention.retention)
 app.command("doctor")(doctor.doctor)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("catalog")(catalog.catalog)
 
 
 @app.command()
