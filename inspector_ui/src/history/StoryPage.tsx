@@ -19,11 +19,13 @@ import { VerdictShape } from "../verdict/VerdictShape";
 import { inspectionQuery, partQuery } from "./historyQueries";
 import { Reviews } from "./Reviews";
 import classes from "./StoryPage.module.css";
+import { useLightPrint } from "./useLightPrint";
 
 /** The complete story of one inspection and its part: to read, to print, to pass on by its address. */
 export function StoryPage({ id }: { id: string }) {
   const { t } = useTranslation();
   const query = useQuery(inspectionQuery(id));
+  useLightPrint();
   return (
     <Page
       title={query.data === undefined ? t("history.story") : t("history.storyOf", { part: query.data.part_id })}
