@@ -1,0 +1,100 @@
+"""The history in a real browser: parts are found, their story is told and printed, and the tables come down."""
+
+import csv
+import io
+import re
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import openpyxl
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.conftest import Served, grey_png
+
+
+@pytest.fixture
+def defect(server: Served) -> dict[str, Any]:
+    """Three parts, of which the second is a confirmed defect."""
+    server.inspect(grey_png(0.1), part_id="H-1", lot="L-7")
+    found = server.inspect(grey_png(0.9, width=320, height=240), part_id="H-2", lot="L-7")
+    server.inspect(grey_png(0.5), part_id="H-3", lot="L-8")
+    review: dict[str, Any] = {"inspection_id": found["id"], "decision": "DEFECT_CONFIRMED", "defect_class": "scratch"}
+    review |= {"reviewer": "ann", "decided_at": "2026-11-01T08:00:00Z", "note": "across the edge", "seconds": 4}
+    server.client.put(f"/v1/reviews/{uuid4()}", json=review).raise_for_status()
+    return found
+
+
+def test_a_part_is_found_and_its_story_told(page: Page, defect: dict[str, Any]) -> None:
+    page.goto("/history")
+    gallery = page.get_by_role("feed")
+    expect(gallery.get_by_role("article")).to_have_count(3)
+    page.get_by_label("Part", exact=True).fill("H-2")
+    expect(gallery.get_by_role("article")).to_have_count(1)
+    gallery.get_by_role("article", name="H-2").get_by_role("link").click()
+
+    expect(page.get_by_role("heading", name="Part H-2")).to_be_visible()
+    expect(page.get_by_test_id("viewer")).to_have_attribute("data-drawn", re.compile("."))
+    expect(page.get_by_test_id("fact-lot")).to_have_text("L-7")
+    expect(page.get_by_test_id("fact-image")).to_have_text("320 × 240")
+    score = page.get_by_role("img", name=re.compile("90.*%"))
+    for threshold in ("30", "70"):
+        expect(score).to_contain_text(re.compile(rf"{threshold}(\.0)?\s?%"))
+    reviews = page.get_by_test_id("reviews")
+    for told in ("ann", "scratch", "across the edge", "Audit entry"):
+        expect(reviews).to_contain_text(told)
+    page.get_by_role("link", name="Back to the search").click()
+    expect(gallery.get_by_role("article")).to_have_count(3)
+
+
+def test_the_tables_hold_what_was_looked_for(page: Page, defect: dict[str, Any]) -> None:
+    page.goto("/history?lot=L-7")
+    expect(page.get_by_role("feed").get_by_role("article")).to_have_count(2)
+    content = {}
+    for kind in ("CSV", "Excel"):
+        with page.expect_download() as download:
+            page.get_by_role("link", name=f"Export ({kind})").click()
+        content[kind] = Path(download.value.path()).read_bytes()
+        assert download.value.suggested_filename == f"inspections.{'csv' if kind == 'CSV' else 'xlsx'}"
+    table = list(csv.DictReader(io.StringIO(content["CSV"].decode("utf-8-sig"))))
+    head, *rows = openpyxl.load_workbook(io.BytesIO(content["Excel"])).worksheets[0].iter_rows(values_only=True)
+    workbook = [dict(zip(head, row, strict=True)) for row in rows]
+    for found in (table, workbook):
+        assert [(row["part_id"], row["decision"] or None) for row in found] == [
+            ("H-2", "DEFECT_CONFIRMED"),
+            ("H-1", None),
+        ]
+
+
+@pytest.mark.parametrize(("scheme", "button"), [("dark", "Print"), ("light", "列印")])
+def test_the_story_prints_light_and_without_what_is_pressed(
+    page: Page, defect: dict[str, Any], scheme: Any, button: str
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    if button != "Print":
+        page.goto("/history")
+        page.get_by_role("button", name="Language").click()
+        page.get_by_role("menuitem", name="繁體中文").click()
+    page.add_init_script("window.print = () => { window.asked = true; }")
+    page.goto(f"/history?id={defect['id']}")
+    expect(page.get_by_test_id("reviews")).to_contain_text("ann")
+    page.get_by_role("button", name=button, exact=True).click()
+    assert page.evaluate("window.asked") is True
+
+    scheme_shown = "document.documentElement.getAttribute('data-mantine-color-scheme')"
+    page.evaluate(f"addEventListener('beforeprint', () => {{ window.printed = {scheme_shown}; }})")
+    assert page.pdf().startswith(b"%PDF")
+    assert page.evaluate("window.printed") == "light"
+    assert page.evaluate(scheme_shown) == scheme, "the screen is as it was"
+
+    page.emulate_media(media="print", color_scheme=scheme)
+    expect(page.get_by_role("navigation")).to_have_count(0)
+    expect(page.get_by_role("button")).to_have_count(0)
+    expect(page.get_by_test_id("viewer")).to_be_hidden()
+    image = page.locator("figure img:visible")
+    expect(image).to_have_count(1)
+    box = image.bounding_box()
+    assert box is not None
+    assert box["width"] / box["height"] == pytest.approx(320 / 240, rel=0.02), "the whole frame, not squeezed"
+    expect(page.get_by_test_id("reviews")).to_be_visible()
