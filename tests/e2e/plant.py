@@ -14,7 +14,10 @@ from tests.accounts import key_client, person_client
 from tests.conftest import Served, grey_png
 
 PERSON = "ann"
-PAGES = ("review", "study", "live", "history", "quality", "roi", "drift", "models", "audit", "people", "guide")
+PAGES = (
+    *("review", "study", "live", "history", "quality", "sampling", "roi", "before"),
+    *("drift", "models", "settings", "audit", "people", "guide"),
+)
 LANGUAGES = ("en", "zh-Hant")
 SCHEMES = ("light", "dark")
 _LINES = ("line-1", "line-2", "line-3")

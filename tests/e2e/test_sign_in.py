@@ -82,11 +82,17 @@ def test_signing_in_leads_to_the_page_that_was_asked_for(page: Page, server: Ser
     ("role", "shown"),
     [
         (Role.INSPECTOR, ["Review", "Study", "Live", "History", "Drift", "Models"]),
-        (Role.ENGINEER, ["Live", "History", "Drift", "Models", "Audit"]),
-        (Role.MANAGER, ["Live", "History", "Quality", "Sampling", "ROI", "Drift", "Models", "Audit"]),
+        (Role.ENGINEER, ["Live", "History", "Drift", "Models", "Settings", "Audit"]),
+        (
+            Role.MANAGER,
+            ["Live", "History", "Quality", "Sampling", "ROI", "Before/after", "Drift", "Models", "Settings", "Audit"],
+        ),
         (
             Role.ADMIN,
-            ["Review", "Study", "Live", "History", "Quality", "Sampling", "ROI", "Drift", "Models", "Audit", "People"],
+            [
+                *("Review", "Study", "Live", "History", "Quality", "Sampling", "ROI", "Before/after"),
+                *("Drift", "Models", "Settings", "Audit", "People"),
+            ],
         ),
     ],
 )

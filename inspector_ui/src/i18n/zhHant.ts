@@ -141,7 +141,7 @@ export const zhHant: Words<typeof en> = {
     save: "開始複判",
   },
   role: { camera: "相機", inspector: "檢驗員", engineer: "工程師", manager: "主管", admin: "管理員" },
-  account: { label: "已登入：{{name}}（{{role}}）" },
+  account: { label: "已登入：{{name}} · {{role}}" },
   signIn: {
     title: "登入",
     name: "姓名",

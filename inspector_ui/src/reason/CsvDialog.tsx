@@ -30,7 +30,11 @@ export function CsvDialog({ title, hint, example, mayForce = false, onClose, sen
     >
       <CsvInput file={file} onChange={setFile} />
       <Text size="sm">
-        <Anchor href={`data:text/csv;charset=utf-8,${encodeURIComponent(example.content)}`} download={example.name}>
+        <Anchor
+          underline="always"
+          href={`data:text/csv;charset=utf-8,${encodeURIComponent(example.content)}`}
+          download={example.name}
+        >
           {t("csv.example")}
         </Anchor>
       </Text>

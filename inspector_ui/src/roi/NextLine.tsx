@@ -54,7 +54,11 @@ export function NextLine({ ranking: kept }: { ranking: Ranking | null }) {
         />
         <Text size="sm" c="dimmed">
           {t("roi.nextUpload")}{" "}
-          <Anchor href={`data:text/csv;charset=utf-8,${encodeURIComponent(EXAMPLE)}`} download="candidates.csv">
+          <Anchor
+            underline="always"
+            href={`data:text/csv;charset=utf-8,${encodeURIComponent(EXAMPLE)}`}
+            download="candidates.csv"
+          >
             {t("csv.example")}
           </Anchor>
         </Text>
