@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from typing import IO, Any
 
 import xlsxwriter
@@ -32,13 +33,9 @@ def history_workbook(
     with store.reading() as connection:
         if more_than(connection, filters, most_rows):
             raise _too_many(most_rows)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - whoever takes the blocks closes it
-    try:
-        _write(file, store, filters, sight, most_rows)
-    except BaseException:
-        file.close()
-        raise
-    return _blocks(file)
+    blocks = _blocks(store, filters, sight, most_rows)
+    # What has been started closes its file even if nobody takes the rest.
+    return chain([next(blocks)], blocks)
 
 
 def _write(file: IO[bytes], store: Store, filters: HistoryFilters, sight: Sight, most_rows: int) -> None:
@@ -77,8 +74,9 @@ def _write_cell(sheet: Worksheet, row: int, column: int, value: Any, time: Forma
             sheet.write_string(row, column, str(value))
 
 
-def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
+def _blocks(store: Store, filters: HistoryFilters, sight: Sight, most_rows: int) -> Iterator[bytes]:
+    with tempfile.TemporaryFile() as file:
+        _write(file, store, filters, sight, most_rows)
         file.seek(0)
         while block := file.read(_BLOCK):
             yield block
