@@ -161,6 +161,7 @@ def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str], lots: 
             )
         found[f"escapes, {name}"] = lambda days=days: _path("/v1/metrics/escapes", since=ago(days))  # type: ignore[misc]
         found[f"agreement, {name}"] = lambda days=days: _path("/v1/metrics/agreement", since=ago(days))  # type: ignore[misc]
+        found[f"bias, {name}"] = lambda days=days: _path("/v1/metrics/bias", since=ago(days))  # type: ignore[misc]
         found[f"throughput, {name}"] = lambda days=days: _path("/v1/metrics/throughput", since=ago(days))  # type: ignore[misc]
     return found | {
         "ROI": lambda: "/v1/roi",

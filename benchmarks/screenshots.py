@@ -32,7 +32,6 @@ FRAMES = 90
 LINES = ("line-1", "line-2", "line-3")
 DARK_FRAMES = 8
 PERSON, PASSWORD = "Chen Yi-Jun", "correct horse battery"
-PATHS = ("review", "study", "live", "history", "quality", "roi", "drift", "models", "audit", "people", "guide")
 LANGUAGES = ("en", "zh-Hant")
 SCHEMES = ("light", "dark")
 WIDTHS = {1280: 800, 768: 1024}
@@ -169,8 +168,9 @@ def shoot(browser: Browser, url: str, place: Path, kind: str, story: str) -> Ite
     page.locator("input").first.fill(PERSON)
     page.locator("input[type=password]").fill(PASSWORD)
     page.locator("form button[type=submit]").click()
-    page.wait_for_selector("nav")
-    for path in (*PATHS, f"history?id={story}"):
+    page.wait_for_selector("nav a")
+    links = page.locator("nav a").evaluate_all("(links) => links.map((link) => link.getAttribute('href'))")
+    for path in (*(link.strip("/") for link in links), "guide", f"history?id={story}"):
         page.goto(f"/{path}")
         settle(page, path)
         yield take("story" if "?" in path else path)

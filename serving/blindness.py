@@ -1,5 +1,6 @@
 """The one place that says from whom the model's word is kept: an inspection that waits to be decided blind tells an inspector
-neither verdict nor score, class, reason or region, wherever the inspector looks, until a person has decided.
+neither verdict nor score, class, reason or region, wherever the inspector looks, until a person has decided. One that waits for
+a second opinion does not tell the first either, but to whoever gave it.
 
 Everybody else sees everything. Without authentication nobody knows who looks: then only the review flow (the queue, and the
 inspection that is open in it) keeps silent.
@@ -13,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from data.verdict import DECIDED, Verdict
-from serving.schema import Inspection
+from serving.schema import Inspection, Review
 from serving.settings import Reviewing
 from serving.tables import inspections
 
@@ -33,6 +34,7 @@ _SHOWN: dict[str, Any] = {
     "review": None,
 }
 _HIDDEN_COLUMNS = frozenset(_SHOWN) | {"pass_below", "reject_from"}
+_DECISION_COLUMNS = frozenset(("decision", "reviewer", "defect_class", "note", "seconds", "blind", "decided_at"))
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,28 @@ class Sight:
     def hidden(self, row: Mapping[Any, Any]) -> bool:
         """Whether the model's word on a row of inspections (id and TELLING) is kept from the caller.
 
-        What waits for a second opinion is not kept from who gave the first, where the row has its `review_reviewer`.
+        What waits for a second opinion is not kept from who gave the first, where the row has its reviewer.
         """
         if not self.hides or not waits_blind(row, self.blind_share):
             return False
-        return not waits_for_second(row) or (self.name is not None and row.get("review_reviewer") != self.name)
+        first = row.get("review_reviewer", row.get("reviewer"))
+        return not waits_for_second(row) or (self.name is not None and first != self.name)
+
+    def decision_hidden(self, row: Mapping[Any, Any]) -> bool:
+        """Whether the decision that stands on the row is kept from the caller, who may be asked for a second one."""
+        return waits_for_second(row) and self.hidden(row)
 
     def of(self, inspection: Inspection, row: Mapping[Any, Any]) -> Inspection:
         """The inspection of that row as the caller sees it."""
         return without_verdict(inspection) if self.hidden(row) else inspection
 
     def of_row(self, row: Mapping[Any, Any]) -> dict[str, Any]:
-        """A row of columns of inspections as the caller sees it: hidden ones are null, the verdict is REVIEW."""
+        """A row of columns of inspections and reviews as the caller sees it: hidden ones are null, the verdict is REVIEW."""
         shown = dict(row)
         if self.hidden(row):
             shown.update((name, _SHOWN.get(name)) for name in shown.keys() & _HIDDEN_COLUMNS)
+        if self.decision_hidden(row):
+            shown.update(dict.fromkeys(shown.keys() & _DECISION_COLUMNS))
         return shown
 
     def hidden_ids(self, connection: Connection, ids: Iterable[str]) -> set[str]:
@@ -89,6 +98,13 @@ def waits_for_second(row: Mapping[Any, Any]) -> bool:
     return row["queue_cost"] is not None and row["decision"] in DECIDED
 
 
+def second_waits(connection: Connection, id: str) -> bool:  # noqa: A002 - the API's name
+    """Whether an inspection waits for a second opinion."""
+    table = inspections.c
+    row = connection.execute(select(table.queue_cost, table.decision).where(table.id == id)).mappings().first()
+    return row is not None and waits_for_second(row)
+
+
 def is_blind(
     id: str,  # noqa: A002 - the API's name
     verdict: Verdict,
@@ -115,3 +131,10 @@ def without_verdict(inspection: Inspection) -> Inspection:
     those that somebody has decided before.
     """
     return inspection.model_copy(update=_SHOWN)
+
+
+def without_decision(review: Review) -> Review:
+    """The review as a person sees it who may be asked for a second opinion: that somebody looked, not who saw what."""
+    return review.model_copy(
+        update={"decision": None, "defect_class": None, "reviewer": "", "note": "", "seconds": None}
+    )

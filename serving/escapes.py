@@ -14,17 +14,11 @@ from serving.quality_schema import BandAudits, EscapeMetrics, Figure, FigureKey,
 from serving.schema import AuditKind, Rate, Text
 from serving.scope import Piece, Scope
 from serving.settings import Settings
-from serving.tables import challenges, field_returns
+from serving.tables import BANDED, FLAGGED, challenges, field_returns
 from serving.tallies import Span, span_of, sums
 from serving.wording import text
 
-_BANDS = [*(f"passed_band_{band}" for band in range(BANDS)), "passed_unbanded"]
 _PASSED = ("passed_known", "passed_accepted")
-_FLAGGED = {
-    verdict: [f"{verdict.value.lower()}_{outcome}" for outcome in ("open", "confirmed", "false_call", "accepted")]
-    for verdict in Verdict
-    if verdict.flagged
-}
 
 
 @dataclass
@@ -83,10 +77,12 @@ def count(connection: Connection, scope: Scope, settings: Settings, by: GroupBy 
 
 def _count_tallied(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
     """Everything of the whole half-hours but audits, which are few, and of which each has its own chance."""
-    for row in sums(connection, span, [*_BANDS, *_PASSED, *(name for names in _FLAGGED.values() for name in names)]):
-        bands = [int(getattr(row, name)) for name in _BANDS]
+    for row in sums(
+        connection, span, [*BANDED, *_PASSED, *(name for names in FLAGGED.values() for name in names.values())]
+    ):
+        bands = [int(getattr(row, name)) for name in BANDED]
         known, passed_accepted = (int(getattr(row, name)) for name in _PASSED)
-        flags = {verdict: [int(getattr(row, name)) for name in names] for verdict, names in _FLAGGED.items()}
+        flags = {verdict: [int(getattr(row, name)) for name in names.values()] for verdict, names in FLAGGED.items()}
         passed = sum(bands) + known
         inspected = passed + sum(sum(each) for each in flags.values())
         if not inspected:

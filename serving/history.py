@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, func, or_, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
-from serving.blindness import TELLING, Sight
+from serving.blindness import TELLING, Sight, second_waits
 from serving.csv_rows import csv_line, harmless
 from serving.history_schema import Decided, HistoryFilters, HistoryItem, HistoryPage, HistoryQuery
 from serving.inspections import get, read_cursor, review_of, write_cursor
@@ -84,17 +84,26 @@ def list_page(connection: Connection, query: HistoryQuery, sight: Sight) -> Hist
     return HistoryPage(items=items, next_cursor=write_cursor(items[-1].received_at, items[-1].id) if more else None)
 
 
-def list_reviews(connection: Connection, id: str) -> list[Review]:  # noqa: A002 - the API's name
-    """Every review of an inspection, oldest first, the withdrawn ones too. Raises a 404 problem when there is no such."""
+def list_reviews(connection: Connection, id: str, sight: Sight) -> list[Review]:  # noqa: A002 - the API's name
+    """Every review of an inspection, oldest first, the withdrawn ones too; of what waits for a second opinion, an inspector's
+    own. Raises a 404 problem when there is no such.
+    """
     get(connection, id)
     query = select(reviews).where(reviews.c.inspection_id == id).order_by(reviews.c.sequence)
+    if sight.hides and second_waits(connection, id):
+        query = query.where(reviews.c.reviewer == sight.name)
     return [review_of(row) for row in connection.execute(query).mappings()]
 
 
 def _seen(rows: Sequence[RowMapping], filters: HistoryFilters, sight: Sight) -> list[dict[str, Any]]:
-    """The rows as the caller sees them; what is kept from the caller is found under no verdict and no class."""
+    """The rows as the caller sees them; what is kept from the caller is found under no verdict, class, decision or person."""
     telling = bool(filters.verdict) or filters.class_name is not None
-    return [sight.of_row(row) for row in rows if not (telling and sight.hidden(row))]
+    decided = bool(filters.decision) or filters.reviewer is not None
+    return [
+        sight.of_row(row)
+        for row in rows
+        if not ((telling and sight.hidden(row)) or (decided and sight.decision_hidden(row)))
+    ]
 
 
 def as_csv(store: Store, filters: HistoryFilters, sight: Sight) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from serving.baseline_schema import Imported
 from serving.batches import add_batch
 from serving.hourly import outcomes_by_bucket, outcomes_ever
 from serving.kpi_schema import Kpi, KpiKey, KpiPoint, KpiRow, Kpis, NewClass
-from serving.metrics import rate_of
+from serving.metrics import EARLIEST, rate_of
 from serving.schema import ModelInfo, Rate
 from serving.tables import kpis, promotions, reviews
 
@@ -26,7 +26,7 @@ _CATEGORY: dict[KpiKey, Literal["innovation", "employees", "customers"]] = {
     "ai_assisted_products": "innovation",
 }
 _DAY = timedelta(days=1)
-_EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def import_kpis(connection: Connection, rows: Sequence[KpiRow], person: str, reason: str) -> Imported:
@@ -62,7 +62,7 @@ def override_rate(connection: Connection, since: datetime | None = None, until: 
     if since is None and until is None:
         found = outcomes_ever(connection)
     else:
-        period = (since or _EARLIEST, until or _LATEST)
+        period = (since or EARLIEST, until or _LATEST)
         found = sum(outcomes_by_bucket(connection, *period, None, 3600).values(), Counter())
     overruled = sum(found[one] for one in against)
     total = sum(found[one] for one in counted)

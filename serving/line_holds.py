@@ -71,7 +71,7 @@ class LineHolds:
 
 
 def find(
-    connection: Connection, released: bool | None = None, line: str | None = None, limit: int = 100
+    connection: Connection, released: bool | None = None, line: str | None = None, limit: int | None = None
 ) -> list[LineHold]:
     """Holds of lines, newest first; with `released` only those that are over, or are not."""
     query = select(line_holds).order_by(line_holds.c.held_at.desc(), line_holds.c.id.desc()).limit(limit)

@@ -42,13 +42,13 @@ _MOST_BUCKETS = 2000
 _SHORTEST_SPAN = timedelta(minutes=1)
 _DAY = timedelta(hours=24)
 _TREND_BUCKETS, _TREND_SECONDS = 12, 300
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def period(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
     """The period asked for, by default the 24 hours up to now. Raises a 422 problem when it is empty."""
     end = until or datetime.now(UTC)
-    start = since or max(end, _EARLIEST) - _DAY
+    start = since or max(end, EARLIEST) - _DAY
     if start >= end:
         raise ProblemError(422, f"since: {start.isoformat()} is not before until, {end.isoformat()}")
     return start, end

@@ -13,15 +13,13 @@ from serving.baseline_schema import HistoryRow, Imported, LineCounts
 from serving.batches import add_batch
 from serving.plant_day import start_of
 from serving.problem import ProblemError
-from serving.quality.allocation import BANDS
 from serving.quality.escape import Band
 from serving.schema import AuditKind
 from serving.scope import Scope
-from serving.tables import history
+from serving.tables import BANDED, FLAGGED, OUTCOMES, history
 from serving.tallies import span_of, sums
 
-_FLAGGED, _OUTCOMES = ("review", "reject", "no_decision"), ("open", "confirmed", "false_call", "accepted")
-_PASSED = [*(f"passed_band_{band}" for band in range(BANDS)), "passed_unbanded", "passed_known"]
+_PASSED = (*BANDED, "passed_known")
 COUNTS = ("flagged", "false_calls", "confirmed", "audited", "audit_defects", "escapes")
 
 
@@ -92,7 +90,7 @@ def measured_counts(connection: Connection, since: datetime, until: datetime) ->
     found: dict[tuple[str, str], dict[str, int]] = {}
     audits: dict[tuple[str, str], Band] = {}
     span = span_of(Scope(since, until))
-    flagged = {outcome: [f"{verdict}_{outcome}" for verdict in _FLAGGED] for outcome in _OUTCOMES}
+    flagged = {outcome: [names[outcome] for names in FLAGGED.values()] for outcome in OUTCOMES}
     names = [*_PASSED, *(name for names in flagged.values() for name in names)]
 
     def at(line: str, product: str) -> dict[str, int]:

@@ -32,8 +32,12 @@ def find_similar(connection: Connection, id: str, limit: int) -> SimilarCases:  
     mine = connection.execute(select(inspections.c.sketch).where(inspections.c.id == id)).scalar_one()
     table = inspections.c
     other = and_(table.id != id, table.part_id != inspection.part_id)
+    # Not those that wait for a second opinion, to whoever gives which this would show the first.
     decided = and_(
-        other, table.product == inspection.product, table.decision.in_([decision.value for decision in DECIDED])
+        other,
+        table.product == inspection.product,
+        table.decision.in_([decision.value for decision in DECIDED]),
+        table.queue_cost.is_(None),
     )
     cases = [] if mine is None else _sketches(connection, decided, inspection, _MOST_CASES)
     nearest = [] if mine is None else _nearest(mine, cases)[:limit]

@@ -267,6 +267,8 @@ def print_summary(summary: Summary, console: Console) -> None:
     console.print(f"overkill: {_share(overkill, good)} of the truly good")
     if summary.compared:
         console.print(_against_truth(summary.compared))
+        for one in summary.compared:
+            console.print(f"  {one.name}: {(one.figure.why_unknown or one.figure.rests_on).en}", highlight=False)
     p50, p95 = summary.latency_ms(0.5), summary.latency_ms(0.95)
     if p50 is not None and p95 is not None:
         console.print(f"latency as the camera sees it: p50 {p50:.1f} ms, p95 {p95:.1f} ms, {summary.retries} retries")
@@ -279,18 +281,18 @@ def print_summary(summary: Summary, console: Console) -> None:
 
 def _against_truth(compared: list[Compared]) -> Table:
     table = Table(title="figures from reviews and audits alone, against the truth")
-    for heading in ("figure", "measured", "95 %", "true", "", "rests on"):
+    for heading in ("figure", "measured", "95 %", "true", ""):
         table.add_column(heading, justify="right" if heading in ("measured", "true") else "left")
     for one in compared:
         figure = one.figure
         form = ".1f" if figure.unit == "count" else ".1%"
-        if figure.value is None or figure.low is None or figure.high is None:
-            why = figure.rests_on if figure.why_unknown is None else figure.why_unknown
-            table.add_row(one.name, "unknown", "", f"{one.true:{form}}", "", why.en)
+        if figure.value is None:
+            table.add_row(one.name, "unknown", "", f"{one.true:{form}}", "")
             continue
         interval = f"{figure.low:{form}} to {figure.high:{form}}"
-        where = "inside" if one.inside else "outside"
-        table.add_row(one.name, f"{figure.value:{form}}", interval, f"{one.true:{form}}", where, figure.rests_on.en)
+        table.add_row(
+            one.name, f"{figure.value:{form}}", interval, f"{one.true:{form}}", "inside" if one.inside else "outside"
+        )
     return table
 
 

@@ -28,6 +28,8 @@ from sqlalchemy import (
     true,
 )
 
+from data.verdict import Verdict
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -36,6 +38,17 @@ Id = String(36)
 
 SLOT = timedelta(minutes=30)
 """What `tallies` are kept of, from multiples of it since 1970 UTC on."""
+
+BANDED = (*(f"passed_band_{band}" for band in range(4)), "passed_unbanded")
+"""Columns of `tallies`: passed frames by score band, as far as nobody found them defective."""
+
+OUTCOMES = ("open", "confirmed", "false_call", "accepted")
+FLAGGED = {
+    verdict: {outcome: f"{verdict.value.lower()}_{outcome}" for outcome in OUTCOMES}
+    for verdict in Verdict
+    if verdict.flagged
+}
+"""Columns of `tallies`: flagged frames by verdict and by what people made of them."""
 
 
 def microseconds(time: datetime) -> int:
@@ -220,17 +233,12 @@ tallies = Table(
     *(
         Column(name, Integer, nullable=False, server_default=text("0"))
         for name in (
-            *(f"passed_band_{band}" for band in range(4)),
-            "passed_unbanded",
+            *BANDED,
             # Confirmed defective though nobody drew them.
             "passed_known",
             # Also in their band.
             "passed_accepted",
-            *(
-                f"{verdict}_{outcome}"
-                for verdict in ("review", "reject", "no_decision")
-                for outcome in ("open", "confirmed", "false_call", "accepted")
-            ),
+            *(name for names in FLAGGED.values() for name in names.values()),
             # Parts at a station, by the place of their first frame ever there; the first frame of each camera says how they did.
             "units",
             "units_failed",

@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import ColumnElement, Connection, Select, func, insert, select
 
 from data.bundle import Bundle
-from data.decide import InForce, Thresholds
+from data.decide import Guarantee, InForce, Thresholds
 from data.operating import guarantee_at
 from serving.audit import Action, append
 from serving.caller import Caller
@@ -100,7 +100,7 @@ class ThresholdChanges:
             wanted = Thresholds(pass_below=request.pass_below, reject_from=request.reject_from)
             manifest = place.bundle.manifest
             guarantee = guarantee_at(wanted, manifest.thresholds, manifest.guarantee, manifest.curve)
-            objections = _objections(place.bundle, wanted)
+            objections = _objections(place.bundle, wanted, guarantee)
             if objections and not request.without_guarantee:
                 raise ProblemError(
                     409,
@@ -183,13 +183,12 @@ class ThresholdChanges:
         )
 
 
-def _objections(bundle: Bundle, wanted: Thresholds) -> list[str]:
+def _objections(bundle: Bundle, wanted: Thresholds, guarantee: Guarantee | None) -> list[str]:
     """What speaks against thresholds that let more through than the model's own and that no bound covers, a sentence each.
 
     More cautious ones than the model's need no guarantee to be allowed, even where the model has none.
     """
     manifest = bundle.manifest
-    guarantee = guarantee_at(wanted, manifest.thresholds, manifest.guarantee, manifest.curve)
     wider_pass = wanted.pass_below > manifest.thresholds.pass_below
     wider_reject = wanted.reject_from < manifest.thresholds.reject_from
     if guarantee is None:

@@ -13,7 +13,9 @@ routes = APIRouter(tags=["events"])
 
 @routes.get("/events", operation_id="events", response_class=EventSourceResponse)
 async def events(service: Serving, caller: Calling, sight: Looking) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events: `inspection` with an Inspection, `review` with a Review, `alarm` with an Alarm, as they are stored."""
+    """Server-sent events: `inspection` with an Inspection, `review` with a Review, `alarm` with an Alarm, `line_hold` with a
+    LineHold, as they are stored.
+    """
     async for event in service.events.subscribe(sight.hides):
         if not await service.credentials.stands(caller):
             return

@@ -189,10 +189,12 @@ def get_inspection_thumbnail(service: Serving, id: Id) -> Response:  # noqa: A00
     operation_id="list_reviews",
     responses=problems(_404="No such inspection.", _410="Retention removed it."),
 )
-def list_reviews(service: Serving, id: Id) -> list[Review]:  # noqa: A002 - the API's name
-    """Every review of it, oldest first, also those superseded and withdrawn."""
+def list_reviews(service: Serving, sight: Looking, id: Id) -> list[Review]:  # noqa: A002 - the API's name
+    """Every review of it, oldest first, also those superseded and withdrawn. While it waits for a second opinion, inspectors
+    see their own.
+    """
     with service.store.reading() as connection:
-        return history.list_reviews(connection, id)
+        return history.list_reviews(connection, id, sight)
 
 
 @routes.get(

@@ -5,8 +5,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from sqlalchemy import Connection
 
 from serving import queue
+from serving.blindness import second_waits, without_decision
 from serving.caller import Calling
 from serving.review_schema import ClaimedQueue, ClaimRequest, QueueChoices, QueueQuery, ReviewQueue
 from serving.reviews import add_review
@@ -68,9 +70,13 @@ async def put_review(service: Serving, caller: Calling, client_id: UUID, review:
     """Record a decision; a repeat is harmless, and a later review supersedes the one before. A null decision undoes it."""
     caller.answers_to(review.reviewer)
     costs, second_share = service.settings.costs, service.settings.reviewing.second_share
-    writing = service.store.submit(lambda connection: add_review(connection, client_id, review, costs, second_share))
-    stored, new = await asyncio.wrap_future(writing)
+
+    def write(connection: Connection) -> tuple[Review, bool, bool]:
+        stored, new = add_review(connection, client_id, review, costs, second_share)
+        return stored, new, second_waits(connection, stored.inspection_id)
+
+    stored, new, waits = await asyncio.wrap_future(service.store.submit(write))
     if new:
         service.gauges.reviews.inc()
-        service.events.publish("review", stored)
+        service.events.publish("review", stored, without_decision(stored) if waits else None)
     return stored

@@ -1,7 +1,7 @@
 """A plant in the middle of its day, for what looks at every page: lines, reviews, alarms, a study, a line on hold."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -14,10 +14,6 @@ from tests.accounts import key_client, person_client
 from tests.conftest import Served, grey_png
 
 PERSON = "ann"
-PAGES = (
-    *("review", "study", "live", "history", "quality", "sampling", "roi", "before"),
-    *("drift", "models", "settings", "audit", "people", "guide"),
-)
 LANGUAGES = ("en", "zh-Hant")
 SCHEMES = ("light", "dark")
 _LINES = ("line-1", "line-2", "line-3")
@@ -52,6 +48,13 @@ def _review(person: httpx.Client, inspection: dict[str, Any]) -> None:
     person.put(f"/v1/reviews/{uuid4()}", json=body).raise_for_status()
 
 
+def menu(page: Page) -> list[str]:
+    """The paths of all pages that the menu has, and of the guide, which stands beside it; somebody must be signed in."""
+    links = page.get_by_role("navigation").get_by_role("link")
+    expect(links.first).to_be_visible()
+    return [*(str(link.get_attribute("href")).strip("/") for link in links.all()), "guide"]
+
+
 def first_story(server: Served) -> str:
     """The path of the page of one part."""
     with server.service.store.reading() as connection:
@@ -59,7 +62,7 @@ def first_story(server: Served) -> str:
     return f"history?id={found}"
 
 
-def visited(page: Page, paths: Iterator[str] | tuple[str, ...] | list[str]) -> Iterator[str]:
+def visited(page: Page, paths: Sequence[str]) -> Iterator[str]:
     """Open each page in turn, and wait until it shows what it has to say."""
     for path in paths:
         page.goto(f"/{path}")

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import openpyxl
@@ -152,15 +153,15 @@ def test_events_keep_it_from_inspectors_alone(server: Served) -> None:
         query = {"product": "p", "line": "line-1", "station": "final", "camera": "top", "part_id": "P-1", "lot": "L-1"}
         query["captured_at"] = datetime.now(UTC).isoformat()
         camera.post("/v1/inspections", params=query, content=grey_png(FLAGGED), headers={"Content-Type": "image/png"})
-        hidden, seen = inspection_in(told), inspection_in(full)
+        hidden, seen = event_in(told, "inspection"), event_in(full, "inspection")
     assert (hidden["verdict"], hidden["defect_probability"], hidden["regions"]) == ("REVIEW", None, [])
     assert (seen["verdict"], hidden["id"]) == ("REJECT", seen["id"])
 
 
-def inspection_in(lines: Iterator[str]) -> dict[str, Any]:
-    """The next inspection of an event stream."""
+def event_in(lines: Iterator[str], kind: str) -> dict[str, Any]:
+    """The next event of a kind in a stream."""
     for line in lines:
-        if line == "event: inspection":
+        if line == f"event: {kind}":
             found: dict[str, Any] = json.loads(next(lines).removeprefix("data: "))
             return found
     raise AssertionError("the stream ended")
@@ -179,3 +180,47 @@ def test_queue_filtered_by_class_leaves_out_what_is_decided_blind(start_server: 
         frame = server.inspect(grey_png(FLAGGED), part_id=f"P-{share}")
         items = server.client.get("/v1/reviews/queue", params={"class": frame["class"]}).json()["items"]
         assert len([one for one in items if one["id"] == frame["id"]]) == n
+
+
+def test_a_first_decision_is_kept_from_who_may_give_the_second_but_not_from_who_gave_it(
+    start_server: StartServer,
+) -> None:
+    server = start_server(auth=True, reviewing={"blind_share": 0, "second_share": 1})
+    ann, bob = (person_client(server, name, Role.INSPECTOR) for name in ("ann", "bob"))
+    manager, camera = key_client(server, Role.MANAGER), key_client(server, Role.CAMERA)
+
+    def inspected(part_id: str) -> str:
+        answer = camera.post("/v1/inspections", params=server.frame(part_id=part_id), content=grey_png(FLAGGED))
+        assert answer.status_code == 201, answer.text
+        id_: str = answer.json()["id"]
+        return id_
+
+    def put(client: httpx.Client, reviewer: str, id_: str, decision: str) -> None:
+        body = {"inspection_id": id_, "decision": decision, "reviewer": reviewer, "note": "cracked"}
+        body["decided_at"] = datetime.now(UTC).isoformat()
+        assert client.put(f"/v1/reviews/{uuid4()}", json=body).status_code == 200
+
+    before = inspected("before")
+    for client, name in ((ann, "ann"), (bob, "bob")):
+        put(client, name, before, "FALSE_CALL")
+    id_ = inspected("P-1")
+    with bob.stream("GET", "/v1/events") as stream:
+        lines = stream.iter_lines()
+        assert next(lines).startswith(":")
+        put(ann, "ann", id_, "DEFECT_CONFIRMED")
+        told = event_in(lines, "review")
+    assert (told["inspection_id"], told["decision"], told["note"]) == (id_, None, "")
+    for client, knows in ((ann, True), (manager, True), (bob, False)):
+        page = client.get("/v1/history", params={"part_id": "P-1"}).json()
+        assert [item["decision"] for item in page["items"]] == ["DEFECT_CONFIRMED" if knows else None]
+        found = client.get("/v1/history", params={"decision": "DEFECT_CONFIRMED"}).json()["items"]
+        assert [item["id"] for item in found] == ([id_] if knows else [])
+        assert len(client.get("/v1/history", params={"reviewer": "ann"}).json()["items"]) == int(knows)
+        assert len(client.get(f"/v1/inspections/{id_}/reviews").json()) == int(knows)
+        assert (client.get(f"/v1/inspections/{id_}").json()["review"] is not None) is knows
+        (row,) = csv.DictReader(io.StringIO(client.get("/v1/history/export.csv", params={"part_id": "P-1"}).text))
+        assert (row["decision"], row["note"]) == (("DEFECT_CONFIRMED", "cracked") if knows else ("", ""))
+        similar = client.get(f"/v1/inspections/{before}/similar").json()["items"]
+        assert id_ not in {case["inspection"]["id"] for case in similar}
+    put(bob, "bob", id_, "FALSE_CALL")
+    assert len(bob.get(f"/v1/inspections/{id_}/reviews").json()) == 2

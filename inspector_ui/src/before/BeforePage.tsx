@@ -4,6 +4,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
+import { csvBody } from "../api/csvBody";
 import { expectData } from "../api/problem";
 import { useFormat } from "../i18n/format";
 import { CsvDialog } from "../reason/CsvDialog";
@@ -58,9 +59,7 @@ export default function BeforePage() {
             const found = expectData(
               await api.POST("/v1/past-counts", {
                 params: { query: { person, reason, replace: force } },
-                body,
-                bodySerializer: (text) => text,
-                headers: { "Content-Type": "text/csv" },
+                ...csvBody(body),
               }),
             );
             setDone(t("csv.done", { n: format.count(found.rows), first: found.first_day, last: found.last_day }));

@@ -1,13 +1,12 @@
-import { Anchor, FileInput, Text } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
+import { CsvInput, type Example } from "./CsvInput";
 import { type Answered, ReasonDialog } from "./ReasonDialog";
 
 interface Props {
   title: string;
   hint: string;
-  /** An example with the columns, to start from. */
-  example: { name: string; content: string };
+  example: Example;
   mayForce?: boolean;
   onClose: () => void;
   /** Throws ProblemError when the server refuses the table. */
@@ -28,33 +27,7 @@ export function CsvDialog({ title, hint, example, mayForce = false, onClose, sen
       onClose={onClose}
       perform={async (answered) => send((await file?.text()) ?? "", answered)}
     >
-      <CsvInput file={file} onChange={setFile} />
-      <Text size="sm">
-        <Anchor
-          underline="always"
-          href={`data:text/csv;charset=utf-8,${encodeURIComponent(example.content)}`}
-          download={example.name}
-        >
-          {t("csv.example")}
-        </Anchor>
-      </Text>
+      <CsvInput file={file} onChange={setFile} example={example} />
     </ReasonDialog>
-  );
-}
-
-/** A file from this machine. */
-export function CsvInput({ file, onChange }: { file: File | null; onChange: (file: File | null) => void }) {
-  const { t } = useTranslation();
-  return (
-    <FileInput
-      label={t("csv.file")}
-      placeholder={t("csv.choose")}
-      accept=".csv,text/csv"
-      value={file}
-      clearable
-      clearButtonProps={{ "aria-label": t("csv.clear") }}
-      styles={{ input: { minHeight: 44 } }}
-      onChange={onChange}
-    />
   );
 }

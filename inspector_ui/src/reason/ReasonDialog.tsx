@@ -1,8 +1,9 @@
-import { Alert, Button, Checkbox, Group, SimpleGrid, Stack, Text, Textarea, TextInput } from "@mantine/core";
+import { Alert, Button, Checkbox, Group, SimpleGrid, Stack, Text, Textarea } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ProblemError } from "../api/problem";
 import { Icon } from "../icons/Icon";
+import { PersonInput } from "../reviewer/PersonInput";
 import { useReviewer } from "../reviewer/reviewer";
 import { Dialog } from "../shell/Dialog";
 
@@ -84,12 +85,7 @@ export function ReasonDialog({
               {hint}
             </Text>
             {children}
-            <TextInput
-              label={t("reviewer.label")}
-              value={person}
-              maxLength={128}
-              onChange={(event) => setPerson(event.currentTarget.value)}
-            />
+            <PersonInput person={person} onChange={setPerson} />
             <Textarea
               label={t("reason.label")}
               description={t("reason.hint")}

@@ -1,17 +1,21 @@
-import { Anchor, Badge, Group, Paper, Progress, Table, Text, Title } from "@mantine/core";
+import { Badge, Group, Paper, Progress, Table, Text, Title } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
+import { csvBody } from "../api/csvBody";
 import { expectData } from "../api/problem";
 import type { RankedCandidate, Ranking } from "../api/types";
 import { useFormat, useServerText } from "../i18n/format";
 import { Refusal } from "../people/Refusal";
-import { CsvInput } from "../reason/CsvDialog";
+import { CsvInput } from "../reason/CsvInput";
 import classes from "./Table.module.css";
 
-const EXAMPLE =
-  "name,volume,defective_rate,defective_rate_low,defective_rate_high,escape_rate,escape_cost,cost,run,labelled_images,defect_images,camera,strategic_fit\nline 3 final,2000000,0.01,0.005,0.02,0.2,300,200000,40000,2000,300,true,4\n";
+const EXAMPLE = {
+  name: "candidates.csv",
+  content:
+    "name,volume,defective_rate,defective_rate_low,defective_rate_high,escape_rate,escape_cost,cost,run,labelled_images,defect_images,camera,strategic_fit\nline 3 final,2000000,0.01,0.005,0.02,0.2,300,200000,40000,2000,300,true,4\n",
+};
 const DRAWS = 100_000;
 
 /** Where the next camera is worth most, how sure that is, and whether its data are ready. */
@@ -25,9 +29,7 @@ export function NextLine({ ranking: kept }: { ranking: Ranking | null }) {
     mutationFn: async (chosen: File) =>
       expectData(
         await api.POST("/v1/roi/candidates/csv", {
-          body: await chosen.text(),
-          bodySerializer: (content) => content,
-          headers: { "Content-Type": "text/csv" },
+          ...csvBody(await chosen.text()),
         }),
       ),
   });
@@ -40,9 +42,10 @@ export function NextLine({ ranking: kept }: { ranking: Ranking | null }) {
       <Title order={2} size="h4">
         {t("roi.next")}
       </Title>
-      <Group align="end" gap="md" my="xs">
+      <Group align="start" gap="md" my="xs">
         <CsvInput
           file={file}
+          example={EXAMPLE}
           onChange={(chosen) => {
             setFile(chosen);
             if (chosen === null) {
@@ -53,14 +56,7 @@ export function NextLine({ ranking: kept }: { ranking: Ranking | null }) {
           }}
         />
         <Text size="sm" c="dimmed">
-          {t("roi.nextUpload")}{" "}
-          <Anchor
-            underline="always"
-            href={`data:text/csv;charset=utf-8,${encodeURIComponent(EXAMPLE)}`}
-            download="candidates.csv"
-          >
-            {t("csv.example")}
-          </Anchor>
+          {t("roi.nextUpload")}
         </Text>
       </Group>
       <Refusal error={upload.error} />

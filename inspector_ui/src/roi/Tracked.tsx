@@ -3,6 +3,7 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
+import { csvBody } from "../api/csvBody";
 import { expectData } from "../api/problem";
 import type { Kpis } from "../api/types";
 import { useFormat } from "../i18n/format";
@@ -79,9 +80,7 @@ export function Tracked({ kpis }: { kpis: Kpis }) {
             expectData(
               await api.POST("/v1/kpis", {
                 params: { query: { person, reason } },
-                body,
-                bodySerializer: (text) => text,
-                headers: { "Content-Type": "text/csv" },
+                ...csvBody(body),
               }),
             );
             await queries.invalidateQueries({ queryKey: ["kpis"] });

@@ -1,11 +1,12 @@
-import { Alert, Button, Group, Paper, Radio, Stack, Table, Text, TextInput, Title } from "@mantine/core";
+import { Button, Group, Paper, Radio, Stack, Table, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
 import { expectData } from "../api/problem";
 import { useFormat } from "../i18n/format";
-import { Icon } from "../icons/Icon";
+import { Refusal } from "../people/Refusal";
+import { PersonInput } from "../reviewer/PersonInput";
 import { useReviewer } from "../reviewer/reviewer";
 import { QueryView } from "../shell/QueryView";
 import { challengesQuery } from "./samplingQueries";
@@ -125,23 +126,12 @@ function AddChallenge() {
               <Radio value="good" label={t("study.good")} />
             </Group>
           </Radio.Group>
-          {reviewer === "" && (
-            <TextInput
-              label={t("sampling.by")}
-              value={person}
-              maxLength={128}
-              onChange={(event) => setPerson(event.currentTarget.value)}
-            />
-          )}
+          {reviewer === "" && <PersonInput person={person} onChange={setPerson} />}
           <Button type="submit" loading={add.isPending} disabled={part.trim() === "" || person.trim() === ""}>
             {t("sampling.add")}
           </Button>
         </Group>
-        {add.isError && (
-          <Alert color="red" icon={<Icon name="alert" />} role="alert">
-            <span lang="en">{add.error.message}</span>
-          </Alert>
-        )}
+        <Refusal error={add.error} />
       </Stack>
     </form>
   );

@@ -1,14 +1,23 @@
-import { Alert, Button, FileButton, Group, List, Paper, Table, Text, TextInput, Title } from "@mantine/core";
+import { Alert, Group, Paper, Table, Text, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
+import { csvBody } from "../api/csvBody";
 import { expectData } from "../api/problem";
 import { useFormat } from "../i18n/format";
 import { Icon } from "../icons/Icon";
+import { Refusal } from "../people/Refusal";
+import { CsvInput } from "../reason/CsvInput";
+import { PersonInput } from "../reviewer/PersonInput";
 import { useReviewer } from "../reviewer/reviewer";
 import { QueryView } from "../shell/QueryView";
 import { returnsQuery } from "./samplingQueries";
+
+const EXAMPLE = {
+  name: "returns.csv",
+  content: "part_id,found_at,defect_class,cost,note\nP-1,2026-11-20T08:00:00Z,crack,250,came back with a crack\n",
+};
 
 /** Parts found defective after they were shipped: the list, and a table to add. */
 export function Returns() {
@@ -21,7 +30,7 @@ export function Returns() {
         {t("sampling.returns")}
       </Title>
       <Text size="sm" c="dimmed" mb="sm">
-        {t("sampling.returnsHint")} <code>part_id, found_at, defect_class, cost, note</code>
+        {t("sampling.returnsHint")}
       </Text>
       <Import />
       <QueryView query={query}>
@@ -66,14 +75,13 @@ function Import() {
   const queries = useQueryClient();
   const [reviewer] = useReviewer();
   const [person, setPerson] = useState(reviewer);
+  const [file, setFile] = useState<File | null>(null);
   const upload = useMutation({
-    mutationFn: async (file: File) =>
+    mutationFn: async (chosen: File) =>
       expectData(
         await api.POST("/v1/returns/csv", {
           params: { query: { person: person.trim() } },
-          body: await file.text(),
-          bodySerializer: (text) => text,
-          headers: { "Content-Type": "text/csv" },
+          ...csvBody(await chosen.text()),
         }),
       ),
     onSuccess: async () => await queries.invalidateQueries({ queryKey: returnsQuery.queryKey }),
@@ -81,38 +89,21 @@ function Import() {
   const { data } = upload;
   return (
     <>
-      <Group align="end">
-        {reviewer === "" && (
-          <TextInput
-            label={t("sampling.by")}
-            value={person}
-            maxLength={128}
-            onChange={(event) => setPerson(event.currentTarget.value)}
-          />
-        )}
-        <FileButton accept=".csv,text/csv" onChange={(file) => file !== null && upload.mutate(file)}>
-          {(props) => (
-            <Button
-              {...props}
-              variant="default"
-              leftSection={<Icon name="upload" />}
-              loading={upload.isPending}
-              disabled={person.trim() === ""}
-            >
-              {t("sampling.import")}
-            </Button>
-          )}
-        </FileButton>
+      <Group align="start">
+        {reviewer === "" && <PersonInput person={person} onChange={setPerson} />}
+        <CsvInput
+          file={file}
+          example={EXAMPLE}
+          disabled={upload.isPending || person.trim() === ""}
+          onChange={(chosen) => {
+            setFile(chosen);
+            if (chosen !== null) {
+              upload.mutate(chosen);
+            }
+          }}
+        />
       </Group>
-      {upload.isError && (
-        <Alert color="red" icon={<Icon name="alert" />} role="alert" mt="sm" title={t("sampling.refused")}>
-          <List size="sm" lang="en">
-            {upload.error.message.split("; ").map((line) => (
-              <List.Item key={line}>{line}</List.Item>
-            ))}
-          </List>
-        </Alert>
-      )}
+      <Refusal error={upload.error} />
       {data !== undefined && (
         <Alert color="teal" icon={<Icon name="check" />} role="status" mt="sm">
           {t("sampling.added", {
