@@ -10,6 +10,7 @@ from types import FrameType
 
 import cv2
 import uvicorn
+from threadpoolctl import threadpool_limits
 
 from data.errors import InputError
 from serving.api import create_app
@@ -60,6 +61,8 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         # Frames are decoded side by side: a second thread within one would only be waited for.
         cv2.setNumThreads(1)
+        # And BLAS, whose second thread spins between the small products of a batch, took 2 to 3 ms of CPU a frame.
+        threadpool_limits(limits=1, user_api="blas")
         # What start-up made stays: the collector need not look through it again for every few hundred frames.
         gc.collect()
         gc.freeze()
