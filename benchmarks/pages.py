@@ -22,7 +22,8 @@ import numpy as np
 from sqlalchemy import create_engine, insert, select
 
 from benchmarks import crash
-from benchmarks.server_cost import cpu_seconds
+from benchmarks.load import closed_loop
+from benchmarks.server_cost import cpu_seconds, elpv_frames
 from benchmarks.table import write_table
 from data.decide import Thresholds
 from data.verdict import Verdict
@@ -40,6 +41,7 @@ DAYS = 60
 SHADOW_DAYS = 7
 REPEATS = 40
 LONGEST_SECONDS = 20.0
+POSTING_CAMERAS, POSTING_ROUNDS, POSTING_SECONDS = 8, 5, 6.0
 MODEL = Path("var/demo/model.json")
 
 LINES = ("line-1", "line-2", "line-3", "line-4")
@@ -82,6 +84,7 @@ def main() -> None:
             rows = [
                 [name, *measure(client, process.pid, page)] for name, page in pages(client, parts, ids, lots).items()
             ]
+            empty, full = posting(bundle, Path(place), client)
         finally:
             process.terminate()
             process.wait(60)
@@ -97,8 +100,29 @@ def main() -> None:
             f"slowest: {slowest[0]}, p95 {slowest[3]} ms; {REPEATS} requests each (fewer after {LONGEST_SECONDS:g} s), one after "
             "another, after a first one that "
             "is not counted, from another process on the same machine",
+            f"posting, {POSTING_CAMERAS} cameras in a closed loop, servers with and without these rows taking turns, medians of "
+            f"{POSTING_ROUNDS}: {empty:.1f} frames/s into an empty table, {full:.1f} into the full one",
         ],
     )
+
+
+def posting(bundle: Path, place: Path, full: httpx.Client) -> tuple[float, float]:
+    """Frames a second into an empty database and into the one of `full`, medians over turns."""
+    (place / "empty").mkdir()
+    process, empty = crash.start(bundle, place / "empty", f"sqlite:///{place}/empty/qc.db")
+    frames = elpv_frames()
+    rates: dict[httpx.Client, list[float]] = {empty: [], full: []}
+    try:
+        for turn in range(POSTING_ROUNDS + 1):
+            for client, found in rates.items():
+                assert client.base_url.port is not None
+                load = closed_loop(client.base_url.port, frames, POSTING_CAMERAS, POSTING_SECONDS)
+                if turn:  # the first is for warming up
+                    found.append(load.per_second)
+    finally:
+        process.terminate()
+        process.wait(60)
+    return statistics.median(rates[empty]), statistics.median(rates[full])
 
 
 def bundle_at(place: Path) -> Path:

@@ -35,6 +35,7 @@ PERSON, PASSWORD = "Chen Yi-Jun", "correct horse battery"
 LANGUAGES = ("en", "zh-Hant")
 SCHEMES = ("light", "dark")
 WIDTHS = {1280: 800, 768: 1024}
+_HREFS = "(links) => links.map((link) => link.getAttribute('href'))"
 _BUSY = "[class*=Loader], [class*=Skeleton]"
 
 
@@ -169,7 +170,14 @@ def shoot(browser: Browser, url: str, place: Path, kind: str, story: str) -> Ite
     page.locator("input[type=password]").fill(PASSWORD)
     page.locator("form button[type=submit]").click()
     page.wait_for_selector("nav a")
-    links = page.locator("nav a").evaluate_all("(links) => links.map((link) => link.getAttribute('href'))")
+    links = page.locator("nav a").evaluate_all(_HREFS)
+    for group in page.locator("nav button").all():
+        group.click()
+        page.wait_for_selector("[role=menuitem]")
+        yield take(f"menu-{len(links)}")
+        links += page.locator("[role=menuitem]").evaluate_all(_HREFS)
+        page.keyboard.press("Escape")
+        page.wait_for_selector("[role=menuitem]", state="detached")
     for path in (*(link.strip("/") for link in links), "guide", f"history?id={story}"):
         page.goto(f"/{path}")
         settle(page, path)

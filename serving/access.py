@@ -99,6 +99,7 @@ NEEDS: dict[tuple[str, str], Permission] = {
     ("GET", "/v1/models/shadow"): Permission.READ,
     ("POST", "/v1/models/shadow"): Permission.MODELS,
     ("DELETE", "/v1/models/shadow"): Permission.MODELS,
+    ("GET", "/v1/models/shadow/runs"): Permission.READ,
     ("GET", "/v1/thresholds"): Permission.READ,
     ("POST", "/v1/thresholds"): Permission.MODELS,
     ("GET", "/v1/alarms"): Permission.READ,

@@ -387,7 +387,7 @@ def _period_of(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) 
     row = connection.execute(select(shadows).where(shadows.c.sequence == request.shadow)).mappings().first()
     if row is None:
         raise ProblemError(
-            422, f"shadow: there was no shadow run {request.shadow}; GET /v1/models/shadow tells of the last"
+            422, f"shadow: there was no shadow run {request.shadow}; GET /v1/models/shadow/runs lists them"
         )
     if row["ended_at"] is None:
         raise ProblemError(422, f"shadow: run {request.shadow} still goes on; end it, then freeze")

@@ -11,7 +11,7 @@ from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.blindness import Sight
 from serving.inspections import find
 from serving.metrics import rate_of
-from serving.schema import Difference, ReviewedPairs, ShadowComparison, ShadowInfo, VerdictPair
+from serving.schema import Difference, ReviewedPairs, ShadowComparison, ShadowInfo, ShadowRun, VerdictPair
 from serving.tables import inspections, shadow_inspections, shadows
 from serving.wording import text
 
@@ -25,6 +25,12 @@ _NOTE = text(
     "人員複判的多半是現用模型標示的零件，很少看到它判為合格的零件：複判結果能顯示影子模型是否誤判較少，"
     "卻無法證明它找到更多缺陷。請查看只有影子模型標示的影像。",
 )
+
+
+def shadow_runs(connection: Connection) -> list[ShadowRun]:
+    """Every time that a bundle was a shadow, newest first."""
+    rows = connection.execute(select(shadows).order_by(shadows.c.sequence.desc())).mappings()
+    return [ShadowRun(number=row["sequence"], **{name: row[name] for name in ShadowInfo.model_fields}) for row in rows]
 
 
 def last_shadow(connection: Connection) -> tuple[int, ShadowInfo] | None:

@@ -615,6 +615,12 @@ class ShadowInfo(Message):
     ended_at: datetime | None
 
 
+class ShadowRun(ShadowInfo):
+    """A time for which a bundle was a shadow, by the number that a baseline names."""
+
+    number: int
+
+
 class VerdictPair(Message):
     """How many frames got these two verdicts."""
 

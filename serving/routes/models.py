@@ -9,7 +9,16 @@ from serving import pairs
 from serving.caller import Calling
 from serving.problem import ProblemError
 from serving.routes.parameters import Looking, Serving, problems
-from serving.schema import ModelInfo, Name, PromoteRequest, Reason, ShadowComparison, ShadowInfo, ShadowRequest
+from serving.schema import (
+    ModelInfo,
+    Name,
+    PromoteRequest,
+    Reason,
+    ShadowComparison,
+    ShadowInfo,
+    ShadowRequest,
+    ShadowRun,
+)
 
 routes = APIRouter(tags=["models"])
 
@@ -63,6 +72,13 @@ def get_shadow(service: Serving, sight: Looking) -> ShadowComparison:
     """The active model and the last shadow on the same frames: agreement, reviewed frames, and where they differ."""
     with service.store.reading() as connection:
         return pairs.compare(connection, sight)
+
+
+@routes.get("/models/shadow/runs", operation_id="list_shadow_runs")
+def list_shadow_runs(service: Serving) -> list[ShadowRun]:
+    """Every time that a bundle was a shadow, newest first; a SHADOW baseline names one of them."""
+    with service.store.reading() as connection:
+        return pairs.shadow_runs(connection)
 
 
 @routes.post(

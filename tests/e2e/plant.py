@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from serving.role import Role
 from tests.accounts import key_client, person_client
@@ -48,11 +48,24 @@ def _review(person: httpx.Client, inspection: dict[str, Any]) -> None:
     person.put(f"/v1/reviews/{uuid4()}", json=body).raise_for_status()
 
 
-def menu(page: Page) -> list[str]:
-    """The paths of all pages that the menu has, and of the guide, which stands beside it; somebody must be signed in."""
-    links = page.get_by_role("navigation").get_by_role("link")
+def menu(page: Page) -> dict[str, str]:
+    """All pages that the menu has, by path, as they are called there; somebody must be signed in."""
+    bar = page.get_by_role("navigation")
+    links = bar.get_by_role("link")
     expect(links.first).to_be_visible()
-    return [*(str(link.get_attribute("href")).strip("/") for link in links.all()), "guide"]
+    pages = {_path(link): link.inner_text().split()[0] for link in links.all()}
+    for group in bar.get_by_role("button").all():
+        group.click()
+        items = page.get_by_role("menuitem")
+        expect(items.first).to_be_visible()
+        pages |= {_path(item): item.inner_text() for item in items.all()}
+        page.keyboard.press("Escape")
+        expect(items).to_have_count(0)
+    return pages
+
+
+def _path(link: Locator) -> str:
+    return str(link.get_attribute("href")).strip("/")
 
 
 def first_story(server: Served) -> str:

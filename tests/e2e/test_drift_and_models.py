@@ -147,3 +147,31 @@ def test_card_opens_without_running_its_scripts(page: Page, server: Served, watc
     link = page.get_by_test_id("model-1").get_by_role("link", name="Model card")
     page.goto(link.get_attribute("href") or "")
     expect(page).to_have_title("card")
+
+
+@pytest.mark.bundle("models")
+def test_a_shadow_run_is_chosen_from_a_list_and_frozen(page: Page, server: Served) -> None:
+    page.goto("/before")
+    page.get_by_role("button", name="Freeze a baseline").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Comes from").select_option("SHADOW")
+    expect(dialog).to_contain_text("No shadow run has ended here.")
+    page.keyboard.press("Escape")
+
+    started = {"version": "1", "reason": "candidate", "person": "eve"}
+    assert server.client.post("/v1/models/shadow", json=started).is_success
+    server.inspect(grey_png(0.4))
+    eventually(lambda: server.client.get("/v1/models/shadow").json()["frames"] == 1)
+    told = {"person": "eve", "reason": "enough seen"}
+    assert server.client.delete("/v1/models/shadow", params=told).is_success
+
+    page.reload()
+    page.get_by_role("button", name="Freeze a baseline").click()
+    dialog.get_by_role("textbox", name="Name", exact=True).fill("beside the old model")
+    dialog.get_by_label("Comes from").select_option("SHADOW")
+    expect(dialog.get_by_role("button", name="Freeze a baseline")).to_be_disabled()
+    dialog.get_by_label("Shadow run").select_option(index=1)
+    answer(page, "Freeze a baseline", "the old model decided then")
+    expect(page.get_by_test_id("baselines")).to_contain_text("beside the old model")
+    (baseline,) = server.client.get("/v1/baselines").json()
+    assert (baseline["kind"], baseline["counts"][0]["inspected"]) == ("SHADOW", 1)

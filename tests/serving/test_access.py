@@ -89,6 +89,7 @@ GET    /v1/models/{version}/card      . . i e m a
 GET    /v1/models/shadow              . . i e m a
 POST   /v1/models/shadow              . . . e . a
 DELETE /v1/models/shadow              . . . e . a
+GET    /v1/models/shadow/runs         . . i e m a
 GET    /v1/thresholds                 . . i e m a
 POST   /v1/thresholds                 . . . e . a
 GET    /v1/alarms                     . . i e m a

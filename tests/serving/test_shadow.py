@@ -123,6 +123,11 @@ def test_shadow_outlasts_a_restart_and_ends_when_told_or_promoted(
     assert again.client.delete("/v1/models/shadow", params=told).status_code == 404
     assert again.client.get("/v1/models/shadow").json()["frames"] == 1, "what it scored stays"
     start(again)
+    runs = again.client.get("/v1/models/shadow/runs").json()
+    assert [(run["number"], run["version"], run["ended_at"] is None) for run in runs] == [
+        (2, "1", True),
+        (1, "1", False),
+    ]
     body = {"version": "1", "reason": "better", "person": "eve"}
     assert again.client.post("/v1/models", json=body).status_code == 200
     assert not any(one["shadow"] for one in again.client.get("/v1/models").json())

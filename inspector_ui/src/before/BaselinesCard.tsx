@@ -1,15 +1,4 @@
-import {
-  Button,
-  Group,
-  NativeSelect,
-  NumberInput,
-  Paper,
-  SimpleGrid,
-  Table,
-  Text,
-  TextInput,
-  Title,
-} from "@mantine/core";
+import { Button, Group, NativeSelect, Paper, SimpleGrid, Table, Text, TextInput, Title } from "@mantine/core";
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -20,7 +9,7 @@ import { useFormat } from "../i18n/format";
 import { ReasonDialog } from "../reason/ReasonDialog";
 import { QueryView } from "../shell/QueryView";
 import { useMay } from "../who/WhoProvider";
-import { baselinesQuery } from "./beforeQueries";
+import { baselinesQuery, shadowRunsQuery } from "./beforeQueries";
 
 const KINDS = ["HISTORY", "SESSION", "SHADOW"] as const satisfies readonly Baseline["kind"][];
 
@@ -100,14 +89,14 @@ function Freeze({ onClose }: { onClose: () => void }) {
   const [kind, setKind] = useState<Baseline["kind"]>("HISTORY");
   const [first, setFirst] = useState("");
   const [last, setLast] = useState("");
-  const [shadow, setShadow] = useState<number | string>(1);
+  const [shadow, setShadow] = useState<number | null>(null);
   const ofShadow = kind === "SHADOW";
   return (
     <ReasonDialog
       title={t("before.freeze")}
       hint={t("before.freezeHint")}
       action={t("before.freeze")}
-      incomplete={name.trim() === "" || (!ofShadow && (first === "" || last === ""))}
+      incomplete={name.trim() === "" || (ofShadow ? shadow === null : first === "" || last === "")}
       onClose={onClose}
       perform={async ({ reason, person }) => {
         const body = {
@@ -115,7 +104,7 @@ function Freeze({ onClose }: { onClose: () => void }) {
           kind,
           first_day: ofShadow ? null : first,
           last_day: ofShadow ? null : last,
-          shadow: ofShadow && typeof shadow === "number" ? shadow : null,
+          shadow: ofShadow ? shadow : null,
           reason,
           person,
         };
@@ -136,7 +125,7 @@ function Freeze({ onClose }: { onClose: () => void }) {
         onChange={(event) => setKind(KINDS.find((each) => each === event.currentTarget.value) ?? "HISTORY")}
       />
       {ofShadow ? (
-        <NumberInput label={t("before.shadow")} value={shadow} min={1} allowDecimal={false} onChange={setShadow} />
+        <ShadowRunSelect chosen={shadow} onChoose={setShadow} />
       ) : (
         <SimpleGrid cols={2}>
           <TextInput
@@ -154,5 +143,37 @@ function Freeze({ onClose }: { onClose: () => void }) {
         </SimpleGrid>
       )}
     </ReasonDialog>
+  );
+}
+
+function ShadowRunSelect({ chosen, onChoose }: { chosen: number | null; onChoose: (run: number | null) => void }) {
+  const { t } = useTranslation();
+  const format = useFormat();
+  const query = useQuery(shadowRunsQuery);
+  return (
+    <QueryView query={query}>
+      {(runs) => {
+        const ended = runs.flatMap(({ ended_at, ...run }) => (ended_at === null ? [] : [{ ...run, ended_at }]));
+        return ended.length === 0 ? (
+          <Text c="dimmed">{t("before.noShadowRuns")}</Text>
+        ) : (
+          <NativeSelect
+            label={t("before.shadow")}
+            value={chosen ?? ""}
+            data={[
+              { value: "", label: t("before.chooseShadow") },
+              ...ended.map((run) => ({
+                value: String(run.number),
+                label: `${run.name} ${run.version}: ${t("before.span", {
+                  first: format.dateTime(run.started_at),
+                  last: format.dateTime(run.ended_at),
+                })}`,
+              })),
+            ]}
+            onChange={({ currentTarget: { value } }) => onChoose(value === "" ? null : Number(value))}
+          />
+        );
+      }}
+    </QueryView>
   );
 }

@@ -8,6 +8,11 @@ export const baselinesQuery = queryOptions({
   queryFn: async ({ signal }) => expectData(await api.GET("/v1/baselines", { signal })),
 });
 
+export const shadowRunsQuery = queryOptions({
+  queryKey: ["models", "shadow", "runs"],
+  queryFn: async ({ signal }) => expectData(await api.GET("/v1/models/shadow/runs", { signal })),
+});
+
 export const rolloutsQuery = queryOptions({
   queryKey: ["rollouts"],
   queryFn: async ({ signal }) => expectData(await api.GET("/v1/rollouts", { signal })),

@@ -17,7 +17,9 @@ import { AccountMenu } from "../who/AccountMenu";
 import { useWho } from "../who/WhoProvider";
 import classes from "./Header.module.css";
 import { LanguageMenu } from "./LanguageMenu";
-import { GUIDE, usePages } from "./pages";
+import { GUIDE, type PageEntry, type PageGroup, usePages } from "./pages";
+
+const GROUPS = ["figures", "system"] as const satisfies readonly PageGroup[];
 
 const SCHEMES = [
   { value: "light", icon: "sun" },
@@ -47,20 +49,25 @@ export function Header({ onHelp }: { onHelp: () => void }) {
         <span className={classes.wide}>{t("app.name")}</span>
       </div>
       <nav ref={nav} className={classes.nav} aria-label={t("nav.label")}>
-        {pages.map((page) => (
-          <Link
-            key={page.path}
-            href={page.path}
-            className={classes.link}
-            aria-current={location === page.path ? "page" : undefined}
-          >
-            {t(page.label)}
-            {page.path === "/review" && waiting > 0 && (
-              <Badge size="md" variant="light" color="gray" data-testid="nav-waiting">
-                {waiting}
-              </Badge>
-            )}
-          </Link>
+        {pages
+          .filter(({ group }) => group === undefined)
+          .map((page) => (
+            <Link
+              key={page.path}
+              href={page.path}
+              className={classes.link}
+              aria-current={location === page.path ? "page" : undefined}
+            >
+              {t(page.label)}
+              {page.path === "/review" && waiting > 0 && (
+                <Badge size="md" variant="light" color="gray" data-testid="nav-waiting">
+                  {waiting}
+                </Badge>
+              )}
+            </Link>
+          ))}
+        {GROUPS.map((group) => (
+          <GroupMenu key={group} group={group} pages={pages.filter((page) => page.group === group)} />
         ))}
       </nav>
       <div className={classes.right}>
@@ -82,6 +89,39 @@ export function Header({ onHelp }: { onHelp: () => void }) {
         </Tooltip>
       </div>
     </header>
+  );
+}
+
+function GroupMenu({ group, pages }: { group: PageGroup; pages: readonly PageEntry[] }) {
+  const { t } = useTranslation();
+  const [location] = useLocation();
+  const open = pages.find(({ path }) => path === location);
+  if (pages.length === 0) {
+    return null;
+  }
+  return (
+    <Menu position="bottom-start">
+      <Menu.Target>
+        <UnstyledButton className={classes.link} aria-current={open && "page"}>
+          {t(`nav.${group}`)}
+          {open && <span className={classes.wide}>· {t(open.label)}</span>}
+          <Icon name="chevronDown" size={16} />
+        </UnstyledButton>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {pages.map(({ path, label }) => (
+          <Menu.Item
+            key={path}
+            component={Link}
+            href={path}
+            h={44}
+            rightSection={path === location && <Icon name="check" size={16} />}
+          >
+            {t(label)}
+          </Menu.Item>
+        ))}
+      </Menu.Dropdown>
+    </Menu>
   );
 }
 
