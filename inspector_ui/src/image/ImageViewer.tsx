@@ -10,7 +10,7 @@ import { pictureOf } from "./picture";
 import { Stage } from "./stage";
 
 export interface ViewerHandle {
-  /** Show the image that comes next before the page knows; its evidence follows with the page. Resolves when it is drawn. */
+  /** Show the image that comes next before the page knows; its evidence follows with the page. Resolves when it is on the screen. */
   showAhead(inspection: Inspection): Promise<void>;
   zoomIn(): void;
   zoomOut(): void;
@@ -83,8 +83,12 @@ export function ImageViewer({ inspection, next, heat, heatOpacity, regions, inst
         if (root.current !== null) {
           root.current.dataset.drawn = id;
         }
-        awaited.current?.();
+        const resolve = awaited.current;
         awaited.current = null;
+        if (resolve !== null) {
+          // what follows draws the page anew: the picture comes to the screen first
+          requestAnimationFrame(() => window.setTimeout(resolve));
+        }
       },
       onFailed: (id) => setFailed((before) => new Set([...before, id])),
     });
