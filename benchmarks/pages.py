@@ -269,10 +269,14 @@ def fill(file: Path, count: int) -> tuple[list[str], list[str]]:
     now = microseconds(datetime.now(UTC))
     place = random.Random(7)
     kept: list[dict[str, Any]] = []
-    statements = {
-        table: f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
-        for table, names in ((inspections, _INSPECTION), (reviews, _REVIEW), (shadow_inspections, _SHADOW))
-    }
+    statements = {}
+    for table, names in ((inspections, _INSPECTION), (reviews, _REVIEW), (shadow_inspections, _SHADOW)):
+        # What later migrations add is empty in these rows.
+        there = {name for _, name, *_ in database.execute(f"PRAGMA table_info({table.name})")}
+        told = [name for name in names if name in there]
+        statements[table] = (
+            f"INSERT INTO {table.name} ({', '.join(told)}) VALUES ({', '.join(f':{name}' for name in told)})"
+        )
     first_shadowed = now - SHADOW_DAYS * _DAY
     database.execute(
         "INSERT INTO shadows (sequence, name, version, reason, person, started_at) VALUES (1, 'm', '2', 'try', 'Chen', ?)",

@@ -33,7 +33,7 @@ interface TileJob {
   src: string;
   tile: { level: number };
   userData: { abort?: () => void };
-  finish(data: ImageBitmap, request: null, type: "imageBitmap"): void;
+  finish(data: CanvasRenderingContext2D, request: null, type: "context2d"): void;
   fail(message: string, request: null): void;
 }
 
@@ -307,7 +307,19 @@ async function load(job: TileJob, scale: number, width: number): Promise<void> {
       return;
     }
     const size = scale < 1 ? { resizeWidth: Math.round(scale * width), resizeQuality: "high" as const } : {};
-    job.finish(await createImageBitmap(await answer.blob(), size), null, "imageBitmap");
+    const bitmap = await createImageBitmap(await answer.blob(), size);
+    const canvas = document.createElement("canvas");
+    canvas.width = bitmap.width;
+    canvas.height = bitmap.height;
+    const context = canvas.getContext("2d");
+    context?.drawImage(bitmap, 0, 0);
+    // OpenSeadragon frees a canvas with its tile, a bitmap never
+    bitmap.close();
+    if (context === null) {
+      job.fail(`${job.src}: no canvas of ${canvas.width} x ${canvas.height}`, null);
+    } else {
+      job.finish(context, null, "context2d");
+    }
   } catch (error) {
     // no connection, given up, or a format that the browser cannot decode
     job.fail(`${job.src}: ${error}`, null);
