@@ -182,6 +182,7 @@ def test_openapi_names_every_operation() -> None:
         "promote_model",
         "get_model_card",
         "get_shadow",
+        "list_shadow_runs",
         "start_shadow",
         "stop_shadow",
         "list_thresholds",
