@@ -25,7 +25,7 @@ PORT = 8765
 
 def main() -> None:
     path = Path(json.loads(Path("var/demo/model.json").read_text(encoding="utf-8"))["bundle"])
-    bundle = Bundle.load(path)
+    bundle = Bundle.load(path, threads=1)
     catalog = read_catalog(Path("var/catalogs") / f"{bundle.manifest.name}.csv")
     frames = [catalog.file(row).read_bytes() for row in catalog.of_split("test")]
     milliseconds: dict[str, list[float]] = {"bare": [], "http": []}
@@ -55,7 +55,7 @@ def main() -> None:
             f"{TURNS} ELPV frames (300 x 300 PNG), one at a time, bare and HTTP taking turns; every frame new to the store, "
             "answered after commit (SQLite WAL, synchronous=FULL; image and directory fsynced)",
             f"model {read_manifest(path).name}, {bundle.manifest.precision}, {bundle.manifest.preprocessing.width} px, "
-            "2 threads in either process; client and server share the machine",
+            "one onnxruntime thread a frame in either process; client and server share the machine",
         ],
     )
 

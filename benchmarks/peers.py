@@ -109,8 +109,9 @@ def main() -> None:
             f"turn after a warm-up of {WARM_UP_FRAMES} frames, medians (lowest to highest round)",
             "this server answers after commit (SQLite WAL, synchronous=FULL; images fsynced), checks input health, novelty and "
             "drift, and finds regions; the others answer the defect probability and store nothing",
-            f"model {manifest.name}, {manifest.precision}, {manifest.preprocessing.width} px, 2 onnxruntime threads in every "
-            "worker; batches of at most 8; CPU of all of a server's processes; cameras share the machine with the servers",
+            f"model {manifest.name}, {manifest.precision}, {manifest.preprocessing.width} px, "
+            "one onnxruntime thread a batch where several run at once, else two; batches of at most 8; CPU of all of a server's "
+            "processes; cameras share the machine with the servers",
             versions,
         ],
     )

@@ -78,8 +78,9 @@ def main() -> None:
         [
             f"ELPV frames (300 x 300 PNG), every one new to the store and with a new Idempotency-Key, "
             f"{ROUNDS} times {SECONDS:g} s for each row; answered after commit (SQLite WAL, synchronous=FULL; images fsynced)",
-            f"model {manifest.name}, {manifest.precision}, {manifest.preprocessing.width} px, 2 threads in either process; the "
-            f"cameras share the machine's {os.cpu_count()} cores with the server, and take up to one of them",
+            f"model {manifest.name}, {manifest.precision}, {manifest.preprocessing.width} px, "
+            "one onnxruntime thread a frame in either process; the cameras share "
+            f"the machine's {os.cpu_count()} cores with the server, and take up to one of them",
             "*: one over its CPU time, were one core kept busy; the bare loop was measured before and after each "
             "load, the ratio is to the mean of these two; medians are shown, and of the ratio the least and the greatest too",
         ],
@@ -101,7 +102,7 @@ def elpv_frames(count: int = 600) -> list[bytes]:
 
 def bare(path: Path) -> float:
     """CPU seconds a frame of decode + prepare + onnxruntime, one frame at a time."""
-    bundle, frames = Bundle.load(path), elpv_frames(BARE_FRAMES)
+    bundle, frames = Bundle.load(path, threads=1), elpv_frames(BARE_FRAMES)
     spec = bundle.manifest.preprocessing
     for frame in frames[:50]:
         bundle.predict(prepare([decode_for(spec, frame).pixels], spec))

@@ -238,7 +238,7 @@ def _permissions(settings: Settings) -> Iterator[Finding]:
 
 def _model(settings: Settings, connection: Connection | None) -> Finding:
     try:
-        bundle = Bundle.load(bundle_to_serve(settings, connection), settings.threads)
+        bundle = Bundle.load(bundle_to_serve(settings, connection), threads=1)
     except BundleError as error:
         return Finding(Level.FAIL, "model", f"{error}. Until then every part is held")
     manifest = bundle.manifest

@@ -171,8 +171,8 @@ class _Frame:
 class Line:
     """Decides frames; called on the event loop.
 
-    A frame is handed from thread to thread without coming back to the loop in between: a worker decodes it, the engine's
-    thread judges it, the image store's thread keeps the image meanwhile, and the store's writer wakes the loop when a group
+    A frame is handed from thread to thread without coming back to the loop in between: a worker decodes it, one of the
+    engine's judges it, the image store's thread keeps the image meanwhile, and the store's writer wakes the loop when a group
     of rows is committed.
     """
 
@@ -314,7 +314,7 @@ class Line:
         return bundle, frame.prepared
 
     def _judge_or_hold(self, frame: _Frame, bundle: Bundle, span: Span, queued: Future[Outputs]) -> None:
-        """On the engine's thread."""
+        """On a thread of the engine."""
         span.end()
         try:
             thresholds = self._engine.thresholds_for(bundle, frame.info.product, frame.info.station)

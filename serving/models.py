@@ -175,9 +175,10 @@ class Models:
                 append(connection, Action.SHADOW, str(sequence), request.person, new=row, reason=request.reason)
                 return sequence
 
-            self._shadow.change(Shadowing(self._store.submit(add).result(), bundle))
+            number = self._store.submit(add).result()
+            self._shadow.change(Shadowing(number, bundle))
             log.info("shadow started", version=request.version, person=request.person, reason=request.reason)
-            return ShadowInfo(**row, ended_at=None)
+            return ShadowInfo(number=number, **row, ended_at=None)
 
     def stop_shadow(self, person: str, reason: str) -> ShadowInfo:
         """Let no bundle score silently any more; what it scored is kept. Raises a 404 problem when none does."""
@@ -187,16 +188,14 @@ class Models:
     def _stop_shadow(self, person: str, reason: str) -> ShadowInfo:
         def end(connection: Connection) -> ShadowInfo:
             last = last_shadow(connection)
-            if last is None or last[1].ended_at is not None:
+            if last is None or last.ended_at is not None:
                 raise ProblemError(404, "no bundle is a shadow at present")
-            sequence, info = last
             ended_at = datetime.now(UTC)
-            connection.execute(update(shadows).where(shadows.c.sequence == sequence).values(ended_at=ended_at))
-            told = {"name": info.name, "version": info.version, "ended_at": ended_at}
-            append(
-                connection, Action.SHADOW, str(sequence), person, old=told | {"ended_at": None}, new=told, reason=reason
-            )
-            return info.model_copy(update={"ended_at": ended_at})
+            connection.execute(update(shadows).where(shadows.c.sequence == last.number).values(ended_at=ended_at))
+            told = {"name": last.name, "version": last.version, "ended_at": ended_at}
+            before = told | {"ended_at": None}
+            append(connection, Action.SHADOW, str(last.number), person, old=before, new=told, reason=reason)
+            return last.model_copy(update={"ended_at": ended_at})
 
         info = self._store.submit(end).result()
         self._shadow.change(None)
@@ -211,17 +210,16 @@ class Models:
     def _resume_shadow(self) -> None:
         with self._store.reading() as connection:
             last = last_shadow(connection)
-        if last is None or last[1].ended_at is not None:
+        if last is None or last.ended_at is not None:
             return
-        sequence, info = last
         for path, manifest in self._manifests().items():
-            if _is(manifest, info.name, info.version):
+            if _is(manifest, last.name, last.version):
                 try:
-                    self._shadow.change(Shadowing(sequence, Bundle.load(path, threads=1)))
+                    self._shadow.change(Shadowing(last.number, Bundle.load(path, threads=1)))
                 except BundleError as error:
-                    log.error("shadow not resumed", version=info.version, cause=str(error))
+                    log.error("shadow not resumed", version=last.version, cause=str(error))
                 return
-        log.error("shadow not resumed", version=info.version, cause=f"no such bundle in {self._settings.bundles}")
+        log.error("shadow not resumed", version=last.version, cause=f"no such bundle in {self._settings.bundles}")
 
     def _path_of(self, version: str) -> Path:
         found = [path for path, manifest in self._manifests().items() if manifest.version == version]
@@ -275,7 +273,7 @@ class Models:
             )
 
     def _load(self, path: Path) -> Bundle:
-        bundle = Bundle.load(path, self._settings.threads, self._settings.provider)
+        bundle = Bundle.load(path, threads=1, provider=self._settings.provider)
         self._engine.warm(bundle)
         return bundle
 

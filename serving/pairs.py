@@ -11,7 +11,7 @@ from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.blindness import Sight
 from serving.inspections import find
 from serving.metrics import rate_of
-from serving.schema import Difference, ReviewedPairs, ShadowComparison, ShadowInfo, ShadowRun, VerdictPair
+from serving.schema import Difference, ReviewedPairs, ShadowComparison, ShadowInfo, VerdictPair
 from serving.tables import inspections, shadow_inspections, shadows
 from serving.wording import text
 
@@ -27,25 +27,25 @@ _NOTE = text(
 )
 
 
-def shadow_runs(connection: Connection) -> list[ShadowRun]:
+_SHADOWS = select(shadows.c.sequence.label("number"), *(column for column in shadows.c if column.name != "sequence"))
+
+
+def shadow_runs(connection: Connection) -> list[ShadowInfo]:
     """Every time that a bundle was a shadow, newest first."""
-    rows = connection.execute(select(shadows).order_by(shadows.c.sequence.desc())).mappings()
-    return [ShadowRun(number=row["sequence"], **{name: row[name] for name in ShadowInfo.model_fields}) for row in rows]
+    return [ShadowInfo(**row) for row in connection.execute(_SHADOWS.order_by(shadows.c.sequence.desc())).mappings()]
 
 
-def last_shadow(connection: Connection) -> tuple[int, ShadowInfo] | None:
-    """The shadow that scores now, or else the last that did, with its sequence."""
-    row = connection.execute(select(shadows).order_by(shadows.c.sequence.desc()).limit(1)).mappings().first()
-    if row is None:
-        return None
-    return row["sequence"], ShadowInfo(**{name: row[name] for name in ShadowInfo.model_fields})
+def last_shadow(connection: Connection) -> ShadowInfo | None:
+    """The shadow that scores now, or else the last that did."""
+    row = connection.execute(_SHADOWS.order_by(shadows.c.sequence.desc()).limit(1)).mappings().first()
+    return None if row is None else ShadowInfo(**row)
 
 
 def compare(connection: Connection, sight: Sight) -> ShadowComparison:
     """Both models on every frame that the last shadow scored; what is kept from the caller is not among the differences."""
     last = last_shadow(connection)
     # A frame may have been received before the shadow that scored it began.
-    sequence, since = (0, datetime.now(UTC)) if last is None else (last[0], last[1].started_at - timedelta(hours=1))
+    sequence, since = (0, datetime.now(UTC)) if last is None else (last.number, last.started_at - timedelta(hours=1))
     table = shadow_inspections.c
     active, shadow = table.active_verdict, table.verdict
     rows = connection.execute(
@@ -61,7 +61,7 @@ def compare(connection: Connection, sight: Sight) -> ShadowComparison:
     low, high = _change(flags)
     nothing = "the shadow has scored no frame yet"
     return ShadowComparison(
-        shadow=None if last is None else last[1],
+        shadow=last,
         frames=n,
         pairs=[VerdictPair(active=one, shadow=other, frames=count) for (one, other), count in sorted(pairs.items())],
         agreement=rate_of(sum(count for (one, other), count in pairs.items() if one is other), n, nothing),
@@ -114,11 +114,11 @@ def _reviewed(connection: Connection, sequence: int, since: datetime) -> Reviewe
     )
 
 
-def _median_latency(connection: Connection, n: int, last: tuple[int, ShadowInfo] | None) -> float | None:
+def _median_latency(connection: Connection, n: int, last: ShadowInfo | None) -> float | None:
     if last is None or n == 0:
         return None
     latency = shadow_inspections.c.latency_ms
-    query = select(latency).where(shadow_inspections.c.shadow == last[0]).order_by(latency)
+    query = select(latency).where(shadow_inspections.c.shadow == last.number).order_by(latency)
     return float(connection.execute(query.limit(1).offset((n - 1) // 2)).scalar_one())
 
 

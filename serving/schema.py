@@ -607,18 +607,13 @@ class ShadowRequest(Message):
 class ShadowInfo(Message):
     """A bundle that scores, or scored, the frames that another decided."""
 
+    number: int = Field(description="by which a baseline names this time of shadowing")
     name: str
     version: str
     reason: str
     person: str
     started_at: datetime
     ended_at: datetime | None
-
-
-class ShadowRun(ShadowInfo):
-    """A time for which a bundle was a shadow, by the number that a baseline names."""
-
-    number: int
 
 
 class VerdictPair(Message):

@@ -55,7 +55,9 @@ class Service:
         self.images = ImageStore(settings.images)
         self.store = Store.open(settings.database_url)
         self.events = Events(self.gauges)
-        self.engine = Engine(settings.largest_batch, settings.batch_seconds, self.gauges)
+        # A GPU, and OpenVINO with threads of its own, compute one large batch at a time.
+        engine_threads = settings.threads if settings.provider == "cpu" else 1
+        self.engine = Engine(settings.largest_batch, settings.batch_seconds, engine_threads, self.gauges)
         self.space = Space(settings.disk, free_bytes(settings) if free is None else free, self.gauges)
         self.views = Views(settings, self.store, self.events, self.gauges)
         self.repair = Repair(settings, self.store, self.images, self.gauges)

@@ -376,7 +376,7 @@ class Settings(BaseSettings):
     provider: Provider = Field(
         default="cpu", description="what runs the models; other than cpu needs another build of onnxruntime"
     )
-    threads: int = Field(default=2, ge=1, description="onnxruntime threads, and image decoding threads")
+    threads: int = Field(default=2, ge=1, description="images decoded, and batches computed, at once")
     enough_reviews: int = Field(
         default=30, ge=1, description="observations before a measured value replaces an assumed one"
     )

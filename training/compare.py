@@ -260,7 +260,7 @@ def _timed(
         for candidate in finished
         for precision in PRECISIONS
     }
-    times = median_milliseconds({name: open_session(file, threads=2) for name, file in graphs.items()}, image)
+    times = median_milliseconds({name: open_session(file, threads=1) for name, file in graphs.items()}, image)
     rows: list[Row | Unavailable] = []
     for candidate in candidates:
         result = results[candidate.name]

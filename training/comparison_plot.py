@@ -61,7 +61,7 @@ def _paint(figure: Figure, points: Sequence[Point]) -> None:
     axes.plot([], [], "s", color=INK, markersize=6, markerfacecolor="none", label="float32")
     axes.plot([], [], color=INK, linewidth=1.2, label="95 % interval")
     axes.margins(x=0.12)
-    axes.set(xlabel="milliseconds an image, two threads", ylabel="AUROC on the validation images")
+    axes.set(xlabel="milliseconds an image, one thread", ylabel="AUROC on the validation images")
     axes.set_xlim(left=0)
     figure.legend(loc="outside upper left", ncols=5)
     _number_points(figure, axes, points)

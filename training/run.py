@@ -317,7 +317,7 @@ def _quantize(parts: Path, images: Pixels, val: Examples, most_loss: float) -> _
         return best - auroc(predictions["int8"].defect_probability, val.is_defect)
 
     kept = quantize_within(files["float32"], files["int8"], images, loss_of, most_loss)
-    times = median_milliseconds({name: open_session(file, threads=2) for name, file in files.items()}, val.images[:1])
+    times = median_milliseconds({name: open_session(file, threads=1) for name, file in files.items()}, val.images[:1])
     measured = {
         name: Measured(
             file.stat().st_size,

@@ -1,4 +1,4 @@
-"""What every peer runs: this project's decoding, preparation and onnxruntime session with its threads."""
+"""What every peer runs: this project's decoding, preparation and onnxruntime session."""
 
 import os
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ PORT = int(os.environ.get("PEER_PORT", "0"))
 
 
 class Model:
-    """The bundle named by PEER_BUNDLE."""
+    """The bundle named by PEER_BUNDLE; `threads` of onnxruntime for a batch."""
 
-    def __init__(self) -> None:
-        self._bundle = Bundle.load(Path(os.environ["PEER_BUNDLE"]))
+    def __init__(self, threads: int = max(1, 2 // WORKERS)) -> None:
+        self._bundle = Bundle.load(Path(os.environ["PEER_BUNDLE"]), threads)
 
     def prepare(self, frame: bytes) -> Pixels:
         """Encoded bytes to the model's input, uint8 [1, H, W, 3]."""

@@ -8,7 +8,7 @@ from fastapi import Body, FastAPI
 from benchmarks.peer_servers.model import PORT, Model
 
 app = FastAPI()
-model = Model()
+model = Model(threads=1)
 
 
 @app.post("/predict")

@@ -17,7 +17,6 @@ from serving.schema import (
     ShadowComparison,
     ShadowInfo,
     ShadowRequest,
-    ShadowRun,
 )
 
 routes = APIRouter(tags=["models"])
@@ -75,7 +74,7 @@ def get_shadow(service: Serving, sight: Looking) -> ShadowComparison:
 
 
 @routes.get("/models/shadow/runs", operation_id="list_shadow_runs")
-def list_shadow_runs(service: Serving) -> list[ShadowRun]:
+def list_shadow_runs(service: Serving) -> list[ShadowInfo]:
     """Every time that a bundle was a shadow, newest first; a SHADOW baseline names one of them."""
     with service.store.reading() as connection:
         return pairs.shadow_runs(connection)

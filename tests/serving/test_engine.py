@@ -41,7 +41,7 @@ def bundle(brightness_bundle: Path) -> Bundle:
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
-    running = Engine(4, 10.0, Gauges())
+    running = Engine(4, 10.0, 1, Gauges())
     yield running
     running.close()
 
@@ -64,6 +64,20 @@ def test_flooding_camera_waits_for_itself_alone(engine: Engine, bundle: Bundle) 
     assert {100, 101} <= set(gated.batches[1]), "frames of the calm cameras are in the very next batch"
     gated.go.release()
     gated.go.release()
+
+
+def test_threads_compute_side_by_side_and_share_what_waits(bundle: Bundle) -> None:
+    gated = Gated(bundle)
+    engine = Engine(4, 10.0, 2, Gauges())
+    futures = [engine.submit(gated, frame(value)) for value in range(2)]
+    for _ in futures:
+        assert gated.entered.acquire(timeout=30), "the second does not wait for the first"
+    futures += [engine.submit(gated, frame(value)) for value in range(2, 6)]
+    for _ in range(6):
+        gated.go.release()
+    assert [future.result(30).defect_probability * 255 for future in futures] == pytest.approx(range(6), abs=0.3)
+    assert max(map(len, gated.batches)) == 2, "half of the four that waited"
+    engine.close()
 
 
 def test_late_frame_is_not_computed(engine: Engine, bundle: Bundle) -> None:
