@@ -144,6 +144,9 @@ _PATTERNS = [
 
 def permission_for(method: str, path: str) -> Permission:
     """What a request needs. Raises a 404 problem for a path that is not in the table, 405 for a method that is not."""
+    if any(ord(character) < ord(" ") for character in path):
+        # A pattern's $ matches before a line's end too: the router would find a route that this table does not.
+        raise ProblemError(404, f"nothing at {path!r}; /docs lists what there is")
     method = "GET" if method == "HEAD" else method
     exact = NEEDS.get((method, path))
     if exact is not None:

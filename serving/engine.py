@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from collections import OrderedDict, deque
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -174,6 +175,15 @@ class Engine:
         """The bundle that decides the next frame of `product` at `station`; None when there is none fit for it."""
         return self._by_recipe.get((product, station), self._bundle)
 
+    def deciding(self, product: str, station: str) -> tuple[Bundle, InForce] | None:
+        """The bundle that decides the next frame of `product` at `station`, and at which thresholds; None as in `bundle_for`.
+
+        In one question: between two, a promotion would leave a frame to the bundle before without what people set for it.
+        """
+        in_force = self._thresholds  # `swap` changes the bundle first, then these
+        bundle = self.bundle_for(product, station)
+        return None if bundle is None else (bundle, self._thresholds_of(bundle, (product, station), in_force))
+
     @property
     def recipes(self) -> dict[RecipeName, Bundle | None]:
         """The recipes with a bundle of their own; None where that is not fit to decide."""
@@ -208,9 +218,13 @@ class Engine:
         Those that people set for the recipe; else those set for wherever no recipe has its own, unless the recipe has a
         model of its own; else the model's.
         """
-        recipe = (product, station)
+        return self._thresholds_of(bundle, (product, station), self._thresholds)
+
+    def _thresholds_of(
+        self, bundle: Bundle, recipe: RecipeName, in_force: Mapping[RecipeName | None, tuple[Bundle, InForce]]
+    ) -> InForce:
         for where in (recipe,) if recipe in self._by_recipe else (recipe, None):
-            found = self._thresholds.get(where)
+            found = in_force.get(where)
             if found is not None and found[0] is bundle:
                 return found[1]
         return bundle.own_thresholds

@@ -288,22 +288,23 @@ class Line:
             if time.perf_counter() >= frame.deadline:
                 raise TimeoutError
             with self._tracer.start_as_current_span("decode", frame.traced):
-                bundle, prepared = self._prepare(frame)
+                bundle, thresholds, prepared = self._prepare(frame)
             span = self._tracer.start_span("engine", frame.traced)
             queued = self._engine.submit(bundle, prepared, frame.camera, frame.deadline)
-            queued.add_done_callback(partial(self._judge_or_hold, frame, bundle, span))
+            queued.add_done_callback(partial(self._judge_or_hold, frame, bundle, thresholds, span))
         except Exception as error:  # noqa: BLE001 - whatever it is, the part must be held
             self._hold(frame, error)
 
-    def _prepare(self, frame: _Frame) -> tuple[Bundle, Any]:
+    def _prepare(self, frame: _Frame) -> tuple[Bundle, InForce, Pixels]:
         header = read_header(frame.content, self._settings.most_pixels)
         frame.media_type = header.media_type
         info = frame.info
-        bundle = self._engine.bundle_for(info.product, info.station)
-        if bundle is None:
+        deciding = self._engine.deciding(info.product, info.station)
+        if deciding is None:
             pixels = decode_pixels(frame.content, header)
             frame.height, frame.width = pixels.shape[:2]
             raise NoModelError(self.why_no_recipe.get((info.product, info.station), self.why_no_model))
+        bundle, thresholds = deciding
         spec = bundle.manifest.preprocessing
         decoded = decode_for(spec, frame.content, header)
         frame.width, frame.height = decoded.width, decoded.height
@@ -311,13 +312,14 @@ class Line:
         if (health := bundle.manifest.input_health) is not None:
             look = look_at(frame.prepared[0])
             frame.finding = self._cameras.check(info, look, frame.width, frame.height, health)
-        return bundle, frame.prepared
+        return bundle, thresholds, frame.prepared
 
-    def _judge_or_hold(self, frame: _Frame, bundle: Bundle, span: Span, queued: Future[Outputs]) -> None:
+    def _judge_or_hold(
+        self, frame: _Frame, bundle: Bundle, thresholds: InForce, span: Span, queued: Future[Outputs]
+    ) -> None:
         """On a thread of the engine."""
         span.end()
         try:
-            thresholds = self._engine.thresholds_for(bundle, frame.info.product, frame.info.station)
             decision = _judge(bundle, thresholds, queued.result(), frame)
         except Exception as error:  # noqa: BLE001 - as above
             self._hold(frame, error)
@@ -343,8 +345,16 @@ class Line:
     def _take_decision(self, frame: _Frame, decision: _Decision) -> None:
         if not frame.decide(decision):
             return
+        try:
+            # Once: a row that is tried again must not be drawn again. And now: who audits a part must see its image.
+            frame.draw = self._sampler.draw(
+                frame.info.part_id, decision.verdict, decision.defect_probability, decision.thresholds
+            )
+        except Exception as error:  # noqa: BLE001 - on a thread that others depend on; the camera must be answered
+            self._fail(frame, StorageError(f"the inspection cannot be drawn for audit: {error}"))
+            return
         if frame.waits_for_verdict:
-            if decision.verdict is Verdict.PASS:
+            if decision.verdict is Verdict.PASS and frame.draw.kind is None:
                 frame.kept = False
                 frame.arrived()
             else:
@@ -371,8 +381,6 @@ class Line:
         try:
             hold = self._line_holds.standing(frame.info.line)
             inspection = frame.inspection = _inspection(frame, decision, hold)
-            # Once: a row that is tried again must not be drawn again.
-            draw = frame.draw = self._sampler.draw(inspection)
         except Exception as error:  # noqa: BLE001 - on a thread that others depend on; the camera must be answered
             self._fail(frame, StorageError(f"the inspection cannot be written down: {error}"))
             return
@@ -387,7 +395,7 @@ class Line:
                 self._settings.costs,
                 frame.posted_by,
                 decision.sketch,
-                draw,
+                frame.draw,
             )
 
         span = self._tracer.start_span("store", frame.traced)
@@ -422,8 +430,8 @@ class Line:
         try:
             if not self._replay(frame):
                 raise StorageError("the row was refused, and there is none with the same key")
-        except (StorageError, ProblemError) as error:
-            frame.fail(error)
+        except Exception as error:  # noqa: BLE001 - nobody waits for this thread; the camera must be answered
+            frame.fail(error if isinstance(error, StorageError | ProblemError) else StorageError(str(error)))
 
     def _replay(self, frame: _Frame) -> bool:
         """Answer from what was stored under the same key; False when there is nothing. Raises a 409 problem for another frame."""

@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from sqlalchemy import Connection, func, select, true
 
+from data.decide import Thresholds
 from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.periodic import Periodic
 from serving.quality.allocation import BAND_EDGES, BANDS, allocate, band_of, expected_share
 from serving.quality_schema import AuditPlan, PlannedBand
-from serving.schema import AuditKind, Inspection
+from serving.schema import AuditKind
 from serving.settings import Audit, Costs
 from serving.store import Store
 from serving.tables import challenges, inspections
@@ -69,14 +70,16 @@ class Sampler:
         """Chance of a passed frame to be drawn, by score band."""
         return self._probabilities
 
-    def draw(self, inspection: Inspection) -> Draw:
+    def draw(
+        self, part_id: str, verdict: Verdict, defect_probability: float | None, thresholds: Thresholds | None
+    ) -> Draw:
         """Whether people look at this frame although it passed, or because its truth is known."""
-        if self.is_challenge(inspection.part_id) and inspection.verdict is not Verdict.NO_DECISION:
+        if self.is_challenge(part_id) and verdict is not Verdict.NO_DECISION:
             return Draw(AuditKind.CHALLENGE, queue_cost=self._place())
-        if inspection.verdict is not Verdict.PASS or inspection.defect_probability is None:
+        if verdict is not Verdict.PASS or defect_probability is None:
             return NOT_DRAWN
-        assert inspection.thresholds is not None
-        band = band_of(inspection.defect_probability, inspection.thresholds.pass_below)
+        assert thresholds is not None
+        band = band_of(defect_probability, thresholds.pass_below)
         probability = self._probabilities[band]
         if self._chance.random() >= probability:
             return Draw(band=band, probability=probability)

@@ -1,6 +1,7 @@
 """Decoding: what cameras send, and what they should not."""
 
 import io
+import resource
 import struct
 import zlib
 
@@ -111,6 +112,18 @@ def bomb(width: int, height: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     rows = zlib.compress(bytes(10_000))
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("length", [0xFFFFFFFF, 0x3FFFFFFF, 0x00100000])
+def test_a_png_chunk_longer_than_the_file_takes_no_memory(length: int) -> None:
+    """OpenCV would set aside as much as the chunk says: 4 GB for the first of these."""
+    data = bytearray(encoded(Image.fromarray(picture()), "PNG"))
+    place = data.index(b"IDAT") - 4
+    data[place : place + 4] = struct.pack(">I", length)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UnreadableImageError, match="cut off or damaged"):
+        decode(bytes(data))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
 @pytest.mark.parametrize(

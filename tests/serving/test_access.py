@@ -1,5 +1,7 @@
 """Who may call what: the whole table of routes and roles, and what becomes of a route that is not in it."""
 
+import re
+
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -179,6 +181,8 @@ def test_without_authentication_an_undeclared_route_is_refused_too(server: Serve
         ("GET", "//v1/inspections"),
         ("GET", "/v1/../v1/inspections"),
         ("GET", "/V1/inspections"),
+        ("GET", "/metrics%0A"),
+        ("GET", "/openapi.json%0a"),
         ("GET", "/v1%2finspections"),
         ("OPTIONS", "/v1/inspections"),
         ("TRACE", "/v1/inspections"),
@@ -192,7 +196,7 @@ def test_no_spelling_of_a_path_goes_round_the_table(start_server: StartServer, m
         request = client.build_request(method, server.url)
         request.url = request.url.copy_with(raw_path=path.encode())
         answer = client.send(request)
-    assert "items" not in answer.text
+    assert not re.search(r"items|qc_|\"openapi\"", answer.text)
     assert answer.status_code in (401, 404, 405) or "<!doctype html>" in answer.text.lower()
 
 

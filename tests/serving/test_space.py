@@ -53,6 +53,15 @@ def test_passed_images_go_first_then_frames_are_refused(start_server: StartServe
     assert "qc_disk_free_bytes 5000.0" in metrics
 
 
+def test_a_frame_drawn_for_audit_keeps_its_image_on_a_scarce_disk(start_server: StartServer) -> None:
+    server = start_server(free=lambda: 500, disk=FLOORS, audit={"per_day": 1000, "first_share": 1.0})
+    passed = server.inspect(grey_png(0.1))
+    assert (passed["verdict"], passed["image"]["kept"]) == ("PASS", True)
+    (waiting,) = server.client.get("/v1/reviews/queue").json()["items"]
+    assert waiting["id"] == passed["id"]
+    assert server.client.get(f"/v1/inspections/{passed['id']}/image").content == grey_png(0.1)
+
+
 def test_frame_that_came_too_late_keeps_its_image_on_a_scarce_disk(start_server: StartServer) -> None:
     server = start_server(free=lambda: 500, disk=FLOORS, deadline_seconds=1e-6)
     late = server.inspect(grey_png(0.1))

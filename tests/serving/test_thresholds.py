@@ -1,5 +1,7 @@
 """Thresholds that people set: in force from the next frame, told in every answer, audited, and gone with the model."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,9 @@ import httpx
 import numpy as np
 import pytest
 
-from data.decide import Aims, choose_thresholds
+from data.bundle import Bundle, Prediction
+from data.decide import Aims, InForce, choose_thresholds
+from data.image import Pixels
 from data.operating import OperatingCurve
 from serving.audit import verify
 from serving.role import Role
@@ -125,6 +129,32 @@ def test_a_promotion_and_a_roll_back_return_to_the_models_own(start_server: Star
     late = ask(server.client, 0.2, model={"name": "brightness", "version": "2"})
     assert late.status_code == 409
     assert "brightness 1 decides by now, not brightness 2" in late.json()["detail"]
+
+
+def test_a_frame_under_way_keeps_the_thresholds_set_for_its_model(start_server: StartServer, bundles: Path) -> None:
+    server = start(start_server, bundles)
+    engine, entered, go = server.service.engine, threading.Event(), threading.Event()
+    bundle = engine.bundle
+    assert bundle is not None
+
+    class Gated(Bundle):
+        def predict(self, images: Pixels) -> Prediction:
+            entered.set()
+            assert go.wait(60)
+            return super().predict(images)
+
+    gated = Gated(bundle.path, bundle.manifest, bundle._session)
+    engine.swap(gated)
+    strict = InForce(pass_below=0.1, reject_from=0.7, change=1, guaranteed=True)
+    engine.set_thresholds(strict, gated)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(server.inspect, grey_png(0.2))
+        assert entered.wait(60)
+        engine.swap(bundle)
+        go.set()
+        told = answer.result(60)
+    assert told["verdict"] == "REVIEW"
+    assert told["thresholds"]["pass_below"] == 0.1
 
 
 def test_going_back_is_another_change_and_the_trail_holds(start_server: StartServer, bundles: Path) -> None:
