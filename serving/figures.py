@@ -165,7 +165,9 @@ def _figures(group: _Group, scope: Scope, settings: Settings, draws: int) -> lis
         _figure(
             "rty",
             rates.product(
-                [one.first_pass for one in group.stations.values()], [one.units for one in group.stations.values()]
+                [one.first_pass for one in group.stations.values()],
+                [one.units for one in group.stations.values()],
+                draws,
             )
             if units.units
             else nothing,

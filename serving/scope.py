@@ -1,5 +1,6 @@
 """Which frames a figure is about: a period, and what else narrows it; and which groups it is told for."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,22 +16,25 @@ from sqlalchemy import (
     Table,
     and_,
     case,
-    column,
+    cast,
     func,
     literal,
+    literal_column,
     or_,
     select,
     type_coerce,
     union_all,
-    values,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from serving.hourly import split
 from serving.problem import ProblemError
 from serving.quality_schema import GroupBy
 from serving.settings import LineClock
 from serving.shifts import shift_runs
-from serving.tables import RECORDED, SLOT, Utc
+from serving.tables import RECORDED, SLOT, Utc, microseconds
 
 _COLUMNS = (
     "id",
@@ -51,7 +55,6 @@ _COLUMNS = (
     "audit_probability",
 )
 
-# Each takes four parameters of a statement, of which SQLite takes 32,766.
 MOST_PIECES = 8000
 
 
@@ -176,9 +179,47 @@ def whole_slots(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
 
 
 def _cte(pieces: Sequence[Piece]) -> CTE:
-    columns = (column("start_at", Utc), column("end_at", Utc), column("shift", String), column("clock", String))
-    rows = [(piece.start, piece.end, piece.shift, piece.clock) for piece in pieces]
-    return values(*columns, name="pieces").data(rows).cte()
+    """The pieces as one parameter: to write out a statement of a month's shifts took longer than to answer it."""
+    rows = [(microseconds(piece.start), microseconds(piece.end), piece.shift, piece.clock) for piece in pieces]
+    row = _JsonRows(literal(json.dumps(rows), String)).table_valued("value").c.value
+    columns = (("start_at", Utc), ("end_at", Utc), ("shift", String), ("clock", String))
+    return select(
+        *(cast(_JsonItem(row, literal_column(f"{place}")), of).label(name) for place, (name, of) in enumerate(columns))
+    ).cte()
+
+
+class _JsonRows(FunctionElement[Any]):
+    """The items of a JSON array, a row each."""
+
+    inherit_cache = True
+
+
+class _JsonItem(FunctionElement[Any]):
+    """Of a JSON array the item at a place."""
+
+    inherit_cache = True
+
+
+@compiles(_JsonRows, "sqlite")
+def _rows_in_sqlite(element: _JsonRows, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(_JsonRows, "postgresql")
+def _rows_in_postgresql(element: _JsonRows, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"jsonb_array_elements(CAST({compiler.process(element.clauses, **kw)} AS JSONB))"
+
+
+@compiles(_JsonItem, "sqlite")
+def _item_in_sqlite(element: _JsonItem, compiler: SQLCompiler, **kw: Any) -> str:
+    array, place = (compiler.process(each, **kw) for each in element.clauses)
+    return f"json_extract({array}, '$[{place}]')"
+
+
+@compiles(_JsonItem, "postgresql")
+def _item_in_postgresql(element: _JsonItem, compiler: SQLCompiler, **kw: Any) -> str:
+    array, place = (compiler.process(each, **kw) for each in element.clauses)
+    return f"({array} ->> {place})"
 
 
 def _group(table: Table, by: GroupBy | None, shift: ColumnElement[str]) -> ColumnElement[str]:

@@ -25,17 +25,17 @@ def per_million(defects: int, opportunities: float) -> Interval:
     return Interval(1e6 * defects / opportunities, 1e6 * max(0.0, float(low)), 1e6 * float(high))
 
 
-def product(hits: Sequence[int], n: Sequence[int]) -> Interval:
+def product(hits: Sequence[int], n: Sequence[int], draws: int = _DRAWS) -> Interval:
     """Product of independent shares, such as the rolled throughput yield, by draws of each share.
 
     The lower end draws Beta(h, n - h + 1), the upper Beta(h + 1, n - h) (Clopper and Pearson's two ends), so that
     short stations do not make it too narrow.
     """
     random = np.random.default_rng(_SEED)
-    lower, upper = np.ones(_DRAWS), np.ones(_DRAWS)
+    lower, upper = np.ones(draws), np.ones(draws)
     for hit, count in zip(hits, n, strict=True):
-        lower *= random.beta(hit, count - hit + 1, _DRAWS) if hit else 0.0
-        upper *= random.beta(hit + 1, count - hit, _DRAWS) if hit < count else 1.0
+        lower *= random.beta(hit, count - hit + 1, draws) if hit else 0.0
+        upper *= random.beta(hit + 1, count - hit, draws) if hit < count else 1.0
     value = float(np.prod([hit / count for hit, count in zip(hits, n, strict=True)]))
     return Interval(value, float(np.quantile(lower, 0.025)), float(np.quantile(upper, 0.975)))
 
