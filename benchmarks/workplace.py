@@ -25,7 +25,7 @@ import numpy as np
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from benchmarks import crash
-from benchmarks.browser import chromium, heap_megabytes, renderer_megabytes
+from benchmarks.browser import Unwatched, chromium, unwatched
 from benchmarks.server_cost import elpv_frames
 from benchmarks.table import write_table
 from data.bundle import read_manifest
@@ -35,6 +35,8 @@ EARLY = 50
 TIMED = 120
 DECISIONS_A_MINUTE = 60
 WIDTH, HEIGHT = 2592, 1944
+VIEW_WIDTH, VIEW_HEIGHT = 1280, 800
+DECODING_SECONDS = 5
 QUALITY = 92
 SCANNED = 60
 MODEL = Path("var/demo/model.json")
@@ -104,7 +106,8 @@ def main() -> None:
                     for path in ("/review", "/live")
                     for state, load in first_loads(browser, str(client.base_url), path)
                 }
-                reviewed = review(browser, str(client.base_url), reviews)
+            with unwatched(VIEW_WIDTH, VIEW_HEIGHT) as page:
+                reviewed = review(page, str(client.base_url).rstrip("/"), reviews)
         finally:
             process.terminate()
             process.wait(60)
@@ -181,38 +184,33 @@ def post_flagged(client: httpx.Client, wanted: int) -> float:
     raise AssertionError("the frames have no end")
 
 
-def review(browser: Browser, url: str, reviews: int) -> Reviewing:
+def review(page: Unwatched, url: str, reviews: int) -> Reviewing:
     """Decide by keyboard: the first ones at the pace of a person, the others as soon as the picture is there."""
-    context = browser.new_context(base_url=url, locale="en-US", viewport={"width": 1280, "height": 800})
-    context.add_init_script(_TIMER + _REVIEWER)
-    page = context.new_page()
-    page.goto("/review")
-    page.wait_for_selector("[data-testid=viewer][data-drawn]")
+    page.open(f"{url}/review", _TIMER + _REVIEWER)
+    page.wait_for("document.querySelector('[data-testid=viewer][data-drawn]') !== null")
     # the browser decodes ahead
-    page.wait_for_timeout(5000)
+    time.sleep(DECODING_SECONDS)
     early: tuple[float, float] | None = None
     due = time.monotonic()
     for number in range(reviews):
         if number < TIMED:
-            page.wait_for_timeout(max(0.0, (due - time.monotonic()) * 1000))
+            time.sleep(max(0.0, due - time.monotonic()))
             due = max(due, time.monotonic() - 1) + 60 / DECISIONS_A_MINUTE
-        page.keyboard.press("f")
+        page.press("f")
         # A key is not taken while the decision before is being kept: a bouncing one must not decide the next part.
-        page.wait_for_function(_NEXT_IS_THERE, arg=number + 1)
+        page.wait_for(f"({_NEXT_IS_THERE})({number + 1})")
         if number + 1 == EARLY:
-            early = heap_megabytes(page), renderer_megabytes(browser)
+            early = page.heap_megabytes(), page.process_megabytes()
     assert early is not None
-    late = heap_megabytes(page), renderer_megabytes(browser)
-    unsent = page.get_by_test_id("count-unsent")
-    page.wait_for_function("(element) => element.textContent === '0'", arg=unsent.element_handle())
+    late = page.heap_megabytes(), page.process_megabytes()
+    page.wait_for("document.querySelector('[data-testid=count-unsent]').textContent === '0'")
     shown: list[float] = page.evaluate("window.shown")
-    context.close()
     return Reviewing(shown[:TIMED], shown[TIMED:], (early[0], late[0]), (early[1], late[1]))
 
 
 def first_loads(browser: Browser, url: str, path: str) -> Iterator[tuple[str, Load]]:
     """Cold and warm, over a slow link."""
-    context = browser.new_context(base_url=url, locale="en-US", viewport={"width": 1280, "height": 800})
+    context = browser.new_context(base_url=url, locale="en-US", viewport={"width": VIEW_WIDTH, "height": VIEW_HEIGHT})
     context.add_init_script(_REVIEWER)
     yield "cold", load(context, path)
     yield "warm", load(context, path)
