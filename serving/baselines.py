@@ -57,14 +57,13 @@ def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> B
     if not counts:
         where = "imported for" if history else "inspected in"
         raise ProblemError(422, f"nothing was {where} {first} to {end - timedelta(days=1)}: there is nothing to freeze")
-    lines = {one.line for one in counts}
-    for rollout in list_rollouts(connection):
-        if rollout.line in lines and rollout.day < end and request.kind not in _BESIDE:
-            raise ProblemError(
-                422,
-                f"baseline and treatment overlap: the system decides on line {rollout.line} since {rollout.day}, and the "
-                f"period goes to {end - timedelta(days=1)}; end it before, or leave that line out",
-            )
+    rollout = None if request.kind in _BESIDE else treated(counts, end, list_rollouts(connection))
+    if rollout is not None:
+        raise ProblemError(
+            422,
+            f"baseline and treatment overlap: the system decides on line {rollout.line} since {rollout.day}, and the "
+            f"period goes to {end - timedelta(days=1)}; end it before, or leave that line out",
+        )
     row = {
         "id": str(uuid_utils.uuid7()),
         "name": request.name,
@@ -113,6 +112,22 @@ def list_rollouts(connection: Connection) -> list[Rollout]:
     rows = connection.execute(select(rollouts).order_by(rollouts.c.set_at)).mappings()
     newest = {row["line"]: Rollout(**row) for row in rows}
     return sorted(newest.values(), key=lambda one: (one.day, one.line))
+
+
+def treated(counts: Sequence[LineCounts], end: date, rollouts: Sequence[Rollout]) -> Rollout | None:
+    """The first roll-out to one of these lines before the day `end`: the counts up to then are no longer those of before."""
+    lines = {one.line for one in counts}
+    return next((one for one in rollouts if one.line in lines and one.day < end), None)
+
+
+def before_system(connection: Connection, zone: ZoneInfo) -> list[Baseline]:
+    """Baselines that tell what was before the system decided, newest first: not those of a model, nor of days with the system."""
+    rollouts = list_rollouts(connection)
+    return [
+        one
+        for one in list_all(connection)
+        if one.kind is not BaselineKind.SHADOW and treated(one.counts, day_of(one.until, zone), rollouts) is None
+    ]
 
 
 def compare(

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 from statsmodels.stats.proportion import proportion_confint
 
 from serving import escapes
-from serving.baselines import changes_between, list_all
+from serving.baselines import before_system, changes_between
 from serving.metrics import flag_reviews
 from serving.schema import Rate, Text
 from serving.scope import Scope
@@ -20,6 +20,8 @@ from serving.wording import text
 
 # A model that decided longer ago says little about the line of today.
 _RECENT = timedelta(days=90)
+_BEFORE = {"false_call_rate_before": "false_call_rate", "escape_rate_before": "escape_rate"}
+"""Input key: the rate of a baseline that it is."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def measure(connection: Connection, settings: Settings) -> Measured:
     _flags(connection, enough, measured)
     _review_minutes(connection, enough, measured)
     _escapes(connection, settings, measured)
-    _baseline(connection, enough, measured)
+    _before(connection, settings, measured)
     return measured
 
 
@@ -139,23 +141,31 @@ def _escapes(connection: Connection, settings: Settings, measured: Measured) -> 
     )
 
 
-def _baseline(connection: Connection, enough: int, measured: Measured) -> None:
-    """The newest baseline; a rate before counts where the same rate since is measured, or half the change would be guessed."""
-    baseline = next(iter(list_all(connection)), None)
-    if baseline is None:
-        return
-    changes: dict[str, Rate] = {change.key: change.before for change in changes_between(baseline.counts, [])}
-    source = text(f"baseline {baseline.name}", f"基準「{baseline.name}」")
-    for key, name in (("false_call_rate", "false_call_rate_before"), ("escape_rate", "escape_rate_before")):
-        rate = changes[key]
-        hits, n = rate.numerator, rate.denominator
-        if rate.value is None or hits is None or rate.low is None or rate.high is None or n < enough:
-            continue
-        found = Measurement(
-            value=rate.value, low=rate.low, high=rate.high, n=n, spread=Proportion(hits=hits, n=n), source=source
-        )
-        since = name.replace("_before", "_after")
-        (measured.inputs if since in measured.inputs else measured.beside)[name] = found
+def _before(connection: Connection, settings: Settings, measured: Measured) -> None:
+    """Of each rate the newest baseline from before the system that has it; it counts where the same is measured since.
+
+    Else half the change would be guessed.
+    """
+    for baseline in before_system(connection, settings.zone):
+        missing = [name for name in _BEFORE if name not in measured.inputs and name not in measured.beside]
+        if not missing:
+            return
+        rates: dict[str, Rate] = {change.key: change.before for change in changes_between(baseline.counts, [])}
+        source = text(f"baseline {baseline.name}", f"基準「{baseline.name}」")
+        for name in missing:
+            found = _measurement(rates[_BEFORE[name]], settings.enough_reviews, source)
+            since = name.replace("_before", "_after")
+            if found is not None:
+                (measured.inputs if since in measured.inputs else measured.beside)[name] = found
+
+
+def _measurement(rate: Rate, enough: int, source: Text) -> Measurement | None:
+    hits, n = rate.numerator, rate.denominator
+    if rate.value is None or hits is None or rate.low is None or rate.high is None or n < enough:
+        return None
+    return Measurement(
+        value=rate.value, low=rate.low, high=rate.high, n=n, spread=Proportion(hits=hits, n=n), source=source
+    )
 
 
 def _review_minutes(connection: Connection, enough: int, measured: Measured) -> None:

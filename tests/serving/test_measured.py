@@ -1,0 +1,146 @@
+"""What takes an assumption's place: before and after the system, measured alike and of the right days."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import insert
+
+from serving.baseline_schema import BaselineKind, FreezeBaseline, LineCounts, RolloutRequest
+from serving.baselines import freeze, roll_out
+from serving.measured import Measured, measure
+from serving.settings import Settings, load_settings
+from serving.store import Store
+from serving.tables import baselines, inspections
+from tests.conftest import ROOT
+
+DATABASES = ("sqlite", "postgresql")
+
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+WHO = {"person": "mei", "reason": "to know"}
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    opened = Store.open(database)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return load_settings(ROOT / "configs/serving/default.yaml", []).model_copy(update={"enough_reviews": 10})
+
+
+def frame(days_ago: float, decision: str | None = None, **changes: Any) -> dict[str, Any]:
+    """Passed; flagged where there is a decision (an empty one leaves the flag open)."""
+    return {
+        "id": str(uuid4()),
+        "received_at": NOW - days_ago * DAY,
+        "captured_at": NOW,
+        "product": "p",
+        "line": "a",
+        "station": "s",
+        "camera": "c",
+        "part_id": str(uuid4()),
+        "lot": "lot",
+        "verdict": "PASS" if decision is None else "REVIEW",
+        "decision": decision or None,
+        "class_probability": {},
+        "regions": [],
+        "latency_ms": 1.0,
+        "image_sha256": "0" * 64,
+        "image_type": "image/png",
+        "image_bytes": 1,
+        "audit": None,
+        "audit_band": None,
+        "audit_probability": None,
+        **changes,
+    }
+
+
+def made(days_ago: float, count: int, false_calls: int, **changes: Any) -> list[dict[str, Any]]:
+    """So many frames of one day, all flags among them decided."""
+    return [
+        frame(days_ago + number / count, "FALSE_CALL" if number < false_calls else None, **changes)
+        for number in range(count)
+    ]
+
+
+def keep(store: Store, rows: Sequence[dict[str, Any]]) -> None:
+    store.submit(lambda connection: connection.execute(insert(inspections), list(rows)) and None).result()
+
+
+def frozen(store: Store, name: str, first: int, last: int) -> None:
+    """A SESSION baseline from `first` to `last` days ago."""
+    request = FreezeBaseline(
+        name=name,
+        kind=BaselineKind.SESSION,
+        first_day=(NOW - first * DAY).date(),
+        last_day=(NOW - last * DAY).date(),
+        **WHO,
+    )
+    store.submit(lambda connection: freeze(connection, request, ZoneInfo("UTC"))).result()
+
+
+def kept(store: Store, kind: BaselineKind, until: float, **counts: int | None) -> None:
+    """A baseline that is there already, frozen now, whose period ends `until` days ago."""
+    one = LineCounts.model_validate(
+        {
+            "line": "a",
+            "product": "p",
+            **dict.fromkeys(("flagged", "reviewed", "false_calls", "confirmed", "audited", "audit_defects", "escapes")),
+            **counts,
+        }
+    )
+    row = {
+        "id": str(uuid4()),
+        "name": kind.value,
+        "kind": kind.value,
+        "since": NOW - (until + 10) * DAY,
+        "until": NOW - until * DAY,
+        "counts": [one.model_dump()],
+        "frozen_at": datetime.now(UTC),
+        **WHO,
+    }
+    store.submit(lambda connection: connection.execute(insert(baselines), row) and None).result()
+
+
+def rolled_out(store: Store, line: str, days_ago: int) -> None:
+    request = RolloutRequest(line=line, day=(NOW - days_ago * DAY).date(), **WHO)
+    store.submit(lambda connection: roll_out(connection, request)).result()
+
+
+def measured(store: Store, settings: Settings) -> Measured:
+    with store.reading() as connection:
+        return measure(connection, settings)
+
+
+def test_before_is_what_was_before_the_system_and_not_what_was_frozen_last(store: Store, settings: Settings) -> None:
+    keep(store, made(50, 500, 40))
+    keep(store, made(5, 500, 5))
+    frozen(store, "old way", 52, 48)
+    rolled_out(store, "a", 40)
+    before = measured(store, settings).inputs["false_call_rate_before"]
+    assert before.value == pytest.approx(0.08)
+    # Of the model itself beside another; of people without the model, long after they got it.
+    kept(store, BaselineKind.SHADOW, 45, inspected=500, flagged=5, reviewed=5, false_calls=5, confirmed=0)
+    kept(store, BaselineKind.STUDY, 10, inspected=500, flagged=400, reviewed=400, confirmed=400)
+    kept(store, BaselineKind.HISTORY, 10, inspected=500, flagged=5, reviewed=5, false_calls=5, confirmed=0)
+    assert measured(store, settings).inputs["false_call_rate_before"] == before
+
+
+def test_a_study_that_says_nothing_of_false_calls_hides_no_older_baseline(store: Store, settings: Settings) -> None:
+    keep(store, made(50, 500, 40))
+    keep(store, made(5, 500, 5))
+    frozen(store, "old way", 52, 48)
+    rolled_out(store, "a", 40)
+    study = {"inspected": 400, "flagged": 160, "reviewed": 160, "confirmed": 160, "audited": 240, "audit_defects": 40}
+    kept(store, BaselineKind.STUDY, 42, **study)
+    found = measured(store, settings)
+    assert found.inputs["false_call_rate_before"].value == pytest.approx(0.08)
+    assert found.beside["escape_rate_before"].value == pytest.approx(0.2)
