@@ -63,10 +63,14 @@ class Counts:
 
 def count(connection: Connection, scope: Scope, settings: Settings, by: GroupBy | None = None) -> Mapping[str, Counts]:
     """The counts of each group; without `by` of one group, with an empty name."""
+    return count_span(connection, span_of(scope, by, settings.clocks))
+
+
+def count_span(connection: Connection, span: Span) -> Mapping[str, Counts]:
+    """As `count`, of a scope that is cut already."""
     found: dict[str, Counts] = defaultdict(Counts)
-    if by is None:
+    if span.by is None:
         found[""] = Counts()
-    span = span_of(scope, by, settings.clocks)
     _count_tallied(connection, span, found)
     _count_frames(connection, span, span.edges, found)
     _count_frames(connection, span, span.whole, found, audit=AuditKind.SAMPLE.value, verdict=Verdict.PASS.value)

@@ -1,21 +1,26 @@
 """What this plant measured, in the words of the return on investment: the one place where quality figures become inputs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import sqrt
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import Connection, func, select
 from statsmodels.stats.proportion import proportion_confint
 
 from serving import escapes
-from serving.baselines import before_system, changes_between
-from serving.metrics import flag_reviews
+from serving.baseline_schema import Baseline, BaselineKind
+from serving.baselines import before_system, changes_between, list_rollouts
+from serving.past_counts import counts_of
+from serving.plant_day import day_of, start_of
 from serving.schema import Rate, Text
-from serving.scope import Scope
+from serving.scope import Piece, Scope
 from serving.settings import Settings
 from serving.spread import Estimated, Normal, Proportion, Spread
 from serving.tables import reviews
+from serving.tallies import Span
 from serving.wording import text
 
 # A model that decided longer ago says little about the line of today.
@@ -51,11 +56,35 @@ class Measured:
 def measure(connection: Connection, settings: Settings) -> Measured:
     """Everything that rests on enough observations; what does not is told in the notes."""
     measured, enough = Measured(), settings.enough_reviews
-    _flags(connection, enough, measured)
+    baselines = before_system(connection, settings.zone)
+    span = _with_system(connection, settings.zone, baselines, measured)
+    first = day_of(span.scope.since, settings.zone)
+    _flags(connection, span, first, enough, measured)
     _review_minutes(connection, enough, measured)
-    _escapes(connection, settings, measured)
-    _before(connection, settings, measured)
+    _escapes(connection, span, first, settings, measured)
+    _before(baselines, settings, measured)
     return measured
+
+
+def _with_system(connection: Connection, zone: ZoneInfo, baselines: Sequence[Baseline], measured: Measured) -> Span:
+    """Recent days after every period from before the system; where roll-outs are noted, of those lines since then alone."""
+    now = datetime.now(UTC)
+    # A study does not say that the old way still decided while it went on.
+    old_ways = [one.until for one in baselines if one.kind is not BaselineKind.STUDY]
+    since = max([now - _RECENT, *old_ways])
+    rollouts = list_rollouts(connection)
+    if not rollouts:
+        return Span(Scope(since, now), None, [Piece(since, now)])
+    starts = {one.line: max(now - _RECENT, start_of(one.day, zone)) for one in rollouts}
+    pieces = [Piece(start, now, clock=line) for line, start in starts.items() if start < now]
+    lines = ", ".join(sorted(piece.clock for piece in pieces))
+    measured.notes.append(
+        text(
+            f"Rates since are of the lines with a roll-out, each from that day on: {lines or 'none yet'}.",
+            f"導入後的比率僅計已記錄導入的產線，各自從導入日起算：{lines or '尚無'}。",
+        )
+    )
+    return Span(Scope(min((piece.start for piece in pieces), default=now), now), None, pieces)
 
 
 def share(hits: int, n: int, source: Text, factor: float = 1.0) -> Measurement:
@@ -71,24 +100,29 @@ def share(hits: int, n: int, source: Text, factor: float = 1.0) -> Measurement:
     )
 
 
-def _flags(connection: Connection, enough: int, measured: Measured) -> None:
-    inspected, flagged, confirmed, false_calls = flag_reviews(connection)
-    reviewed = confirmed + false_calls
+def _flags(connection: Connection, span: Span, first: date, enough: int, measured: Measured) -> None:
+    counts = counts_of(connection, span)
+    inspected, flagged, reviewed, confirmed, false_calls = (
+        sum(getattr(one, name) for one in counts)
+        for name in ("inspected", "flagged", "reviewed", "confirmed", "false_calls")
+    )
     if reviewed < enough:
         measured.notes.append(
             text(
-                f"The false-call rate is assumed: not enough reviews yet: n = {reviewed}, need {enough}.",
-                f"誤判率為假設：複判數量不足，目前 n = {reviewed}，需要 {enough}。",
+                f"The false-call rate is assumed: not enough reviews yet: n = {reviewed}, need {enough} since {first}.",
+                f"誤判率為假設：{first} 以來複判數量不足，目前 n = {reviewed}，需要 {enough}。",
             )
         )
         return
     flag_share = flagged / inspected
     false_source = text(
-        f"{false_calls} false of {reviewed} reviewed flags", f"{reviewed} 件已複判中有 {false_calls} 件誤判"
+        f"{false_calls} false of {reviewed} reviewed flags since {first}",
+        f"{first} 以來 {reviewed} 件已複判中有 {false_calls} 件誤判",
     )
     measured.inputs["false_call_rate_after"] = share(false_calls, reviewed, false_source, flag_share)
     confirmed_source = text(
-        f"{confirmed} confirmed of {reviewed} reviewed flags", f"{reviewed} 件已複判中有 {confirmed} 件確認"
+        f"{confirmed} confirmed of {reviewed} reviewed flags since {first}",
+        f"{first} 以來 {reviewed} 件已複判中有 {confirmed} 件確認",
     )
     measured.at_least["defective_rate"] = share(confirmed, reviewed, confirmed_source, flag_share)
     if reviewed < flagged:
@@ -101,16 +135,15 @@ def _flags(connection: Connection, enough: int, measured: Measured) -> None:
         )
 
 
-def _escapes(connection: Connection, settings: Settings, measured: Measured) -> None:
+def _escapes(connection: Connection, span: Span, first: date, settings: Settings, measured: Measured) -> None:
     """From the audits of passed parts; the estimator is serving/quality/escape.py's."""
-    now = datetime.now(UTC)
-    counts = escapes.count(connection, Scope(now - _RECENT, now), settings)[""]
+    counts = escapes.count_span(connection, span)[""]
     if escapes.why_unknown(counts, settings.audit.enough) is not None:
         measured.notes.append(
             text(
-                f"Escapes are not measured yet (audits of passed frames in {_RECENT.days} days: n = {counts.audited}, need about "
+                f"Escapes are not measured yet (audits of passed frames since {first}: n = {counts.audited}, need about "
                 f"{settings.audit.enough}): both escape rates, and the savings from them, are assumptions.",
-                f"尚未實測漏檢（{_RECENT.days} 天內抽查合格影像 n = {counts.audited}，約需 {settings.audit.enough}）："
+                f"尚未實測漏檢（{first} 以來抽查合格影像 n = {counts.audited}，約需 {settings.audit.enough}）："
                 "前後兩個漏檢率及其節省金額都是假設。",
             )
         )
@@ -128,8 +161,8 @@ def _escapes(connection: Connection, settings: Settings, measured: Measured) -> 
         n=counts.audited,
         spread=spread,
         source=text(
-            f"{counts.audited} audits of passed frames in {_RECENT.days} days",
-            f"{_RECENT.days} 天內抽查合格影像 {counts.audited} 張",
+            f"{counts.audited} audits of passed frames since {first}",
+            f"{first} 以來抽查合格影像 {counts.audited} 張",
         ),
     )
     measured.notes.append(
@@ -141,12 +174,12 @@ def _escapes(connection: Connection, settings: Settings, measured: Measured) -> 
     )
 
 
-def _before(connection: Connection, settings: Settings, measured: Measured) -> None:
+def _before(baselines: Sequence[Baseline], settings: Settings, measured: Measured) -> None:
     """Of each rate the newest baseline from before the system that has it; it counts where the same is measured since.
 
     Else half the change would be guessed.
     """
-    for baseline in before_system(connection, settings.zone):
+    for baseline in baselines:
         missing = [name for name in _BEFORE if name not in measured.inputs and name not in measured.beside]
         if not missing:
             return

@@ -17,7 +17,7 @@ from serving.quality.escape import Band
 from serving.schema import AuditKind
 from serving.scope import Scope
 from serving.tables import BANDED, FLAGGED, OUTCOMES, history
-from serving.tallies import span_of, sums
+from serving.tallies import Span, span_of, sums
 
 _PASSED = (*BANDED, "passed_known")
 COUNTS = ("flagged", "false_calls", "confirmed", "audited", "audit_defects", "escapes")
@@ -87,9 +87,13 @@ def imported_counts(connection: Connection, first: date, end: date) -> list[Line
 
 def measured_counts(connection: Connection, since: datetime, until: datetime) -> list[LineCounts]:
     """What this system counted from `since` to before `until`, challenge parts apart; returns are not counted here."""
+    return counts_of(connection, span_of(Scope(since, until)))
+
+
+def counts_of(connection: Connection, span: Span) -> list[LineCounts]:
+    """As `measured_counts`, of a scope that is cut already and has no groups."""
     found: dict[tuple[str, str], dict[str, int]] = {}
     audits: dict[tuple[str, str], Band] = {}
-    span = span_of(Scope(since, until))
     flagged = {outcome: [names[outcome] for names in FLAGGED.values()] for outcome in OUTCOMES}
     names = [*_PASSED, *(name for names in flagged.values() for name in names)]
 

@@ -33,7 +33,7 @@ def store(database: str) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def settings() -> Settings:
-    return load_settings(ROOT / "configs/serving/default.yaml", []).model_copy(update={"enough_reviews": 10})
+    return load_settings(ROOT / "configs/serving/default.yaml", []).model_copy(update={"enough_reviews": 5})
 
 
 def frame(days_ago: float, decision: str | None = None, **changes: Any) -> dict[str, Any]:
@@ -144,3 +144,45 @@ def test_a_study_that_says_nothing_of_false_calls_hides_no_older_baseline(store:
     found = measured(store, settings)
     assert found.inputs["false_call_rate_before"].value == pytest.approx(0.08)
     assert found.beside["escape_rate_before"].value == pytest.approx(0.2)
+
+
+def test_since_is_counted_after_the_baseline_and_in_recent_days(store: Store, settings: Settings) -> None:
+    keep(store, made(95, 200, 100))
+    keep(store, made(50, 500, 40))
+    keep(store, made(5, 500, 5))
+    assert measured(store, settings).inputs["false_call_rate_after"].value == pytest.approx(45 / 1000)
+    frozen(store, "old way", 52, 48)
+    kept(store, BaselineKind.STUDY, 1, inspected=400, flagged=160, reviewed=160, confirmed=160)
+    found = measured(store, settings)
+    assert found.inputs["false_call_rate_after"].value == pytest.approx(0.01)
+    assert found.inputs["false_call_rate_before"].value == pytest.approx(0.08)
+
+
+def test_since_is_counted_on_each_line_from_its_roll_out(store: Store, settings: Settings) -> None:
+    for line, days_ago, false_calls in (("a", 50, 40), ("a", 20, 10), ("b", 20, 40), ("b", 5, 5), ("c", 5, 400)):
+        keep(store, made(days_ago, 500, false_calls, line=line))
+    rolled_out(store, "a", 40)
+    rolled_out(store, "b", 10)
+    rolled_out(store, "c", -10)
+    found = measured(store, settings)
+    assert found.inputs["false_call_rate_after"].value == pytest.approx(15 / 1000)
+    assert "Rates since are of the lines with a roll-out, each from that day on: a, b." in {
+        note.en for note in found.notes
+    }
+
+
+def test_challenge_parts_are_no_false_calls_of_the_line(store: Store, settings: Settings) -> None:
+    keep(store, made(5, 500, 10))
+    keep(store, made(4, 500, 500, audit="CHALLENGE"))
+    assert measured(store, settings).inputs["false_call_rate_after"].value == pytest.approx(0.02)
+
+
+def test_both_rates_since_are_of_the_same_days(store: Store, settings: Settings) -> None:
+    drawn = {"audit": "SAMPLE", "audit_band": 0, "audit_probability": 1.0}
+    for days_ago, missed in ((50, 60), (5, 10)):
+        keep(store, [frame(days_ago, "DEFECT_CONFIRMED") for _ in range(90)])
+        for number in range(200):
+            decision = "DEFECT_CONFIRMED" if number < missed else "FALSE_CALL"
+            keep(store, [frame(days_ago, decision, verdict="PASS", **drawn)])
+    rolled_out(store, "a", 40)
+    assert measured(store, settings).inputs["escape_rate_after"].value == pytest.approx(0.1)
