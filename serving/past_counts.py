@@ -98,7 +98,7 @@ def counts_of(connection: Connection, span: Span) -> list[LineCounts]:
     names = [*_PASSED, *(name for names in flagged.values() for name in names)]
 
     def at(line: str, product: str) -> dict[str, int]:
-        names = ("inspected", "flagged", "false_calls", "confirmed")
+        names = ("inspected", "flagged", "reviewed", "false_calls", "confirmed")
         return found.setdefault((line, product), dict.fromkeys(names, 0))
 
     for row in sums(connection, span, names, ("line", "product")):
@@ -108,6 +108,7 @@ def counts_of(connection: Connection, span: Span) -> list[LineCounts]:
             one = at(row.line, row.product)
             one["inspected"] += inspected
             one["flagged"] += sum(flags.values())
+            one["reviewed"] += sum(flags.values()) - flags["open"]
             one["false_calls"] += flags["false_call"]
             one["confirmed"] += flags["confirmed"]
     drawn = {"audit": AuditKind.SAMPLE.value, "verdict": Verdict.PASS.value}
@@ -124,6 +125,8 @@ def counts_of(connection: Connection, span: Span) -> list[LineCounts]:
             one["inspected"] += count
             if Verdict(verdict).flagged:
                 one["flagged"] += count
+                if decision in DECIDED:
+                    one["reviewed"] += count
                 if decision == ReviewDecision.FALSE_CALL:
                     one["false_calls"] += count
                 elif decision == ReviewDecision.DEFECT_CONFIRMED:
@@ -135,7 +138,6 @@ def counts_of(connection: Connection, span: Span) -> list[LineCounts]:
         LineCounts(
             line=key[0],
             product=key[1],
-            reviewed=one["false_calls"] + one["confirmed"],
             **_audits(audits.get(key)),
             escapes=None,
             **one,

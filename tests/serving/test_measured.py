@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import insert
 
 from serving.baseline_schema import BaselineKind, FreezeBaseline, LineCounts, RolloutRequest
-from serving.baselines import freeze, roll_out
+from serving.baselines import changes_between, freeze, roll_out
 from serving.measured import Measured, measure
+from serving.metrics import quality
+from serving.past_counts import measured_counts
 from serving.settings import Settings, load_settings
 from serving.store import Store
 from serving.tables import baselines, inspections
@@ -186,3 +188,19 @@ def test_both_rates_since_are_of_the_same_days(store: Store, settings: Settings)
             keep(store, [frame(days_ago, decision, verdict="PASS", **drawn)])
     rolled_out(store, "a", 40)
     assert measured(store, settings).inputs["escape_rate_after"].value == pytest.approx(0.1)
+
+
+def test_a_part_accepted_as_it_is_was_reviewed(store: Store, settings: Settings) -> None:
+    decisions = ["DEFECT_CONFIRMED", "FALSE_CALL", "DEFECT_ACCEPTED", "DEFECT_ACCEPTED"]
+    keep(store, [frame(5 + number / 900) for number in range(900)])
+    keep(store, [frame(5 + number / 100, decisions[number % 4]) for number in range(100)])
+    with store.reading() as connection:
+        counts = measured_counts(connection, NOW - 30 * DAY, NOW)
+        told = quality(connection, NOW - 30 * DAY, NOW, None, None, settings).false_call_rate
+    assert [(one.flagged, one.reviewed, one.false_calls, one.confirmed) for one in counts] == [(100, 100, 25, 25)]
+    rates = {change.key: change.before for change in changes_between(counts, [])}
+    assert rates["false_call_rate"] == told
+    assert rates["caught_rate"].value == pytest.approx(0.025)
+    found = measured(store, settings)
+    assert found.inputs["false_call_rate_after"].value == pytest.approx(0.025)
+    assert not any("flagged frames are reviewed" in note.en for note in found.notes)
