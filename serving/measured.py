@@ -186,19 +186,23 @@ def _before(baselines: Sequence[Baseline], settings: Settings, measured: Measure
         rates: dict[str, Rate] = {change.key: change.before for change in changes_between(baseline.counts, [])}
         source = text(f"baseline {baseline.name}", f"基準「{baseline.name}」")
         for name in missing:
-            found = _measurement(rates[_BEFORE[name]], settings.enough_reviews, source)
+            enough = settings.audit.enough if name == "escape_rate_before" else settings.enough_reviews
+            found = _measurement(rates[_BEFORE[name]], enough, source)
             since = name.replace("_before", "_after")
             if found is not None:
                 (measured.inputs if since in measured.inputs else measured.beside)[name] = found
 
 
 def _measurement(rate: Rate, enough: int, source: Text) -> Measurement | None:
-    hits, n = rate.numerator, rate.denominator
-    if rate.value is None or hits is None or rate.low is None or rate.high is None or n < enough:
+    if rate.value is None or rate.low is None or rate.high is None or rate.denominator < enough:
         return None
-    return Measurement(
-        value=rate.value, low=rate.low, high=rate.high, n=n, spread=Proportion(hits=hits, n=n), source=source
+    # An estimate from a sample is less sure than a count of as many would be.
+    spread: Spread = (
+        Estimated(sd=(rate.high - rate.low) / (2 * 1.96))
+        if rate.numerator is None
+        else Proportion(hits=rate.numerator, n=rate.denominator)
     )
+    return Measurement(value=rate.value, low=rate.low, high=rate.high, n=rate.denominator, spread=spread, source=source)
 
 
 def _review_minutes(connection: Connection, enough: int, measured: Measured) -> None:

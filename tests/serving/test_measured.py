@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from sqlalchemy import insert
 
@@ -204,3 +205,16 @@ def test_a_part_accepted_as_it_is_was_reviewed(store: Store, settings: Settings)
     found = measured(store, settings)
     assert found.inputs["false_call_rate_after"].value == pytest.approx(0.025)
     assert not any("flagged frames are reviewed" in note.en for note in found.notes)
+
+
+def test_escapes_before_are_as_unsure_as_their_few_audits(store: Store, settings: Settings) -> None:
+    # 3 findings in 300 audits of nearly a million passed parts, which stand for 9,800 escapes of 17,800 defects
+    counts = {"inspected": 1_000_000, "flagged": 20_000, "reviewed": 20_000, "false_calls": 12_000, "confirmed": 8000}
+    kept(store, BaselineKind.HISTORY, 5, **counts, audited=300, audit_defects=3)
+    before = measured(store, settings).beside["escape_rate_before"]
+    assert before.n == 300
+    assert before.value == pytest.approx(9800 / 17_800)
+    low, high = before.spread.quantile(np.array([0.025, 0.975]), before.value)
+    assert low < 0.35 and high > 0.70
+    enough = settings.model_copy(update={"audit": settings.audit.model_copy(update={"enough": 301})})
+    assert "escape_rate_before" not in measured(store, enough).beside
