@@ -7,7 +7,7 @@ from math import sqrt
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 from statsmodels.stats.proportion import proportion_confint
 
 from serving import escapes
@@ -20,7 +20,7 @@ from serving.scope import Piece, Scope
 from serving.settings import Settings
 from serving.spread import Estimated, Normal, Proportion, Spread
 from serving.tables import reviews
-from serving.tallies import Span
+from serving.tallies import LONGEST_SECONDS, Span
 from serving.wording import text
 
 # A model that decided longer ago says little about the line of today.
@@ -206,10 +206,18 @@ def _measurement(rate: Rate, enough: int, source: Text) -> Measurement | None:
 
 
 def _review_minutes(connection: Connection, enough: int, measured: Measured) -> None:
-    seconds = reviews.c.seconds
-    mean, mean_square, n = connection.execute(
-        select(func.avg(seconds), func.avg(seconds * seconds), func.count(seconds))
+    seconds = case((reviews.c.seconds <= LONGEST_SECONDS, reviews.c.seconds))
+    mean, mean_square, n, timed = connection.execute(
+        select(func.avg(seconds), func.avg(seconds * seconds), func.count(seconds), func.count(reviews.c.seconds))
     ).one()
+    if timed > n:
+        minutes = LONGEST_SECONDS / 60
+        measured.notes.append(
+            text(
+                f"{timed - n} reviews took longer than {minutes:.0f} minutes and are left out of the review minutes.",
+                f"{timed - n} 次複判超過 {minutes:.0f} 分鐘，不計入複判時間。",
+            )
+        )
     if n < max(enough, 2):
         measured.notes.append(
             text(

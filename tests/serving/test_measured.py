@@ -17,7 +17,7 @@ from serving.metrics import quality
 from serving.past_counts import measured_counts
 from serving.settings import Settings, load_settings
 from serving.store import Store
-from serving.tables import baselines, inspections
+from serving.tables import baselines, inspections, reviews
 from tests.conftest import ROOT
 
 DATABASES = ("sqlite", "postgresql")
@@ -218,3 +218,23 @@ def test_escapes_before_are_as_unsure_as_their_few_audits(store: Store, settings
     assert low < 0.35 and high > 0.70
     enough = settings.model_copy(update={"audit": settings.audit.model_copy(update={"enough": 301})})
     assert "escape_rate_before" not in measured(store, enough).beside
+
+
+def test_a_part_left_on_a_screen_overnight_took_no_night(store: Store, settings: Settings) -> None:
+    looked = [
+        {
+            "client_id": str(uuid4()),
+            "inspection_id": "x",
+            "decision": "FALSE_CALL",
+            "note": "",
+            "reviewer": "mei",
+            "seconds": seconds,
+            "decided_at": NOW,
+            "received_at": NOW,
+        }
+        for seconds in [5.0] * 199 + [14 * 3600.0]
+    ]
+    store.submit(lambda connection: connection.execute(insert(reviews), looked) and None).result()
+    found = measured(store, settings)
+    assert (found.inputs["review_minutes"].value, found.inputs["review_minutes"].n) == (pytest.approx(5 / 60), 199)
+    assert any("1 reviews took longer than 5 minutes" in note.en for note in found.notes)
