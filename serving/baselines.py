@@ -24,7 +24,7 @@ from serving.baseline_schema import (
     RolloutRequest,
 )
 from serving.metrics import rate_of
-from serving.past_counts import imported_counts, measured_counts, span
+from serving.past_counts import MOST_FRAMES_A_PART, frames_a_part, imported_counts, measured_counts, span
 from serving.plant_day import day_of
 from serving.problem import ProblemError
 from serving.quality import escape, rates
@@ -154,6 +154,10 @@ def compare(
     before_rows = [one for one in baseline.counts if (one.line, one.product) in common]
     after_rows = [one for one in after if (one.line, one.product) in common]
     changes = changes_between(before_rows, after_rows) if common else []
+    caveats = _caveats(baseline, after, before_rows, after_rows, changes, until - since)
+    if imported != (baseline.kind is BaselineKind.HISTORY):
+        counted = (baseline.since, baseline.until) if imported else (since, until)
+        caveats += _views(frames_a_part(connection, *counted, {line for line, _ in common}))
     return BaselineComparison(
         baseline=baseline,
         since=since,
@@ -163,7 +167,7 @@ def compare(
         changes=[
             change for change in changes if baseline.kind is not BaselineKind.STUDY or change.key == "escape_rate"
         ],
-        caveats=_caveats(baseline, after, before_rows, after_rows, changes, until - since),
+        caveats=caveats,
     )
 
 
@@ -298,6 +302,18 @@ def _flags(row: LineCounts) -> escape.Flags:
     flagged = row.flagged or confirmed
     decided = flagged if row.reviewed is None else row.reviewed
     return escape.Flags(flagged, decided, confirmed, row.false_calls or 0)
+
+
+def _views(frames: float) -> list[Text]:
+    if frames <= MOST_FRAMES_A_PART:
+        return []
+    return [
+        text(
+            f"Imported counts are of parts, those of this system of frames, of which a part has {frames:.1f} on one line: the "
+            "rates may differ for that alone.",
+            f"匯入的計數以零件計，本系統以影像計，有產線每件零件 {frames:.1f} 張：僅此一項就可能造成比率差異。",
+        )
+    ]
 
 
 def _caveats(

@@ -75,6 +75,7 @@ def count_span(connection: Connection, span: Span) -> Mapping[str, Counts]:
     _count_frames(connection, span, span.edges, found)
     _count_frames(connection, span, span.whole, found, audit=AuditKind.SAMPLE.value, verdict=Verdict.PASS.value)
     _move_returned(connection, span, found)
+    _count_returned_once(connection, span, found)
     _count_challenges(connection, span, found)
     return found
 
@@ -160,6 +161,20 @@ def _move_returned(connection: Connection, span: Span, found: dict[str, Counts])
     for of, band, n in connection.execute(query.group_by(frames.c.of, frames.c.audit_band)):
         found[of].bands[_number(band)] += Band(-n)
         found[of].known += n
+
+
+def _count_returned_once(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
+    """A part that came back is one escape, however many of its frames passed."""
+    if not span.pieces:
+        return
+    frames = span.rows(span.pieces, part_id=select(field_returns.c.part_id))
+    # In `coalesce`, so that SQLite looks up parts and not verdicts.
+    query = select(frames.c.of, func.count() - func.count(frames.c.part_id.distinct())).where(
+        func.coalesce(frames.c.verdict, "") == Verdict.PASS.value,
+        frames.c.audit.is_distinct_from(AuditKind.CHALLENGE.value),
+    )
+    for of, more in connection.execute(query.group_by(frames.c.of)):
+        found[of].known -= more
 
 
 def _count_challenges(connection: Connection, span: Span, found: dict[str, Counts]) -> None:

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, case, func, select
 from statsmodels.stats.proportion import proportion_confint
 
 from serving import escapes
-from serving.baseline_schema import Baseline, BaselineKind
+from serving.baseline_schema import Baseline, BaselineKind, LineCounts
 from serving.baselines import before_system, changes_between, list_rollouts
-from serving.past_counts import counts_of
+from serving.past_counts import MOST_FRAMES_A_PART, counts_of, frames_a_part
 from serving.plant_day import day_of, start_of
 from serving.schema import Rate, Text
 from serving.scope import Piece, Scope
@@ -59,10 +59,21 @@ def measure(connection: Connection, settings: Settings) -> Measured:
     baselines = before_system(connection, settings.zone)
     span = _with_system(connection, settings.zone, baselines, measured)
     first = day_of(span.scope.since, settings.zone)
-    _flags(connection, span, first, enough, measured)
+    counts = counts_of(connection, span)
     _review_minutes(connection, enough, measured)
-    _escapes(connection, span, first, settings, measured)
-    _before(baselines, settings, measured)
+    frames = frames_a_part(connection, span.scope.since, span.scope.until, {one.line for one in counts})
+    if frames <= MOST_FRAMES_A_PART:
+        _flags(counts, first, enough, measured)
+        _escapes(connection, span, first, settings, measured)
+    else:
+        measured.notes.append(
+            text(
+                f"A part has {frames:.1f} frames on one line. What is measured counts frames and the return counts parts, so "
+                "the rates since the system stay assumptions.",
+                f"有產線每件零件 {frames:.1f} 張影像。實測以影像計，投資報酬以零件計，因此導入後的比率仍為假設。",
+            )
+        )
+    _before(connection, baselines, settings, measured)
     return measured
 
 
@@ -100,8 +111,7 @@ def share(hits: int, n: int, source: Text, factor: float = 1.0) -> Measurement:
     )
 
 
-def _flags(connection: Connection, span: Span, first: date, enough: int, measured: Measured) -> None:
-    counts = counts_of(connection, span)
+def _flags(counts: Sequence[LineCounts], first: date, enough: int, measured: Measured) -> None:
     inspected, flagged, reviewed, confirmed, false_calls = (
         sum(getattr(one, name) for one in counts)
         for name in ("inspected", "flagged", "reviewed", "confirmed", "false_calls")
@@ -174,8 +184,8 @@ def _escapes(connection: Connection, span: Span, first: date, settings: Settings
     )
 
 
-def _before(baselines: Sequence[Baseline], settings: Settings, measured: Measured) -> None:
-    """Of each rate the newest baseline from before the system that has it; it counts where the same is measured since.
+def _before(connection: Connection, baselines: Sequence[Baseline], settings: Settings, measured: Measured) -> None:
+    """Of each rate the newest baseline from before the system that has it, of parts; it counts where the same is measured since.
 
     Else half the change would be guessed.
     """
@@ -183,6 +193,12 @@ def _before(baselines: Sequence[Baseline], settings: Settings, measured: Measure
         missing = [name for name in _BEFORE if name not in measured.inputs and name not in measured.beside]
         if not missing:
             return
+        lines = {one.line for one in baseline.counts}
+        if (
+            baseline.kind is not BaselineKind.HISTORY
+            and frames_a_part(connection, baseline.since, baseline.until, lines) > MOST_FRAMES_A_PART
+        ):
+            continue
         rates: dict[str, Rate] = {change.key: change.before for change in changes_between(baseline.counts, [])}
         source = text(f"baseline {baseline.name}", f"基準「{baseline.name}」")
         for name in missing:

@@ -1,6 +1,6 @@
 """Counts by line, product and day: imported ones, and those that this system took itself."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,6 +11,7 @@ from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.audit import Action
 from serving.baseline_schema import HistoryRow, Imported, LineCounts
 from serving.batches import add_batch
+from serving.hourly import frames_by_line, parts_by_line
 from serving.plant_day import start_of
 from serving.problem import ProblemError
 from serving.quality.escape import Band
@@ -20,6 +21,8 @@ from serving.tables import BANDED, FLAGGED, OUTCOMES, history
 from serving.tallies import Span, span_of, sums
 
 _PASSED = (*BANDED, "passed_known")
+MOST_FRAMES_A_PART = 1.1
+"""Up to here shares of frames pass for shares of parts: a part that is looked at again after rework has more frames."""
 COUNTS = ("flagged", "false_calls", "confirmed", "audited", "audit_defects", "escapes")
 
 
@@ -144,6 +147,13 @@ def counts_of(connection: Connection, span: Span) -> list[LineCounts]:
         )
         for key, one in sorted(found.items())
     ]
+
+
+def frames_a_part(connection: Connection, since: datetime, until: datetime, lines: Collection[str]) -> float:
+    """How many frames a part has, on that one of the lines where it has most; 0 where there are none."""
+    frames, parts = frames_by_line(connection, since, until), parts_by_line(connection, since, until)
+    # A part belongs to the time of its first frame, so that a short period may have frames and no part.
+    return max((frames[line] / max(1, parts[line]) for line in lines), default=0.0)
 
 
 def _audits(found: Band | None) -> dict[str, Any]:

@@ -11,13 +11,16 @@ import pytest
 from sqlalchemy import insert
 
 from serving.baseline_schema import BaselineKind, FreezeBaseline, LineCounts, RolloutRequest
-from serving.baselines import changes_between, freeze, roll_out
+from serving.baselines import changes_between, compare, freeze, list_all, roll_out
+from serving.escapes import count
 from serving.measured import Measured, measure
 from serving.metrics import quality
 from serving.past_counts import measured_counts
+from serving.quality_schema import GroupBy
+from serving.scope import Scope
 from serving.settings import Settings, load_settings
 from serving.store import Store
-from serving.tables import baselines, inspections, reviews
+from serving.tables import baselines, field_returns, inspections, reviews
 from tests.conftest import ROOT
 
 DATABASES = ("sqlite", "postgresql")
@@ -238,3 +241,46 @@ def test_a_part_left_on_a_screen_overnight_took_no_night(store: Store, settings:
     found = measured(store, settings)
     assert (found.inputs["review_minutes"].value, found.inputs["review_minutes"].n) == (pytest.approx(5 / 60), 199)
     assert any("1 reviews took longer than 5 minutes" in note.en for note in found.notes)
+
+
+def seen_by_four(days_ago: int) -> list[dict[str, Any]]:
+    """A hundred parts, every fourth of them called false by one of four cameras."""
+    return [
+        frame(days_ago + number / 100, "FALSE_CALL" if number % 16 == 4 * of else None, part_id=part, camera=camera)
+        for number, part in enumerate(str(uuid4()) for _ in range(100))
+        for of, camera in enumerate("cdef")
+    ]
+
+
+def test_shares_of_frames_are_not_taken_for_shares_of_parts(store: Store, settings: Settings) -> None:
+    keep(store, seen_by_four(50))
+    keep(store, seen_by_four(5))
+    frozen(store, "old way", 52, 48)
+    found = measured(store, settings)
+    assert not found.inputs and not found.at_least and not found.beside
+    assert any("A part has 4.0 frames on one line." in note.en for note in found.notes)
+    kept(store, BaselineKind.HISTORY, 40, inspected=1000, flagged=80, reviewed=80, false_calls=80, confirmed=0)
+    assert measured(store, settings).beside["false_call_rate_before"].value == pytest.approx(0.08)
+    with store.reading() as connection:
+        history, session = list_all(connection)
+        days = (NOW - 10 * DAY).date(), NOW.date()
+        caveats = [
+            [one.en for one in compare(connection, id_, *days, imported=False, zone=ZoneInfo("UTC")).caveats]
+            for id_ in (history.id, session.id)
+        ]
+    assert [any("of which a part has 4.0 on one line" in one for one in each) for each in caveats] == [True, False]
+
+
+def test_a_part_that_came_back_escaped_once(store: Store, settings: Settings) -> None:
+    parts = [str(uuid4()) for _ in range(10)]
+    # Some in whole half-hours and some at the end of the period, where rows are counted.
+    keep(
+        store,
+        [frame(5 - 5 * (number > 7), part_id=part, camera=of) for number, part in enumerate(parts) for of in "cdef"],
+    )
+    returned = [{"part_id": part, "found_at": NOW, "note": "", "person": "mei", "registered_at": NOW} for part in parts]
+    store.submit(lambda connection: connection.execute(insert(field_returns), returned) and None).result()
+    with store.reading() as connection:
+        assert count(connection, Scope(NOW - 10 * DAY, NOW + DAY), settings)[""].known == 10
+        by_line = count(connection, Scope(NOW - 10 * DAY, NOW + timedelta(seconds=1)), settings, GroupBy.LINE)
+    assert {line: counts.known for line, counts in by_line.items()} == {"a": 10}
