@@ -300,7 +300,7 @@ def _band(row: LineCounts, like: float) -> escape.Band:
 def _flags(row: LineCounts) -> escape.Flags:
     confirmed = row.confirmed or 0
     flagged = row.flagged or confirmed
-    decided = flagged if row.reviewed is None else row.reviewed
+    decided = flagged if row.reviewed is None else max(row.reviewed, confirmed)
     return escape.Flags(flagged, decided, confirmed, row.false_calls or 0)
 
 

@@ -57,6 +57,13 @@ def test_lines_without_an_audit_are_taken_to_be_like_the_others() -> None:
     assert rates.after.value == rates.before.value == pytest.approx(0.5)
 
 
+def test_a_line_that_counted_its_defects_and_no_flags_has_an_escape_rate() -> None:
+    counted = line("a", inspected=2100, confirmed=100, audited=100, audit_defects=10)
+    no_flags = line("b", inspected=2100, flagged=0, reviewed=0, confirmed=100, audited=100, audit_defects=10)
+    for one in (counted, no_flags):
+        assert changes([one], [])["escape_rate"].before.value == pytest.approx(200 / 300)
+
+
 def drawn(random: np.random.Generator) -> LineCounts:
     """One line of 2,000 to 60,000 parts, its audits a fixed quota, its flags reviewed in part."""
     defective = int(random.integers(100, 900))
