@@ -105,7 +105,9 @@ class LineCounts(Message):
     product: str
     inspected: int
     flagged: int | None
-    reviewed: int | None = Field(description="flagged parts that a person decided as defect or false call")
+    reviewed: int | None = Field(
+        description="flagged parts that a person decided, those accepted as they are among them"
+    )
     false_calls: int | None
     confirmed: int | None
     audited: int | None = Field(

@@ -24,14 +24,15 @@ from serving.baseline_schema import (
     RolloutRequest,
 )
 from serving.metrics import rate_of
-from serving.past_counts import imported_counts, measured_counts, span
+from serving.past_counts import MOST_FRAMES_A_PART, frames_a_part, imported_counts, measured_counts, span
 from serving.plant_day import day_of
 from serving.problem import ProblemError
+from serving.quality import escape, rates
 from serving.schema import Rate, Text
 from serving.tables import RECORDED, baselines, rollouts, shadows, studies, study_answers, study_parts
 from serving.wording import text
 
-_DRAWS = 40_000
+_DRAWS = escape.DRAWS
 # These tell of people, or of another model, while the system may decide already.
 _BESIDE = (BaselineKind.SHADOW, BaselineKind.STUDY)
 _SHORT = timedelta(days=14)
@@ -57,14 +58,13 @@ def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> B
     if not counts:
         where = "imported for" if history else "inspected in"
         raise ProblemError(422, f"nothing was {where} {first} to {end - timedelta(days=1)}: there is nothing to freeze")
-    lines = {one.line for one in counts}
-    for rollout in list_rollouts(connection):
-        if rollout.line in lines and rollout.day < end and request.kind not in _BESIDE:
-            raise ProblemError(
-                422,
-                f"baseline and treatment overlap: the system decides on line {rollout.line} since {rollout.day}, and the "
-                f"period goes to {end - timedelta(days=1)}; end it before, or leave that line out",
-            )
+    rollout = None if request.kind in _BESIDE else treated(counts, end, list_rollouts(connection))
+    if rollout is not None:
+        raise ProblemError(
+            422,
+            f"baseline and treatment overlap: the system decides on line {rollout.line} since {rollout.day}, and the "
+            f"period goes to {end - timedelta(days=1)}; end it before, or leave that line out",
+        )
     row = {
         "id": str(uuid_utils.uuid7()),
         "name": request.name,
@@ -115,6 +115,22 @@ def list_rollouts(connection: Connection) -> list[Rollout]:
     return sorted(newest.values(), key=lambda one: (one.day, one.line))
 
 
+def treated(counts: Sequence[LineCounts], end: date, rollouts: Sequence[Rollout]) -> Rollout | None:
+    """The first roll-out to one of these lines before the day `end`: the counts up to then are no longer those of before."""
+    lines = {one.line for one in counts}
+    return next((one for one in rollouts if one.line in lines and one.day < end), None)
+
+
+def before_system(connection: Connection, zone: ZoneInfo) -> list[Baseline]:
+    """Baselines that tell what was before the system decided, newest first: not those of a model, nor of days with the system."""
+    rollouts = list_rollouts(connection)
+    return [
+        one
+        for one in list_all(connection)
+        if one.kind is not BaselineKind.SHADOW and treated(one.counts, day_of(one.until, zone), rollouts) is None
+    ]
+
+
 def compare(
     connection: Connection,
     id: str,  # noqa: A002 - the API's name
@@ -138,6 +154,10 @@ def compare(
     before_rows = [one for one in baseline.counts if (one.line, one.product) in common]
     after_rows = [one for one in after if (one.line, one.product) in common]
     changes = changes_between(before_rows, after_rows) if common else []
+    caveats = _caveats(baseline, after, before_rows, after_rows, changes, until - since)
+    if imported != (baseline.kind is BaselineKind.HISTORY):
+        counted = (baseline.since, baseline.until) if imported else (since, until)
+        caveats += _views(frames_a_part(connection, *counted, {line for line, _ in common}))
     return BaselineComparison(
         baseline=baseline,
         since=since,
@@ -147,12 +167,12 @@ def compare(
         changes=[
             change for change in changes if baseline.kind is not BaselineKind.STUDY or change.key == "escape_rate"
         ],
-        caveats=_caveats(baseline, after, before_rows, after_rows, changes, until - since),
+        caveats=caveats,
     )
 
 
 def changes_between(before: Sequence[LineCounts], after: Sequence[LineCounts]) -> list[Change]:
-    """Relative change of each rate, its interval from 40,000 draws of both sides' Jeffreys posteriors."""
+    """Relative change of each rate, its interval from draws of both sides."""
     random = np.random.default_rng(0)
     changes = []
     for key, make in (
@@ -161,16 +181,18 @@ def changes_between(before: Sequence[LineCounts], after: Sequence[LineCounts]) -
         ("returns_rate", _returns),
         ("caught_rate", _caught),
     ):
-        (old, old_draws), (new, new_draws) = (make(_total(rows), random) for rows in (before, after))
+        (old, old_draws), (new, new_draws) = (make(rows, random) for rows in (before, after))
         relative, low, high = None, None, None
         if old.value and new.value is not None and old_draws is not None and new_draws is not None:
             relative = new.value / old.value - 1
-            low, high = (float(one) for one in np.quantile(new_draws / old_draws - 1, (0.025, 0.975)))
+            low = float(np.quantile(new_draws[0] / old_draws[1] - 1, 0.025))
+            high = float(np.quantile(new_draws[1] / old_draws[0] - 1, 0.975))
         changes.append(Change(key=key, before=old, after=new, relative=relative, low=low, high=high))  # type: ignore[arg-type]
     return changes
 
 
-Draws = NDArray[np.float64]
+Draws = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Of a rate: those of the lower end of its interval, and those of the upper end."""
 Known = tuple[Rate, Draws | None]
 
 
@@ -183,64 +205,115 @@ def _total(rows: Sequence[LineCounts]) -> dict[str, Any]:
     return sums
 
 
-def _beta(hits: float, n: int, random: np.random.Generator) -> Draws:
-    return random.beta(hits + 0.5, n - hits + 0.5, _DRAWS)
+def _counted(hits: int, n: int, random: np.random.Generator) -> Known:
+    """A share of all n, with draws of Jeffreys' posterior."""
+    draws = random.beta(hits + 0.5, n - hits + 0.5, _DRAWS)
+    return rate_of(hits, n, ""), (draws, draws)
 
 
-def _of_flags(total: dict[str, Any], name: str, random: np.random.Generator) -> Known:
-    """A kind of flag among all inspected; flags that nobody reviewed are taken to be like the reviewed ones."""
+def _of_flags(rows: Sequence[LineCounts], name: str, random: np.random.Generator) -> Known:
+    """A kind of flag among all inspected; flags that nobody reviewed are taken to be like the reviewed ones of their line and
+    product (Horvitz-Thompson), or of the others where it has none."""
+    total = _total(rows)
     inspected, flagged, reviewed, hits = total["inspected"], total["flagged"], total["reviewed"], total[name]
     if not inspected or hits is None:
         return rate_of(0, 0, _UNKNOWN_FLAGS), None
     if flagged is None or reviewed is None:
-        return rate_of(hits, inspected, ""), _beta(hits, inspected, random)
+        return _counted(hits, inspected, random)
     if reviewed == 0:
-        return (
-            (rate_of(0, 0, _UNKNOWN_REVIEWS), None)
-            if flagged
-            else (rate_of(0, inspected, ""), _beta(0, inspected, random))
-        )
-    seen = max(hits, round(inspected * reviewed / flagged))
-    return rate_of(hits, seen, ""), _beta(hits, seen, random)
+        return (rate_of(0, 0, _UNKNOWN_REVIEWS), None) if flagged else _counted(0, inspected, random)
+    seen = [row for row in rows if row.reviewed]
+    weights = np.array([row.flagged / row.reviewed for row in seen])  # type: ignore[operator]
+    weights *= flagged / sum(row.flagged for row in seen)  # type: ignore[misc]
+    each = np.array([getattr(row, name) for row in seen])
+    # Hits that would tell as much had all the same weight (Kish 1965), and the parts that they would then be of.
+    estimated = float(weights @ each)
+    effective = estimated**2 / float(weights**2 @ each) if hits else 0.0
+    n = effective * inspected / estimated if hits else inspected / float(weights.max())
+    share = rates.share(effective, n)
+    draws = random.beta(effective + 0.5, n - effective + 0.5, _DRAWS)
+    rate = Rate(
+        value=share.value, low=share.low, high=share.high, numerator=round(effective), denominator=max(1, round(n))
+    )
+    return rate, (draws, draws)
 
 
-def _false_calls(total: dict[str, Any], random: np.random.Generator) -> Known:
-    return _of_flags(total, "false_calls", random)
+def _false_calls(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
+    return _of_flags(rows, "false_calls", random)
 
 
-def _caught(total: dict[str, Any], random: np.random.Generator) -> Known:
-    return _of_flags(total, "confirmed", random)
+def _caught(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
+    return _of_flags(rows, "confirmed", random)
 
 
-def _returns(total: dict[str, Any], random: np.random.Generator) -> Known:
+def _returns(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
+    total = _total(rows)
     inspected, escapes = total["inspected"], total["escapes"]
     if not inspected or escapes is None:
         return rate_of(0, 0, _UNKNOWN_RETURNS), None
-    return rate_of(escapes, inspected, ""), _beta(escapes, inspected, random)
+    return _counted(escapes, inspected, random)
 
 
-def _escapes(total: dict[str, Any], random: np.random.Generator) -> Known:
-    """Escapes among all truly defective parts, by audits of passed ones (Horvitz-Thompson, one stratum)."""
-    inspected, confirmed, audited, found = (
-        total[name] for name in ("inspected", "confirmed", "audited", "audit_defects")
-    )
-    if not inspected or confirmed is None or not audited or found is None:
+def _escapes(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
+    """Escapes among all truly defective parts, by audits of passed ones, as the Quality page estimates it; the strata here are
+    lines and products. The interval also holds the luck of which parts were made: two periods have different ones."""
+    total = _total(rows)
+    if not total["inspected"] or total["confirmed"] is None or not total["audited"] or total["audit_defects"] is None:
         return rate_of(0, 0, _UNKNOWN_AUDITS), None
-    passed = inspected - (total["flagged"] or confirmed)
-    missed = passed * _beta(found, audited, random)
-    draws = missed / (missed + max(confirmed, 0.5))
-    estimate = passed * found / audited
-    low, high = (float(one) for one in np.quantile(draws, (0.025, 0.975)))
-    if estimate + confirmed == 0:
-        return rate_of(0, 0, "no defect is known in this period, neither caught nor missed"), None
-    rate = Rate(
-        value=estimate / (estimate + confirmed),
-        low=min(low, estimate / (estimate + confirmed)),
-        high=high,
-        numerator=round(estimate),
-        denominator=round(estimate + confirmed),
+    if total["flagged"] and total["reviewed"] == 0:
+        return rate_of(0, 0, _UNKNOWN_REVIEWS), None
+    audited_of = sum(_passed(row) for row in rows if row.audited)
+    if audited_of == 0:
+        return rate_of(0, 0, _UNKNOWN_AUDITS), None
+    like = sum(_passed(row) for row in rows) / audited_of
+    found = escape.estimate(
+        [_band(row, like) for row in rows if row.audited],
+        [_flags(row) for row in rows],
+        escape.Known(),
+        seed=int(random.integers(2**31)),
+        draws=_DRAWS,
     )
-    return rate, draws
+    defective = found.defective.value
+    if defective == 0:
+        return rate_of(0, 0, "no defect is known in this period, neither caught nor missed"), None
+    low, high = (random.beta(one * defective + 0.5, (1 - one) * defective + 0.5) for one in found.rate_draws)
+    rate = Rate(
+        value=found.rate.value,
+        low=min(found.rate.value, float(np.quantile(low, 0.025))),
+        high=max(found.rate.value, float(np.quantile(high, 0.975))),
+        numerator=None,
+        denominator=total["audited"],
+    )
+    return rate, (low, high)
+
+
+def _passed(row: LineCounts) -> int:
+    return row.inspected - (row.flagged or row.confirmed or 0)
+
+
+def _band(row: LineCounts, like: float) -> escape.Band:
+    """Passed parts of a line and product, `like` times as many where others without audits are taken to be like them."""
+    audited, defects = row.audited or 0, row.audit_defects or 0.0
+    return escape.Band(round(_passed(row) * like), audited, int(defects), audited, audited, defects)
+
+
+def _flags(row: LineCounts) -> escape.Flags:
+    confirmed = row.confirmed or 0
+    flagged = row.flagged or confirmed
+    decided = flagged if row.reviewed is None else max(row.reviewed, confirmed)
+    return escape.Flags(flagged, decided, confirmed, row.false_calls or 0)
+
+
+def _views(frames: float) -> list[Text]:
+    if frames <= MOST_FRAMES_A_PART:
+        return []
+    return [
+        text(
+            f"Imported counts are of parts, those of this system of frames, of which a part has {frames:.1f} on one line: the "
+            "rates may differ for that alone.",
+            f"匯入的計數以零件計，本系統以影像計，有產線每件零件 {frames:.1f} 張：僅此一項就可能造成比率差異。",
+        )
+    ]
 
 
 def _caveats(
@@ -297,9 +370,9 @@ def _caveats(
             )
         )
     by_key = {change.key: change for change in changes}
-    escape = by_key["escape_rate"]
-    if escape.before.value is None or escape.after.value is None:
-        old, new = escape.before.value is None, escape.after.value is None
+    escapes = by_key["escape_rate"]
+    old, new = (one.why_unknown == _UNKNOWN_AUDITS for one in (escapes.before, escapes.after))
+    if old or new:
         where = (
             ("either period", "兩個期間")
             if old and new
@@ -311,6 +384,19 @@ def _caveats(
             text(
                 f"Escapes cannot be compared: no passed part of {where[0]} was audited.",
                 f"無法比較漏檢：{where[1]}未抽查任何合格品。",
+            )
+        )
+    unaudited = sum(
+        _passed(row)
+        for change, rows in ((escapes.before, before_rows), (escapes.after, after_rows))
+        for row in rows
+        if change.value is not None and row.audited == 0
+    )
+    if unaudited:
+        found.append(
+            text(
+                f"{unaudited} passed parts are of lines and products without any audit; they are taken to be like the others.",
+                f"{unaudited} 件合格品所屬的產線與產品沒有抽查；視為與其他合格品相同。",
             )
         )
     if baseline.kind is BaselineKind.STUDY:

@@ -14,11 +14,10 @@ from serving.quality.agreement import Calls, compare
 from serving.quality.escape import Interval
 from serving.quality_schema import StudyKind
 from serving.schema import Text
+from serving.tallies import LONGEST_SECONDS
 from serving.wording import text
 
 _ENOUGH = 10
-# Whoever takes longer was called away.
-_LONGEST_SECONDS = 300.0
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +75,7 @@ def _readings(answers: Answers, truth: Calls) -> list[_Reading]:
 
 def _mean_seconds(seconds: Floats) -> Floats:
     """Of seconds [people, trials, parts], one a part; interruptions and answers without a time are left out."""
-    kept = np.where(seconds <= _LONGEST_SECONDS, seconds, np.nan)
+    kept = np.where(seconds <= LONGEST_SECONDS, seconds, np.nan)
     timed = np.isfinite(kept).sum(axis=(0, 1))
     means: Floats = np.divide(np.nansum(kept, axis=(0, 1)), timed, out=np.full(timed.shape, np.nan), where=timed > 0)
     return means
@@ -138,12 +137,12 @@ def _notes(kind: StudyKind, answers: Answers) -> list[Text]:
             "標準答案為先前人員的判定或挑戰件的已知真值；前者會偏向人員。",
         ),
     ]
-    slow = answers.slower_than(_LONGEST_SECONDS)
+    slow = answers.slower_than(LONGEST_SECONDS)
     if slow:
         notes.append(
             text(
-                f"{slow} answers took longer than {_LONGEST_SECONDS / 60:.0f} minutes and are left out of the times.",
-                f"{slow} 筆判定超過 {_LONGEST_SECONDS / 60:.0f} 分鐘，不計入時間。",
+                f"{slow} answers took longer than {LONGEST_SECONDS / 60:.0f} minutes and are left out of the times.",
+                f"{slow} 筆判定超過 {LONGEST_SECONDS / 60:.0f} 分鐘，不計入時間。",
             )
         )
     if kind is StudyKind.ALONE:

@@ -63,14 +63,19 @@ class Counts:
 
 def count(connection: Connection, scope: Scope, settings: Settings, by: GroupBy | None = None) -> Mapping[str, Counts]:
     """The counts of each group; without `by` of one group, with an empty name."""
+    return count_span(connection, span_of(scope, by, settings.clocks))
+
+
+def count_span(connection: Connection, span: Span) -> Mapping[str, Counts]:
+    """As `count`, of a scope that is cut already."""
     found: dict[str, Counts] = defaultdict(Counts)
-    if by is None:
+    if span.by is None:
         found[""] = Counts()
-    span = span_of(scope, by, settings.clocks)
     _count_tallied(connection, span, found)
     _count_frames(connection, span, span.edges, found)
     _count_frames(connection, span, span.whole, found, audit=AuditKind.SAMPLE.value, verdict=Verdict.PASS.value)
     _move_returned(connection, span, found)
+    _count_returned_once(connection, span, found)
     _count_challenges(connection, span, found)
     return found
 
@@ -156,6 +161,20 @@ def _move_returned(connection: Connection, span: Span, found: dict[str, Counts])
     for of, band, n in connection.execute(query.group_by(frames.c.of, frames.c.audit_band)):
         found[of].bands[_number(band)] += Band(-n)
         found[of].known += n
+
+
+def _count_returned_once(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
+    """A part that came back is one escape, however many of its frames passed."""
+    if not span.pieces:
+        return
+    frames = span.rows(span.pieces, part_id=select(field_returns.c.part_id))
+    # In `coalesce`, so that SQLite looks up parts and not verdicts.
+    query = select(frames.c.of, func.count() - func.count(frames.c.part_id.distinct())).where(
+        func.coalesce(frames.c.verdict, "") == Verdict.PASS.value,
+        frames.c.audit.is_distinct_from(AuditKind.CHALLENGE.value),
+    )
+    for of, more in connection.execute(query.group_by(frames.c.of)):
+        found[of].known -= more
 
 
 def _count_challenges(connection: Connection, span: Span, found: dict[str, Counts]) -> None:

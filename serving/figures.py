@@ -52,6 +52,18 @@ class _Effort:
     seconds: float = 0.0
     squares: float = 0.0
     timed: int = 0
+    called_away: int = 0
+
+    @property
+    def left_out(self) -> Text:
+        """To be added to what a time rests on."""
+        if not self.called_away:
+            return text("", "")
+        minutes = tallies.LONGEST_SECONDS / 60
+        return text(
+            f"; {self.called_away} longer than {minutes:.0f} minutes are left out",
+            f"；另有 {self.called_away} 次超過 {minutes:.0f} 分鐘，不計入",
+        )
 
 
 @dataclass
@@ -123,6 +135,7 @@ def _read_groups(connection: Connection, span: Span, settings: Settings, groups:
         group.effort.seconds += part.seconds
         group.effort.squares += part.squared_seconds
         group.effort.timed += part.timed
+        group.effort.called_away += part.called_away
         if part.first_at is not None and part.last_at is not None:
             group.lines.add(part.line)
             group.first = part.first_at if group.first is None else min(group.first, part.first_at)
@@ -224,8 +237,8 @@ def _figures(group: _Group, scope: Scope, settings: Settings, draws: int) -> lis
             else text("no review of these parts was timed", "這些零件沒有計時的複判"),
             effort.timed,
             text(
-                f"{effort.seconds:.0f} s in {effort.timed} timed reviews, over {units.units} inspected parts",
-                f"{effort.timed} 次計時複判共 {effort.seconds:.0f} 秒，除以 {units.units} 件受檢零件",
+                f"{effort.seconds:.0f} s in {effort.timed} timed reviews, over {units.units} inspected parts{effort.left_out.en}",
+                f"{effort.timed} 次計時複判共 {effort.seconds:.0f} 秒，除以 {units.units} 件受檢零件{effort.left_out.zh_hant}",
             ),
         ),
         *_pace(group, units, settings),
@@ -316,8 +329,8 @@ def _copq(group: _Group, units: _Station, scope: Scope, settings: Settings, esca
             appraisal,
             effort.timed,
             text(
-                f"{effort.seconds:.0f} s of reviews times the wage",
-                f"計時複判 {effort.seconds:.0f} 秒乘以工資",
+                f"{effort.seconds:.0f} s of reviews times the wage{effort.left_out.en}",
+                f"計時複判 {effort.seconds:.0f} 秒乘以工資{effort.left_out.zh_hant}",
             ),
         ),
         _figure(

@@ -1,25 +1,32 @@
 """What this plant measured, in the words of the return on investment: the one place where quality figures become inputs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from math import sqrt
+from zoneinfo import ZoneInfo
 
 import numpy as np
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, select
 from statsmodels.stats.proportion import proportion_confint
 
 from serving import escapes
-from serving.baselines import changes_between, list_all
-from serving.metrics import flag_reviews
+from serving.baseline_schema import Baseline, BaselineKind, LineCounts
+from serving.baselines import before_system, changes_between, list_rollouts
+from serving.past_counts import MOST_FRAMES_A_PART, counts_of, frames_a_part
+from serving.plant_day import day_of, start_of
 from serving.schema import Rate, Text
-from serving.scope import Scope
+from serving.scope import Piece, Scope
 from serving.settings import Settings
 from serving.spread import Estimated, Normal, Proportion, Spread
 from serving.tables import reviews
+from serving.tallies import LONGEST_SECONDS, Span
 from serving.wording import text
 
 # A model that decided longer ago says little about the line of today.
 _RECENT = timedelta(days=90)
+_BEFORE = {"false_call_rate_before": "false_call_rate", "escape_rate_before": "escape_rate"}
+"""Input key: the rate of a baseline that it is."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +56,46 @@ class Measured:
 def measure(connection: Connection, settings: Settings) -> Measured:
     """Everything that rests on enough observations; what does not is told in the notes."""
     measured, enough = Measured(), settings.enough_reviews
-    _flags(connection, enough, measured)
+    baselines = before_system(connection, settings.zone)
+    span = _with_system(connection, settings.zone, baselines, measured)
+    first = day_of(span.scope.since, settings.zone)
+    counts = counts_of(connection, span)
     _review_minutes(connection, enough, measured)
-    _escapes(connection, settings, measured)
-    _baseline(connection, enough, measured)
+    frames = frames_a_part(connection, span.scope.since, span.scope.until, {one.line for one in counts})
+    if frames <= MOST_FRAMES_A_PART:
+        _flags(counts, first, enough, measured)
+        _escapes(connection, span, first, settings, measured)
+    else:
+        measured.notes.append(
+            text(
+                f"A part has {frames:.1f} frames on one line. What is measured counts frames and the return counts parts, so "
+                "the rates since the system stay assumptions.",
+                f"有產線每件零件 {frames:.1f} 張影像。實測以影像計，投資報酬以零件計，因此導入後的比率仍為假設。",
+            )
+        )
+    _before(connection, baselines, settings, measured)
     return measured
+
+
+def _with_system(connection: Connection, zone: ZoneInfo, baselines: Sequence[Baseline], measured: Measured) -> Span:
+    """Recent days after every period from before the system; where roll-outs are noted, of those lines since then alone."""
+    now = datetime.now(UTC)
+    # A study does not say that the old way still decided while it went on.
+    old_ways = [one.until for one in baselines if one.kind is not BaselineKind.STUDY]
+    since = max([now - _RECENT, *old_ways])
+    rollouts = list_rollouts(connection)
+    if not rollouts:
+        return Span(Scope(since, now), None, [Piece(since, now)])
+    starts = {one.line: max(now - _RECENT, start_of(one.day, zone)) for one in rollouts}
+    pieces = [Piece(start, now, clock=line) for line, start in starts.items() if start < now]
+    lines = ", ".join(sorted(piece.clock for piece in pieces))
+    measured.notes.append(
+        text(
+            f"Rates since are of the lines with a roll-out, each from that day on: {lines or 'none yet'}.",
+            f"導入後的比率僅計已記錄導入的產線，各自從導入日起算：{lines or '尚無'}。",
+        )
+    )
+    return Span(Scope(min((piece.start for piece in pieces), default=now), now), None, pieces)
 
 
 def share(hits: int, n: int, source: Text, factor: float = 1.0) -> Measurement:
@@ -69,24 +111,28 @@ def share(hits: int, n: int, source: Text, factor: float = 1.0) -> Measurement:
     )
 
 
-def _flags(connection: Connection, enough: int, measured: Measured) -> None:
-    inspected, flagged, confirmed, false_calls = flag_reviews(connection)
-    reviewed = confirmed + false_calls
+def _flags(counts: Sequence[LineCounts], first: date, enough: int, measured: Measured) -> None:
+    inspected, flagged, reviewed, confirmed, false_calls = (
+        sum(getattr(one, name) for one in counts)
+        for name in ("inspected", "flagged", "reviewed", "confirmed", "false_calls")
+    )
     if reviewed < enough:
         measured.notes.append(
             text(
-                f"The false-call rate is assumed: not enough reviews yet: n = {reviewed}, need {enough}.",
-                f"誤判率為假設：複判數量不足，目前 n = {reviewed}，需要 {enough}。",
+                f"The false-call rate is assumed: not enough reviews yet: n = {reviewed}, need {enough} since {first}.",
+                f"誤判率為假設：{first} 以來複判數量不足，目前 n = {reviewed}，需要 {enough}。",
             )
         )
         return
     flag_share = flagged / inspected
     false_source = text(
-        f"{false_calls} false of {reviewed} reviewed flags", f"{reviewed} 件已複判中有 {false_calls} 件誤判"
+        f"{false_calls} false of {reviewed} reviewed flags since {first}",
+        f"{first} 以來 {reviewed} 件已複判中有 {false_calls} 件誤判",
     )
     measured.inputs["false_call_rate_after"] = share(false_calls, reviewed, false_source, flag_share)
     confirmed_source = text(
-        f"{confirmed} confirmed of {reviewed} reviewed flags", f"{reviewed} 件已複判中有 {confirmed} 件確認"
+        f"{confirmed} confirmed of {reviewed} reviewed flags since {first}",
+        f"{first} 以來 {reviewed} 件已複判中有 {confirmed} 件確認",
     )
     measured.at_least["defective_rate"] = share(confirmed, reviewed, confirmed_source, flag_share)
     if reviewed < flagged:
@@ -99,16 +145,15 @@ def _flags(connection: Connection, enough: int, measured: Measured) -> None:
         )
 
 
-def _escapes(connection: Connection, settings: Settings, measured: Measured) -> None:
+def _escapes(connection: Connection, span: Span, first: date, settings: Settings, measured: Measured) -> None:
     """From the audits of passed parts; the estimator is serving/quality/escape.py's."""
-    now = datetime.now(UTC)
-    counts = escapes.count(connection, Scope(now - _RECENT, now), settings)[""]
+    counts = escapes.count_span(connection, span)[""]
     if escapes.why_unknown(counts, settings.audit.enough) is not None:
         measured.notes.append(
             text(
-                f"Escapes are not measured yet (audits of passed frames in {_RECENT.days} days: n = {counts.audited}, need about "
+                f"Escapes are not measured yet (audits of passed frames since {first}: n = {counts.audited}, need about "
                 f"{settings.audit.enough}): both escape rates, and the savings from them, are assumptions.",
-                f"尚未實測漏檢（{_RECENT.days} 天內抽查合格影像 n = {counts.audited}，約需 {settings.audit.enough}）："
+                f"尚未實測漏檢（{first} 以來抽查合格影像 n = {counts.audited}，約需 {settings.audit.enough}）："
                 "前後兩個漏檢率及其節省金額都是假設。",
             )
         )
@@ -126,8 +171,8 @@ def _escapes(connection: Connection, settings: Settings, measured: Measured) -> 
         n=counts.audited,
         spread=spread,
         source=text(
-            f"{counts.audited} audits of passed frames in {_RECENT.days} days",
-            f"{_RECENT.days} 天內抽查合格影像 {counts.audited} 張",
+            f"{counts.audited} audits of passed frames since {first}",
+            f"{first} 以來抽查合格影像 {counts.audited} 張",
         ),
     )
     measured.notes.append(
@@ -139,30 +184,56 @@ def _escapes(connection: Connection, settings: Settings, measured: Measured) -> 
     )
 
 
-def _baseline(connection: Connection, enough: int, measured: Measured) -> None:
-    """The newest baseline; a rate before counts where the same rate since is measured, or half the change would be guessed."""
-    baseline = next(iter(list_all(connection)), None)
-    if baseline is None:
-        return
-    changes: dict[str, Rate] = {change.key: change.before for change in changes_between(baseline.counts, [])}
-    source = text(f"baseline {baseline.name}", f"基準「{baseline.name}」")
-    for key, name in (("false_call_rate", "false_call_rate_before"), ("escape_rate", "escape_rate_before")):
-        rate = changes[key]
-        hits, n = rate.numerator, rate.denominator
-        if rate.value is None or hits is None or rate.low is None or rate.high is None or n < enough:
+def _before(connection: Connection, baselines: Sequence[Baseline], settings: Settings, measured: Measured) -> None:
+    """Of each rate the newest baseline from before the system that has it, of parts; it counts where the same is measured since.
+
+    Else half the change would be guessed.
+    """
+    for baseline in baselines:
+        missing = [name for name in _BEFORE if name not in measured.inputs and name not in measured.beside]
+        if not missing:
+            return
+        lines = {one.line for one in baseline.counts}
+        if (
+            baseline.kind is not BaselineKind.HISTORY
+            and frames_a_part(connection, baseline.since, baseline.until, lines) > MOST_FRAMES_A_PART
+        ):
             continue
-        found = Measurement(
-            value=rate.value, low=rate.low, high=rate.high, n=n, spread=Proportion(hits=hits, n=n), source=source
-        )
-        since = name.replace("_before", "_after")
-        (measured.inputs if since in measured.inputs else measured.beside)[name] = found
+        rates: dict[str, Rate] = {change.key: change.before for change in changes_between(baseline.counts, [])}
+        source = text(f"baseline {baseline.name}", f"基準「{baseline.name}」")
+        for name in missing:
+            enough = settings.audit.enough if name == "escape_rate_before" else settings.enough_reviews
+            found = _measurement(rates[_BEFORE[name]], enough, source)
+            since = name.replace("_before", "_after")
+            if found is not None:
+                (measured.inputs if since in measured.inputs else measured.beside)[name] = found
+
+
+def _measurement(rate: Rate, enough: int, source: Text) -> Measurement | None:
+    if rate.value is None or rate.low is None or rate.high is None or rate.denominator < enough:
+        return None
+    # An estimate from a sample is less sure than a count of as many would be.
+    spread: Spread = (
+        Estimated(sd=(rate.high - rate.low) / (2 * 1.96))
+        if rate.numerator is None
+        else Proportion(hits=rate.numerator, n=rate.denominator)
+    )
+    return Measurement(value=rate.value, low=rate.low, high=rate.high, n=rate.denominator, spread=spread, source=source)
 
 
 def _review_minutes(connection: Connection, enough: int, measured: Measured) -> None:
-    seconds = reviews.c.seconds
-    mean, mean_square, n = connection.execute(
-        select(func.avg(seconds), func.avg(seconds * seconds), func.count(seconds))
+    seconds = case((reviews.c.seconds <= LONGEST_SECONDS, reviews.c.seconds))
+    mean, mean_square, n, timed = connection.execute(
+        select(func.avg(seconds), func.avg(seconds * seconds), func.count(seconds), func.count(reviews.c.seconds))
     ).one()
+    if timed > n:
+        minutes = LONGEST_SECONDS / 60
+        measured.notes.append(
+            text(
+                f"{timed - n} reviews took longer than {minutes:.0f} minutes and are left out of the review minutes.",
+                f"{timed - n} 次複判超過 {minutes:.0f} 分鐘，不計入複判時間。",
+            )
+        )
     if n < max(enough, 2):
         measured.notes.append(
             text(

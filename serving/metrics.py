@@ -16,7 +16,6 @@ from serving.hourly import (
     frames_by_line,
     latencies_by_line,
     outcomes_by_bucket,
-    outcomes_ever,
     parts_by_line,
     quantile,
 )
@@ -106,17 +105,6 @@ def quality(
         by_class=confirmed_by_class(connection, since, until, line),
         bucket_seconds=seconds,
         series=_series(by_bucket, seconds),
-    )
-
-
-def flag_reviews(connection: Connection) -> tuple[int, int, int, int]:
-    """Over all time: frames inspected, flagged, flagged and confirmed defective, flagged and called false."""
-    counts = outcomes_ever(connection)
-    return (
-        counts.total(),
-        _sum(counts, [verdict for verdict in Verdict if verdict.flagged]),
-        _of_flagged(counts, ReviewDecision.DEFECT_CONFIRMED),
-        _of_flagged(counts, ReviewDecision.FALSE_CALL),
     )
 
 

@@ -1,6 +1,6 @@
 """Counts by line, product and day: imported ones, and those that this system took itself."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,15 +11,18 @@ from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.audit import Action
 from serving.baseline_schema import HistoryRow, Imported, LineCounts
 from serving.batches import add_batch
+from serving.hourly import frames_by_line, parts_by_line
 from serving.plant_day import start_of
 from serving.problem import ProblemError
 from serving.quality.escape import Band
 from serving.schema import AuditKind
 from serving.scope import Scope
 from serving.tables import BANDED, FLAGGED, OUTCOMES, history
-from serving.tallies import span_of, sums
+from serving.tallies import Span, span_of, sums
 
 _PASSED = (*BANDED, "passed_known")
+MOST_FRAMES_A_PART = 1.1
+"""Up to here shares of frames pass for shares of parts: a part that is looked at again after rework has more frames."""
 COUNTS = ("flagged", "false_calls", "confirmed", "audited", "audit_defects", "escapes")
 
 
@@ -87,14 +90,18 @@ def imported_counts(connection: Connection, first: date, end: date) -> list[Line
 
 def measured_counts(connection: Connection, since: datetime, until: datetime) -> list[LineCounts]:
     """What this system counted from `since` to before `until`, challenge parts apart; returns are not counted here."""
+    return counts_of(connection, span_of(Scope(since, until)))
+
+
+def counts_of(connection: Connection, span: Span) -> list[LineCounts]:
+    """As `measured_counts`, of a scope that is cut already and has no groups."""
     found: dict[tuple[str, str], dict[str, int]] = {}
     audits: dict[tuple[str, str], Band] = {}
-    span = span_of(Scope(since, until))
     flagged = {outcome: [names[outcome] for names in FLAGGED.values()] for outcome in OUTCOMES}
     names = [*_PASSED, *(name for names in flagged.values() for name in names)]
 
     def at(line: str, product: str) -> dict[str, int]:
-        names = ("inspected", "flagged", "false_calls", "confirmed")
+        names = ("inspected", "flagged", "reviewed", "false_calls", "confirmed")
         return found.setdefault((line, product), dict.fromkeys(names, 0))
 
     for row in sums(connection, span, names, ("line", "product")):
@@ -104,6 +111,7 @@ def measured_counts(connection: Connection, since: datetime, until: datetime) ->
             one = at(row.line, row.product)
             one["inspected"] += inspected
             one["flagged"] += sum(flags.values())
+            one["reviewed"] += sum(flags.values()) - flags["open"]
             one["false_calls"] += flags["false_call"]
             one["confirmed"] += flags["confirmed"]
     drawn = {"audit": AuditKind.SAMPLE.value, "verdict": Verdict.PASS.value}
@@ -120,6 +128,8 @@ def measured_counts(connection: Connection, since: datetime, until: datetime) ->
             one["inspected"] += count
             if Verdict(verdict).flagged:
                 one["flagged"] += count
+                if decision in DECIDED:
+                    one["reviewed"] += count
                 if decision == ReviewDecision.FALSE_CALL:
                     one["false_calls"] += count
                 elif decision == ReviewDecision.DEFECT_CONFIRMED:
@@ -131,13 +141,19 @@ def measured_counts(connection: Connection, since: datetime, until: datetime) ->
         LineCounts(
             line=key[0],
             product=key[1],
-            reviewed=one["false_calls"] + one["confirmed"],
             **_audits(audits.get(key)),
             escapes=None,
             **one,
         )
         for key, one in sorted(found.items())
     ]
+
+
+def frames_a_part(connection: Connection, since: datetime, until: datetime, lines: Collection[str]) -> float:
+    """How many frames a part has, on that one of the lines where it has most; 0 where there are none."""
+    frames, parts = frames_by_line(connection, since, until), parts_by_line(connection, since, until)
+    # A part belongs to the time of its first frame, so that a short period may have frames and no part.
+    return max((frames[line] / max(1, parts[line]) for line in lines), default=0.0)
 
 
 def _audits(found: Band | None) -> dict[str, Any]:

@@ -292,6 +292,7 @@ reviews = Table(
     Column("supersedes", Id),
     Index(None, "inspection_id", "sequence"),
     Index(None, "received_at", "decision", "seconds"),
+    Index(None, "seconds"),
 )
 
 promotions = Table(

@@ -38,6 +38,9 @@ from serving.tables import RECORDED, reviews, tallies, tallies_by_name
 JUDGED = (ReviewDecision.DEFECT_CONFIRMED.value, ReviewDecision.FALSE_CALL.value)
 """Decisions that say whether the part is defective."""
 
+LONGEST_SECONDS = 300.0
+"""Of a review that counts among the times: whoever took longer was called away."""
+
 
 @dataclass
 class Group:
@@ -54,6 +57,8 @@ class Group:
     timed: int = 0
     seconds: float = 0.0
     squared_seconds: float = 0.0
+    called_away: int = 0
+    """timed reviews longer than LONGEST_SECONDS, which are not among the former"""
     first_at: datetime | None = None
     last_at: datetime | None = None
 
@@ -146,6 +151,12 @@ def groups(connection: Connection, span: Span) -> list[Group]:
         group.timed, group.seconds = int(row.timed), float(row.seconds)
         group.squared_seconds = float(row.squared_seconds)
         group.first_at, group.last_at = row.first_at, row.last_at
+    for row in _called_away(connection, span):
+        group = at(row.of, row.line, row.product, row.station)
+        group.timed -= row.called_away
+        group.seconds = max(0.0, group.seconds - float(row.seconds))
+        group.squared_seconds = max(0.0, group.squared_seconds - float(row.squared_seconds))
+        group.called_away = row.called_away
     if span.edges:
         for row in connection.execute(_units(span)):
             group = at(row.of, row.line, row.product, row.station)
@@ -156,6 +167,7 @@ def groups(connection: Connection, span: Span) -> list[Group]:
         for row in connection.execute(_effort(span)):
             group = at(row.of, row.line, row.product, row.station)
             group.timed += row.timed
+            group.called_away += row.called_away
             group.seconds += float(row.seconds)
             group.squared_seconds += float(row.squared_seconds)
         for row in connection.execute(_times(span)):
@@ -241,18 +253,35 @@ def _units(span: Span) -> Any:
     )
 
 
+def _called_away(connection: Connection, span: Span) -> Iterator[Row[tuple[Any, ...]]]:
+    """Reviews of the whole half-hours, all of whose seconds are tallied, that are too long to count."""
+    if not span.whole:
+        return iter(())
+    long = reviews.c.seconds > LONGEST_SECONDS
+    rows = span.rows(span.whole, id=select(reviews.c.inspection_id).where(long))
+    key, seconds = _key(rows), reviews.c.seconds
+    query = select(
+        *key,
+        func.count().label("called_away"),
+        func.sum(seconds).label("seconds"),
+        func.sum(seconds * seconds).label("squared_seconds"),
+    ).select_from(rows.join(reviews, reviews.c.inspection_id == rows.c.id))
+    return iter(connection.execute(query.where(long).group_by(*key)))
+
+
 def _effort(span: Span) -> Any:
     rows = span.rows(span.edges)
-    key, seconds = _key(rows), reviews.c.seconds
+    key, seconds = _key(rows), case((reviews.c.seconds <= LONGEST_SECONDS, reviews.c.seconds))
     return (
         select(
             *key,
             func.count(seconds).label("timed"),
-            func.sum(seconds).label("seconds"),
-            func.sum(seconds * seconds).label("squared_seconds"),
+            func.coalesce(func.sum(seconds), 0.0).label("seconds"),
+            func.coalesce(func.sum(seconds * seconds), 0.0).label("squared_seconds"),
+            (func.count() - func.count(seconds)).label("called_away"),
         )
         .select_from(rows.join(reviews, reviews.c.inspection_id == rows.c.id))
-        .where(seconds.is_not(None))
+        .where(reviews.c.seconds.is_not(None))
         .group_by(*key)
     )
 

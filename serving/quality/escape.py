@@ -7,7 +7,7 @@ upper end adds half a defect to the one band where a defect weighs most, as Fay 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,8 @@ class Escapes:
     escaped: Interval
     defective: Interval
     overkill: Interval
+    rate_draws: tuple[Floats, Floats] = field(compare=False, repr=False)
+    """of the rate, float64 [draws] each: those of its lower end, and those of its upper end"""
 
 
 def collapse(bands: Sequence[Band]) -> list[Band]:
@@ -141,11 +143,8 @@ def estimate(
     sure = known.returned + known.challenges_passed
     escaped_value = sum(band.passed * band.share for band in bands) + sure
     escaped_low, escaped_high = lower + sure, upper + sure
-    rate = Interval(
-        _ratio(escaped_value, escaped_value + seen_value),
-        float(np.quantile(_ratios(escaped_low, escaped_low + seen), 0.025)),
-        float(np.quantile(_ratios(escaped_high, escaped_high + seen), 0.975)),
-    )
+    rate_draws = _ratios(escaped_low, escaped_low + seen), _ratios(escaped_high, escaped_high + seen)
+    rate = _interval(_ratio(escaped_value, escaped_value + seen_value), *rate_draws)
     worst = sum(_most(band, 0.05 / max(1, len(bands))) for band in bands) + sure
     least_seen = sum(each.confirmed for each in flags) + known.challenges_flagged
     parts = sum(band.passed for band in bands) + known.returned + sum(each.flagged for each in flags)
@@ -160,6 +159,7 @@ def estimate(
         escaped=_interval(escaped_value, escaped_low, escaped_high),
         defective=_interval(escaped_value + seen_value, escaped_low + seen, escaped_high + seen),
         overkill=_interval(_ratio(called_value, float(good)), process, process),
+        rate_draws=rate_draws,
     )
 
 

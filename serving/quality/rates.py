@@ -12,8 +12,8 @@ _DRAWS = 20_000
 _SEED = 20_261_124
 
 
-def share(hits: int, n: int) -> Interval:
-    """A share with Wilson's interval (1927); n is at least 1."""
+def share(hits: float, n: float) -> Interval:
+    """A share with Wilson's interval (1927); n is at least 1. Of weighted counts both are effective numbers (Kish 1965)."""
     low, high = proportion_confint(hits, n, alpha=0.05, method="wilson")
     # Rounding may put an end of the interval just past 0 or 1.
     return Interval(hits / n, min(hits / n, max(0.0, float(low))), max(hits / n, min(1.0, float(high))))

@@ -48,6 +48,15 @@ def test_yields_count_parts_and_effort_counts_all_review_seconds(server: Served)
     assert all(one["why_unknown"] for one in found.values() if one["value"] is None)
 
 
+def test_whoever_was_called_away_spent_no_time_on_the_part(server: Served) -> None:
+    produce(server)
+    waiting = server.inspect(grey_png(0.9), part_id="P-20")
+    review(server, waiting["id"], "FALSE_CALL", seconds=14 * 3600)
+    (found,) = figures(server).values()
+    assert (found["review_seconds"]["value"], found["review_seconds"]["n"]) == (pytest.approx(40 / 15), 3)
+    assert found["review_seconds"]["rests_on"]["en"].endswith("; 1 longer than 5 minutes are left out")
+
+
 def test_rework_does_not_improve_the_first_pass(server: Served) -> None:
     frame = server.inspect(grey_png(0.9), part_id="P-1")
     review(server, frame["id"], "DEFECT_CONFIRMED")

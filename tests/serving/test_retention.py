@@ -25,6 +25,7 @@ from serving.database import reading_beside
 from serving.gauges import Gauges
 from serving.holds import lift_hold, set_hold
 from serving.image_store import ImageStore
+from serving.past_counts import measured_counts
 from serving.retention import Retention, needed, plan
 from serving.schema import HoldRequest, Rule
 from serving.settings import Retention as Periods
@@ -203,7 +204,7 @@ def test_figures_over_the_past_outlive_the_rows(kept: Kept) -> None:
     def figures() -> list[Any]:
         with kept.store.reading() as connection:
             quality = metrics.quality(connection, NOW - timedelta(days=60), NOW, None, 86_400, settings)
-            return [quality, metrics.flag_reviews(connection)]
+            return [quality, measured_counts(connection, NOW - timedelta(days=60), NOW)]
 
     before = figures()
     assert before[0].inspected == 4

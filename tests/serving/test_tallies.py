@@ -91,7 +91,7 @@ def live(store: Store, new: list[dict[str, Any]], seed: int = 2) -> None:
             place.choice([None, *ReviewDecision]),
             place.choice([None, "crack", "scratch"]),
             reviewer=place.choice(["Chen", "Lin"]),
-            seconds=place.choice([None, 0.25, 1.5, 8]),
+            seconds=place.choice([None, 0.25, 1.5, 8, 4000]),
             blind=place.random() < 0.1,
         )
         for row in place.choices(new, k=len(new))

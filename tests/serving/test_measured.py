@@ -1,0 +1,286 @@
+"""What takes an assumption's place: before and after the system, measured alike and of the right days."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from sqlalchemy import insert
+
+from serving.baseline_schema import BaselineKind, FreezeBaseline, LineCounts, RolloutRequest
+from serving.baselines import changes_between, compare, freeze, list_all, roll_out
+from serving.escapes import count
+from serving.measured import Measured, measure
+from serving.metrics import quality
+from serving.past_counts import measured_counts
+from serving.quality_schema import GroupBy
+from serving.scope import Scope
+from serving.settings import Settings, load_settings
+from serving.store import Store
+from serving.tables import baselines, field_returns, inspections, reviews
+from tests.conftest import ROOT
+
+DATABASES = ("sqlite", "postgresql")
+
+NOW = datetime.now(UTC)
+DAY = timedelta(days=1)
+WHO = {"person": "mei", "reason": "to know"}
+
+
+@pytest.fixture
+def store(database: str) -> Iterator[Store]:
+    opened = Store.open(database)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return load_settings(ROOT / "configs/serving/default.yaml", []).model_copy(update={"enough_reviews": 5})
+
+
+def frame(days_ago: float, decision: str | None = None, **changes: Any) -> dict[str, Any]:
+    """Passed; flagged where there is a decision (an empty one leaves the flag open)."""
+    return {
+        "id": str(uuid4()),
+        "received_at": NOW - days_ago * DAY,
+        "captured_at": NOW,
+        "product": "p",
+        "line": "a",
+        "station": "s",
+        "camera": "c",
+        "part_id": str(uuid4()),
+        "lot": "lot",
+        "verdict": "PASS" if decision is None else "REVIEW",
+        "decision": decision or None,
+        "class_probability": {},
+        "regions": [],
+        "latency_ms": 1.0,
+        "image_sha256": "0" * 64,
+        "image_type": "image/png",
+        "image_bytes": 1,
+        "audit": None,
+        "audit_band": None,
+        "audit_probability": None,
+        **changes,
+    }
+
+
+def made(days_ago: float, count: int, false_calls: int, **changes: Any) -> list[dict[str, Any]]:
+    """So many frames of one day, all flags among them decided."""
+    return [
+        frame(days_ago + number / count, "FALSE_CALL" if number < false_calls else None, **changes)
+        for number in range(count)
+    ]
+
+
+def keep(store: Store, rows: Sequence[dict[str, Any]]) -> None:
+    store.submit(lambda connection: connection.execute(insert(inspections), list(rows)) and None).result()
+
+
+def frozen(store: Store, name: str, first: int, last: int) -> None:
+    """A SESSION baseline from `first` to `last` days ago."""
+    request = FreezeBaseline(
+        name=name,
+        kind=BaselineKind.SESSION,
+        first_day=(NOW - first * DAY).date(),
+        last_day=(NOW - last * DAY).date(),
+        **WHO,
+    )
+    store.submit(lambda connection: freeze(connection, request, ZoneInfo("UTC"))).result()
+
+
+def kept(store: Store, kind: BaselineKind, until: float, **counts: int | None) -> None:
+    """A baseline that is there already, frozen now, whose period ends `until` days ago."""
+    one = LineCounts.model_validate(
+        {
+            "line": "a",
+            "product": "p",
+            **dict.fromkeys(("flagged", "reviewed", "false_calls", "confirmed", "audited", "audit_defects", "escapes")),
+            **counts,
+        }
+    )
+    row = {
+        "id": str(uuid4()),
+        "name": kind.value,
+        "kind": kind.value,
+        "since": NOW - (until + 10) * DAY,
+        "until": NOW - until * DAY,
+        "counts": [one.model_dump()],
+        "frozen_at": datetime.now(UTC),
+        **WHO,
+    }
+    store.submit(lambda connection: connection.execute(insert(baselines), row) and None).result()
+
+
+def rolled_out(store: Store, line: str, days_ago: int) -> None:
+    request = RolloutRequest(line=line, day=(NOW - days_ago * DAY).date(), **WHO)
+    store.submit(lambda connection: roll_out(connection, request)).result()
+
+
+def measured(store: Store, settings: Settings) -> Measured:
+    with store.reading() as connection:
+        return measure(connection, settings)
+
+
+def test_before_is_what_was_before_the_system_and_not_what_was_frozen_last(store: Store, settings: Settings) -> None:
+    keep(store, made(50, 500, 40))
+    keep(store, made(5, 500, 5))
+    frozen(store, "old way", 52, 48)
+    rolled_out(store, "a", 40)
+    before = measured(store, settings).inputs["false_call_rate_before"]
+    assert before.value == pytest.approx(0.08)
+    # Of the model itself beside another; of people without the model, long after they got it.
+    kept(store, BaselineKind.SHADOW, 45, inspected=500, flagged=5, reviewed=5, false_calls=5, confirmed=0)
+    kept(store, BaselineKind.STUDY, 10, inspected=500, flagged=400, reviewed=400, confirmed=400)
+    kept(store, BaselineKind.HISTORY, 10, inspected=500, flagged=5, reviewed=5, false_calls=5, confirmed=0)
+    assert measured(store, settings).inputs["false_call_rate_before"] == before
+
+
+def test_a_study_that_says_nothing_of_false_calls_hides_no_older_baseline(store: Store, settings: Settings) -> None:
+    keep(store, made(50, 500, 40))
+    keep(store, made(5, 500, 5))
+    frozen(store, "old way", 52, 48)
+    rolled_out(store, "a", 40)
+    study = {"inspected": 400, "flagged": 160, "reviewed": 160, "confirmed": 160, "audited": 240, "audit_defects": 40}
+    kept(store, BaselineKind.STUDY, 42, **study)
+    found = measured(store, settings)
+    assert found.inputs["false_call_rate_before"].value == pytest.approx(0.08)
+    assert found.beside["escape_rate_before"].value == pytest.approx(0.2)
+
+
+def test_since_is_counted_after_the_baseline_and_in_recent_days(store: Store, settings: Settings) -> None:
+    keep(store, made(95, 200, 100))
+    keep(store, made(50, 500, 40))
+    keep(store, made(5, 500, 5))
+    assert measured(store, settings).inputs["false_call_rate_after"].value == pytest.approx(45 / 1000)
+    frozen(store, "old way", 52, 48)
+    kept(store, BaselineKind.STUDY, 1, inspected=400, flagged=160, reviewed=160, confirmed=160)
+    found = measured(store, settings)
+    assert found.inputs["false_call_rate_after"].value == pytest.approx(0.01)
+    assert found.inputs["false_call_rate_before"].value == pytest.approx(0.08)
+
+
+def test_since_is_counted_on_each_line_from_its_roll_out(store: Store, settings: Settings) -> None:
+    for line, days_ago, false_calls in (("a", 50, 40), ("a", 20, 10), ("b", 20, 40), ("b", 5, 5), ("c", 5, 400)):
+        keep(store, made(days_ago, 500, false_calls, line=line))
+    rolled_out(store, "a", 40)
+    rolled_out(store, "b", 10)
+    rolled_out(store, "c", -10)
+    found = measured(store, settings)
+    assert found.inputs["false_call_rate_after"].value == pytest.approx(15 / 1000)
+    assert "Rates since are of the lines with a roll-out, each from that day on: a, b." in {
+        note.en for note in found.notes
+    }
+
+
+def test_challenge_parts_are_no_false_calls_of_the_line(store: Store, settings: Settings) -> None:
+    keep(store, made(5, 500, 10))
+    keep(store, made(4, 500, 500, audit="CHALLENGE"))
+    assert measured(store, settings).inputs["false_call_rate_after"].value == pytest.approx(0.02)
+
+
+def test_both_rates_since_are_of_the_same_days(store: Store, settings: Settings) -> None:
+    drawn = {"audit": "SAMPLE", "audit_band": 0, "audit_probability": 1.0}
+    for days_ago, missed in ((50, 60), (5, 10)):
+        keep(store, [frame(days_ago, "DEFECT_CONFIRMED") for _ in range(90)])
+        for number in range(200):
+            decision = "DEFECT_CONFIRMED" if number < missed else "FALSE_CALL"
+            keep(store, [frame(days_ago, decision, verdict="PASS", **drawn)])
+    rolled_out(store, "a", 40)
+    assert measured(store, settings).inputs["escape_rate_after"].value == pytest.approx(0.1)
+
+
+def test_a_part_accepted_as_it_is_was_reviewed(store: Store, settings: Settings) -> None:
+    decisions = ["DEFECT_CONFIRMED", "FALSE_CALL", "DEFECT_ACCEPTED", "DEFECT_ACCEPTED"]
+    keep(store, [frame(5 + number / 900) for number in range(900)])
+    keep(store, [frame(5 + number / 100, decisions[number % 4]) for number in range(100)])
+    with store.reading() as connection:
+        counts = measured_counts(connection, NOW - 30 * DAY, NOW)
+        told = quality(connection, NOW - 30 * DAY, NOW, None, None, settings).false_call_rate
+    assert [(one.flagged, one.reviewed, one.false_calls, one.confirmed) for one in counts] == [(100, 100, 25, 25)]
+    rates = {change.key: change.before for change in changes_between(counts, [])}
+    assert rates["false_call_rate"] == told
+    assert rates["caught_rate"].value == pytest.approx(0.025)
+    found = measured(store, settings)
+    assert found.inputs["false_call_rate_after"].value == pytest.approx(0.025)
+    assert not any("flagged frames are reviewed" in note.en for note in found.notes)
+
+
+def test_escapes_before_are_as_unsure_as_their_few_audits(store: Store, settings: Settings) -> None:
+    # 3 findings in 300 audits of nearly a million passed parts, which stand for 9,800 escapes of 17,800 defects
+    counts = {"inspected": 1_000_000, "flagged": 20_000, "reviewed": 20_000, "false_calls": 12_000, "confirmed": 8000}
+    kept(store, BaselineKind.HISTORY, 5, **counts, audited=300, audit_defects=3)
+    before = measured(store, settings).beside["escape_rate_before"]
+    assert before.n == 300
+    assert before.value == pytest.approx(9800 / 17_800)
+    low, high = before.spread.quantile(np.array([0.025, 0.975]), before.value)
+    assert low < 0.35 and high > 0.70
+    enough = settings.model_copy(update={"audit": settings.audit.model_copy(update={"enough": 301})})
+    assert "escape_rate_before" not in measured(store, enough).beside
+
+
+def test_a_part_left_on_a_screen_overnight_took_no_night(store: Store, settings: Settings) -> None:
+    looked = [
+        {
+            "client_id": str(uuid4()),
+            "inspection_id": "x",
+            "decision": "FALSE_CALL",
+            "note": "",
+            "reviewer": "mei",
+            "seconds": seconds,
+            "decided_at": NOW,
+            "received_at": NOW,
+        }
+        for seconds in [5.0] * 199 + [14 * 3600.0]
+    ]
+    store.submit(lambda connection: connection.execute(insert(reviews), looked) and None).result()
+    found = measured(store, settings)
+    assert (found.inputs["review_minutes"].value, found.inputs["review_minutes"].n) == (pytest.approx(5 / 60), 199)
+    assert any("1 reviews took longer than 5 minutes" in note.en for note in found.notes)
+
+
+def seen_by_four(days_ago: int) -> list[dict[str, Any]]:
+    """A hundred parts, every fourth of them called false by one of four cameras."""
+    return [
+        frame(days_ago + number / 100, "FALSE_CALL" if number % 16 == 4 * of else None, part_id=part, camera=camera)
+        for number, part in enumerate(str(uuid4()) for _ in range(100))
+        for of, camera in enumerate("cdef")
+    ]
+
+
+def test_shares_of_frames_are_not_taken_for_shares_of_parts(store: Store, settings: Settings) -> None:
+    keep(store, seen_by_four(50))
+    keep(store, seen_by_four(5))
+    frozen(store, "old way", 52, 48)
+    found = measured(store, settings)
+    assert not found.inputs and not found.at_least and not found.beside
+    assert any("A part has 4.0 frames on one line." in note.en for note in found.notes)
+    kept(store, BaselineKind.HISTORY, 40, inspected=1000, flagged=80, reviewed=80, false_calls=80, confirmed=0)
+    assert measured(store, settings).beside["false_call_rate_before"].value == pytest.approx(0.08)
+    with store.reading() as connection:
+        history, session = list_all(connection)
+        days = (NOW - 10 * DAY).date(), NOW.date()
+        caveats = [
+            [one.en for one in compare(connection, id_, *days, imported=False, zone=ZoneInfo("UTC")).caveats]
+            for id_ in (history.id, session.id)
+        ]
+    assert [any("of which a part has 4.0 on one line" in one for one in each) for each in caveats] == [True, False]
+
+
+def test_a_part_that_came_back_escaped_once(store: Store, settings: Settings) -> None:
+    parts = [str(uuid4()) for _ in range(10)]
+    # Some in whole half-hours and some at the end of the period, where rows are counted.
+    keep(
+        store,
+        [frame(5 - 5 * (number > 7), part_id=part, camera=of) for number, part in enumerate(parts) for of in "cdef"],
+    )
+    returned = [{"part_id": part, "found_at": NOW, "note": "", "person": "mei", "registered_at": NOW} for part in parts]
+    store.submit(lambda connection: connection.execute(insert(field_returns), returned) and None).result()
+    with store.reading() as connection:
+        assert count(connection, Scope(NOW - 10 * DAY, NOW + DAY), settings)[""].known == 10
+        by_line = count(connection, Scope(NOW - 10 * DAY, NOW + timedelta(seconds=1)), settings, GroupBy.LINE)
+    assert {line: counts.known for line, counts in by_line.items()} == {"a": 10}
