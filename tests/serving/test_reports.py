@@ -3,21 +3,26 @@
 import io
 import math
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import formulas
+import numpy as np
 import openpyxl
 import pytest
 
+from serving.attribution import estimate
 from serving.plant_day import containing, parse_period
 from serving.report_figures import figures
 from serving.report_page import ticks
 from serving.report_schema import Report
 from serving.report_words import words
+from serving.report_writer import write
 from serving.reports import Language, collect
 from tests.conftest import ROOT, Served, StartServer, grey_png
+from tests.serving.test_attribution import plant
 from tests.serving.test_baselines import WHO
 from tests.serving.test_reviews import review
 
@@ -148,6 +153,20 @@ def test_reports_of_what_is_over_are_written_by_themselves(start_server: StartSe
     end = datetime.now(UTC) + timedelta(seconds=60)
     while not directory.is_dir() or {file.name for file in directory.iterdir()} != wanted:
         assert datetime.now(UTC) < end, "the reports were not written"
+
+
+def test_an_effect_without_an_interval_keeps_no_report_from_being_written(server: Served, tmp_path: Path) -> None:
+    panel = plant(1, 0.0)
+    planned = replace(panel, counts=np.full_like(panel.counts, 20), exposure=np.full_like(panel.exposure, 1000))
+    found = estimate(planned, "escapes")
+    assert found.effect is not None and (found.low, found.p_value) == (None, None)
+    service = server.service
+    with service.store.reading() as connection:
+        report = collect(connection, parse_period("2026-W10"), service.plant)
+    files = write(report.model_copy(update={"attribution": found}), tmp_path, LANGUAGES)
+    assert len(files) == 4
+    (caveat,) = [one for one in found.caveats if "planned or rounded" in one.en]
+    assert caveat.zh_hant in (tmp_path / "report-2026-W10-zh-Hant.html").read_text()
 
 
 def test_every_word_is_there_in_both_languages() -> None:
