@@ -184,7 +184,6 @@ def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeM
     result = counts.estimate()
     edges = (0.0, *BAND_EDGES, 1.0)
     flags = counts.flags
-    sure = counts.known + counts.challenges_passed
     return EscapeMetrics(
         since=scope.since,
         until=scope.until,
@@ -211,7 +210,7 @@ def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeM
         known=counts.known,
         challenges_passed=counts.challenges_passed,
         challenges_flagged=counts.challenges_flagged,
-        naive_rate=escape.naive_rate(sure, flags.confirmed) if flags.confirmed + sure else None,
+        naive_rate=escape.naive_rate(counts.known, flags.confirmed) if flags.confirmed + counts.known else None,
         notes=_notes(counts, settings),
     )
 
@@ -219,12 +218,18 @@ def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeM
 def escape_figure(counts: Counts, interval: Interval, settings: Settings, key: FigureKey) -> Figure:
     """A figure that rests on audits, or why it cannot be told yet."""
     audited, needed, flags = counts.audited, settings.audit.enough, counts.flags
+    challenged = counts.challenges_passed + counts.challenges_flagged
+    more = (
+        text(f", {challenged} defective challenge frames", f"，挑戰件缺陷影像 {challenged} 張")
+        if key == "escape_rate"
+        else text("; challenge parts are not shipped and not in it", "；挑戰件不出貨，不計入")
+    )
     rests_on = text(
         f"{audited} audits of {counts.passed} passed frames, {flags.confirmed} confirmed of {flags.decided} decided flags, "
-        f"{counts.known} known escapes, {counts.challenges_passed + counts.challenges_flagged} defective challenge frames",
+        f"{counts.known} known escapes{more.en}",
         f"{counts.passed} 張合格影像中抽查 {audited} 張，"
         f"已複判 {flags.decided} 張標示影像中確認 {flags.confirmed} 張缺陷，"
-        f"已知漏檢 {counts.known} 張，挑戰件缺陷影像 {counts.challenges_passed + counts.challenges_flagged} 張",
+        f"已知漏檢 {counts.known} 張{more.zh_hant}",
     )
     unit: dict[str, str] = {"escape_rate": "share", "outgoing_ppm": "per_million", "escaped": "count"}
     why = why_unknown(counts, needed)

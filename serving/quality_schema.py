@@ -158,7 +158,8 @@ class BandAudits(Message):
 class EscapeMetrics(Message):
     """How many defective frames passed, estimated from audits drawn with known chances; serving/quality/escape.py has the method.
 
-    The estimate counts challenge parts and known escapes (field returns, defects that somebody found) in its denominator.
+    The rate counts challenge parts and known escapes (field returns, defects that somebody found) in its denominator; `escaped`
+    is of production alone.
     """
 
     since: datetime

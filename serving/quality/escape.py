@@ -96,6 +96,7 @@ class Escapes:
     rate: Interval
     bound: float
     escaped: Interval
+    """of production: challenge parts, which are never shipped, are in all else but `overkill`"""
     defective: Interval
     overkill: Interval
 
@@ -118,7 +119,7 @@ def collapse(bands: Sequence[Band]) -> list[Band]:
 def estimate(
     bands: Sequence[Band], flags: Sequence[Flags], known: Known, seed: int = _SEED, draws: int = DRAWS
 ) -> Escapes:
-    """The escape rate (escaped / truly defective) and what belongs to it.
+    """The escape rate (passed / truly defective, challenge parts too) and what belongs to it.
 
     Flagged parts that nobody has decided yet are taken to be like the decided ones of their verdict. The rate is that of these
     very parts; overkill (good parts flagged / good parts) is that of the process, so that its interval also holds the
@@ -138,18 +139,19 @@ def estimate(
     ]
     seen_value = sum(value for value, _ in confirmed) + known.challenges_flagged
     seen = np.sum([each for _, each in confirmed], axis=0) + known.challenges_flagged + np.zeros(draws)
-    sure = known.returned + known.challenges_passed
-    escaped_value = sum(band.passed * band.share for band in bands) + sure
-    escaped_low, escaped_high = lower + sure, upper + sure
+    escaped_value = sum(band.passed * band.share for band in bands) + known.returned
+    escaped_low, escaped_high = lower + known.returned, upper + known.returned
+    passed_value = escaped_value + known.challenges_passed
+    passed_low, passed_high = escaped_low + known.challenges_passed, escaped_high + known.challenges_passed
     rate = Interval(
-        _ratio(escaped_value, escaped_value + seen_value),
-        float(np.quantile(_ratios(escaped_low, escaped_low + seen), 0.025)),
-        float(np.quantile(_ratios(escaped_high, escaped_high + seen), 0.975)),
+        _ratio(passed_value, passed_value + seen_value),
+        float(np.quantile(_ratios(passed_low, passed_low + seen), 0.025)),
+        float(np.quantile(_ratios(passed_high, passed_high + seen), 0.975)),
     )
-    worst = sum(_most(band, 0.05 / max(1, len(bands))) for band in bands) + sure
+    worst = sum(_most(band, 0.05 / max(1, len(bands))) for band in bands) + known.returned + known.challenges_passed
     least_seen = sum(each.confirmed for each in flags) + known.challenges_flagged
     parts = sum(band.passed for band in bands) + known.returned + sum(each.flagged for each in flags)
-    natural = sum(value for value, _ in confirmed) + escaped_value - known.challenges_passed
+    natural = sum(value for value, _ in confirmed) + escaped_value
     good = np.maximum(parts - (natural if natural else 0.0), 0.0)
     called = np.sum([each for _, each in false_calls], axis=0) + np.zeros(draws)
     process = random.beta(called + 0.5, np.maximum(good - called, 0) + 0.5)
@@ -158,7 +160,7 @@ def estimate(
         rate=rate,
         bound=_ratio(worst, worst + least_seen),
         escaped=_interval(escaped_value, escaped_low, escaped_high),
-        defective=_interval(escaped_value + seen_value, escaped_low + seen, escaped_high + seen),
+        defective=_interval(passed_value + seen_value, passed_low + seen, passed_high + seen),
         overkill=_interval(_ratio(called_value, float(good)), process, process),
     )
 

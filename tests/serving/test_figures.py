@@ -87,6 +87,23 @@ def test_cost_of_poor_quality_is_told_by_category_where_its_prices_are_set(start
     assert found["copq_external"]["why_unknown"]["en"] == "set quality_costs.external"
 
 
+def test_challenge_parts_that_passed_cost_nobody_anything_outside(start_server: StartServer) -> None:
+    server = start_server(audit={"per_day": 1000, "first_share": 1.0, "enough": 10}, quality_costs={"external": 100})
+    body = {"defective": True, "note": "scratched by hand", "person": "ann"}
+    for number in range(5):
+        server.client.put(f"/v1/challenges/C-{number}", json=body)
+    for number in range(20):
+        frame = server.inspect(grey_png(0.1), part_id=f"P-{number}")
+        review(server, frame["id"], "FALSE_CALL")
+    for number in range(5):
+        assert server.inspect(grey_png(0.1), part_id=f"C-{number}")["verdict"] == "PASS"
+    (found,) = figures(server).values()
+    assert found["escape_rate"]["value"] == 1
+    assert (found["outgoing_ppm"]["value"], found["copq_external"]["value"]) == (0, 0)
+    told = server.client.get("/v1/metrics/escapes").json()
+    assert (told["escaped"]["value"], told["challenges_passed"], told["naive_rate"]) == (0, 5, None)
+
+
 def test_takt_is_the_shift_over_its_demand(start_server: StartServer) -> None:
     server = start_server(clocks=[{"line": "line-1", "demand_per_shift": 4800}])
     produce(server)

@@ -79,6 +79,18 @@ def test_known_escapes_and_challenge_parts_are_in_the_denominator() -> None:
     assert after.rate.value == pytest.approx(20 / 120)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.lists(bands(), min_size=1, max_size=5), st.integers(0, 200), st.integers(0, 200))
+def test_challenge_parts_are_never_shipped_and_leave_the_number_of_escapes_as_it_is(
+    given_bands: list[Band], passed: int, flagged: int
+) -> None:
+    flags = [Flags(90, 50, 20, 30)]
+    without = estimate(given_bands, flags, Known(returned=3))
+    challenged = estimate(given_bands, flags, Known(returned=3, challenges_passed=passed, challenges_flagged=flagged))
+    assert (challenged.escaped, challenged.overkill) == (without.escaped, without.overkill)
+    assert challenged.bound >= without.bound or flagged
+
+
 def test_undecided_flags_are_taken_like_the_decided_ones_and_widen_the_interval() -> None:
     band = [drawn_evenly(1000, 1000, 10)]
     decided = estimate(band, [Flags(100, 100, 40, 60)], Known())
