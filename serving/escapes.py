@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, case, func, select
 
@@ -18,7 +18,7 @@ from serving.tables import BANDED, FLAGGED, challenges, field_returns
 from serving.tallies import Span, span_of, sums
 from serving.wording import text
 
-_PASSED = ("passed_known", "passed_accepted")
+_LET_GO = (ReviewDecision.FALSE_CALL, ReviewDecision.DEFECT_ACCEPTED)
 
 
 @dataclass
@@ -31,8 +31,11 @@ class Counts:
     flagged: dict[Verdict, Flags] = field(default_factory=dict)
     inspected: int = 0
     passed: int = 0
-    accepted: int = 0
     known: int = 0
+    released: int = 0
+    """flagged frames of parts that were shipped: people let them go, or they came back"""
+    released_defects: int = 0
+    """parts that came back though no frame of theirs passed"""
     challenges_passed: int = 0
     challenges_flagged: int = 0
 
@@ -49,6 +52,7 @@ class Counts:
             sum(one.decided for one in each),
             sum(one.confirmed for one in each),
             sum(one.false_calls for one in each),
+            sum(one.returned for one in each),
         )
 
     def estimate(self, draws: int = escape.DRAWS) -> Escapes:
@@ -71,6 +75,7 @@ def count(connection: Connection, scope: Scope, settings: Settings, by: GroupBy 
     _count_frames(connection, span, span.edges, found)
     _count_frames(connection, span, span.whole, found, audit=AuditKind.SAMPLE.value, verdict=Verdict.PASS.value)
     _move_returned(connection, span, found)
+    _count_released(connection, span, found)
     _count_challenges(connection, span, found)
     return found
 
@@ -78,10 +83,10 @@ def count(connection: Connection, scope: Scope, settings: Settings, by: GroupBy 
 def _count_tallied(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
     """Everything of the whole half-hours but audits, which are few, and of which each has its own chance."""
     for row in sums(
-        connection, span, [*BANDED, *_PASSED, *(name for names in FLAGGED.values() for name in names.values())]
+        connection, span, [*BANDED, "passed_known", *(name for names in FLAGGED.values() for name in names.values())]
     ):
         bands = [int(getattr(row, name)) for name in BANDED]
-        known, passed_accepted = (int(getattr(row, name)) for name in _PASSED)
+        known = int(row.passed_known)
         flags = {verdict: [int(getattr(row, name)) for name in names.values()] for verdict, names in FLAGGED.items()}
         passed = sum(bands) + known
         inspected = passed + sum(sum(each) for each in flags.values())
@@ -91,14 +96,13 @@ def _count_tallied(connection: Connection, span: Span, found: dict[str, Counts])
         counts.inspected += inspected
         counts.passed += passed
         counts.known += known
-        counts.accepted += passed_accepted
         for number, n in enumerate(bands):
             counts.bands[number] += Band(n)
         for verdict, (open_, confirmed, false_calls, accepted) in flags.items():
             decided = confirmed + false_calls + accepted
             if open_ + decided:
                 counts.flagged[verdict] = Flags(open_ + decided, decided, confirmed, false_calls)
-            counts.accepted += accepted
+            counts.released += false_calls + accepted
 
 
 def _count_frames(
@@ -138,8 +142,7 @@ def _count_frames(
                 before.confirmed + (n if made is ReviewDecision.DEFECT_CONFIRMED else 0),
                 before.false_calls + (n if made is ReviewDecision.FALSE_CALL else 0),
             )
-        if made is ReviewDecision.DEFECT_ACCEPTED:
-            counts.accepted += n
+            counts.released += n if made in _LET_GO else 0
 
 
 def _move_returned(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
@@ -156,6 +159,35 @@ def _move_returned(connection: Connection, span: Span, found: dict[str, Counts])
     for of, band, n in connection.execute(query.group_by(frames.c.of, frames.c.audit_band)):
         found[of].bands[_number(band)] += Band(-n)
         found[of].known += n
+
+
+def _count_released(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
+    """Flagged frames of parts that came back were right, whatever people made of them; and these parts were shipped."""
+    if not span.pieces:
+        return
+    frames = span.rows(span.pieces, part_id=select(field_returns.c.part_id))
+    columns = (frames.c.of, frames.c.part_id, frames.c.verdict, frames.c.decision)
+    query = select(*columns, func.count()).where(func.coalesce(frames.c.audit, "") != AuditKind.CHALLENGE.value)
+    passed: set[tuple[str, str]] = set()
+    flagged: set[tuple[str, str]] = set()
+    for of, part_id, verdict, decision, n in connection.execute(query.group_by(*columns)):
+        if Verdict(verdict) is Verdict.PASS:
+            passed.add((of, part_id))
+            continue
+        flagged.add((of, part_id))
+        counts, made = found[of], None if decision is None else ReviewDecision(decision)
+        flags = counts.flagged[Verdict(verdict)]
+        if made is ReviewDecision.FALSE_CALL:
+            flags = replace(flags, confirmed=flags.confirmed + n, false_calls=flags.false_calls - n)
+        elif made is ReviewDecision.DEFECT_ACCEPTED:
+            flags = replace(flags, confirmed=flags.confirmed + n)
+        elif made not in DECIDED:
+            flags = replace(flags, returned=flags.returned + n)
+        counts.flagged[Verdict(verdict)] = flags
+        counts.released += 0 if made in _LET_GO else n
+    # What also passed, with another camera or after rework, is a known escape already.
+    for of, _ in flagged - passed:
+        found[of].released_defects += 1
 
 
 def _count_challenges(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
@@ -224,6 +256,11 @@ def escape_figure(counts: Counts, interval: Interval, settings: Settings, key: F
         if key == "escape_rate"
         else text("; challenge parts are not shipped and not in it", "；挑戰件不出貨，不計入")
     )
+    if key == "outgoing_ppm":
+        more = text(
+            f"{more.en}; {counts.released_defects} flagged parts that were released and came back are",
+            f"{more.zh_hant}；標示後放行又退回的 {counts.released_defects} 件計入",
+        )
     rests_on = text(
         f"{audited} audits of {counts.passed} passed frames, {flags.confirmed} confirmed of {flags.decided} decided flags, "
         f"{counts.known} known escapes{more.en}",
@@ -300,12 +337,11 @@ def _notes(counts: Counts, settings: Settings) -> list[Text]:
                 "目前未抽查：請將 audit.per_day 設為每日可複判的數量。",
             )
         )
-    if flags.flagged > flags.decided:
+    if open_ := flags.flagged - flags.decided - flags.returned:
         notes.append(
             text(
-                f"{flags.flagged - flags.decided} flagged frames wait for a decision; they are taken to be like the decided "
-                "ones of their verdict.",
-                f"{flags.flagged - flags.decided} 張標示影像尚未複判；視為與同判定已複判者相同。",
+                f"{open_} flagged frames wait for a decision; they are taken to be like the decided ones of their verdict.",
+                f"{open_} 張標示影像尚未複判；視為與同判定已複判者相同。",
             )
         )
     empty = [band for band in counts.bands if band.passed and not band.audited]

@@ -156,8 +156,9 @@ def _figures(group: _Group, scope: Scope, settings: Settings, draws: int) -> lis
     )
     decided = units.units - units.waiting
     good = decided - units.defective
-    shipped = counts.passed + counts.known + flags.false_calls + counts.accepted
-    ppm = Interval(*(1e6 * each / max(1, shipped) for each in _three(estimated.escaped)))
+    shipped = counts.passed + counts.released
+    bad = _shipped_defects(counts, estimated.escaped)
+    ppm = Interval(*(1e6 * each / max(1, shipped) for each in _three(bad)))
     attention = flags.flagged + sum(band.audited for band in counts.bands) + sum(counts.audits_waiting)
     effort = group.effort
     return [
@@ -236,7 +237,7 @@ def _figures(group: _Group, scope: Scope, settings: Settings, draws: int) -> lis
                 f"{decided} 件已判定零件中 {good} 件未確認為缺陷（ISO 22400-2 品質率）",
             ),
         ),
-        *_copq(group, units, scope, settings, estimated.escaped),
+        *_copq(group, units, scope, settings, bad),
     ]
 
 
@@ -277,14 +278,19 @@ def _takt(clock: LineClock) -> float:
     return 60 * minutes / len(clock.shifts) / clock.demand_per_shift
 
 
-def _copq(group: _Group, units: _Station, scope: Scope, settings: Settings, escaped: Interval) -> list[Figure]:
+def _shipped_defects(counts: Counts, escaped: Interval) -> Interval:
+    """What passed, and what people released against the verdict."""
+    return Interval(*(each + counts.released_defects for each in _three(escaped)))
+
+
+def _copq(group: _Group, units: _Station, scope: Scope, settings: Settings, bad: Interval) -> list[Figure]:
     costs, effort, counts = settings.quality_costs, group.effort, group.counts
     days = (scope.until - scope.since) / _DAY
     if costs.external is None:
         external: Interval | Text = _unset("external")
     else:
         external = why_unknown(counts, settings.audit.enough) or Interval(
-            *(each * costs.external for each in _three(escaped))
+            *(each * costs.external for each in _three(bad))
         )
     whole = scope.line is None and scope.station is None and scope.product is None and scope.lot is None
     prevention: Interval | Text = (
@@ -332,9 +338,10 @@ def _copq(group: _Group, units: _Station, scope: Scope, settings: Settings, esca
             external,
             counts.audited,
             text(
-                f"estimated escapes times the cost of one; {group.returns} parts came back so far, which cost "
-                f"{group.return_cost:,.0f} {costs.currency}",
-                f"估計漏檢乘以單件費用；目前退回 {group.returns} 件，費用 {group.return_cost:,.0f} {costs.currency}",
+                f"estimated escapes, and {counts.released_defects} flagged parts that were released and came back, times the "
+                f"cost of one; {group.returns} parts came back so far, which cost {group.return_cost:,.0f} {costs.currency}",
+                f"估計漏檢加上標示後放行又退回的 {counts.released_defects} 件，乘以單件費用；目前退回 {group.returns} 件，"
+                f"費用 {group.return_cost:,.0f} {costs.currency}",
             ),
         ),
     ]

@@ -68,6 +68,8 @@ class Flags:
     decided: int
     confirmed: int
     false_calls: int
+    returned: int = 0
+    """nobody decided on them, and the part came back defective; they say nothing of the others that wait"""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Known:
     """Truly defective parts beside the audited ones."""
 
     returned: int = 0
-    """passed here and found defective in the field; not among the bands' parts"""
+    """passed here and found defective later; not among the bands' parts"""
     challenges_passed: int = 0
     challenges_flagged: int = 0
 
@@ -137,8 +139,10 @@ def estimate(
         _flagged(each, each.false_calls, _ratio(sum(one.false_calls for one in flags), decided), random, draws)
         for each in flags
     ]
-    seen_value = sum(value for value, _ in confirmed) + known.challenges_flagged
-    seen = np.sum([each for _, each in confirmed], axis=0) + known.challenges_flagged + np.zeros(draws)
+    returned = sum(each.returned for each in flags)
+    caught_value = sum(value for value, _ in confirmed) + returned
+    seen_value = caught_value + known.challenges_flagged
+    seen = np.sum([each for _, each in confirmed], axis=0) + returned + known.challenges_flagged + np.zeros(draws)
     escaped_value = sum(band.passed * band.share for band in bands) + known.returned
     escaped_low, escaped_high = lower + known.returned, upper + known.returned
     passed_value = escaped_value + known.challenges_passed
@@ -149,9 +153,9 @@ def estimate(
         float(np.quantile(_ratios(passed_high, passed_high + seen), 0.975)),
     )
     worst = sum(_most(band, 0.05 / max(1, len(bands))) for band in bands) + known.returned + known.challenges_passed
-    least_seen = sum(each.confirmed for each in flags) + known.challenges_flagged
+    least_seen = sum(each.confirmed for each in flags) + returned + known.challenges_flagged
     parts = sum(band.passed for band in bands) + known.returned + sum(each.flagged for each in flags)
-    natural = sum(value for value, _ in confirmed) + escaped_value
+    natural = caught_value + escaped_value
     good = np.maximum(parts - (natural if natural else 0.0), 0.0)
     called = np.sum([each for _, each in false_calls], axis=0) + np.zeros(draws)
     process = random.beta(called + 0.5, np.maximum(good - called, 0) + 0.5)
@@ -214,7 +218,7 @@ def _flagged(
 
     `elsewhere` is the share of hits among the decided of all verdicts, for a verdict of which none is decided.
     """
-    waiting = flags.flagged - flags.decided
+    waiting = flags.flagged - flags.decided - flags.returned
     if waiting <= 0:
         return float(hits), np.full(draws, float(hits))
     share = random.beta(hits + 0.5, flags.decided - hits + 0.5, draws)

@@ -104,6 +104,43 @@ def test_challenge_parts_that_passed_cost_nobody_anything_outside(start_server: 
     assert (told["escaped"]["value"], told["challenges_passed"], told["naive_rate"]) == (0, 5, None)
 
 
+def test_a_false_call_that_came_back_was_a_defect_and_was_shipped(start_server: StartServer) -> None:
+    server = start_server(audit={"per_day": 1000, "first_share": 1.0, "enough": 10}, quality_costs={"external": 100})
+    for number in range(20):
+        review(server, server.inspect(grey_png(0.1), part_id=f"P-{number}")["id"], "FALSE_CALL")
+    decisions = ("DEFECT_CONFIRMED", "FALSE_CALL", "FALSE_CALL", "DEFECT_ACCEPTED", "UNSURE")
+    for number, decision in enumerate(decisions):
+        frame = server.inspect(grey_png(0.9), part_id=f"R-{number}", camera="top")
+        review(server, frame["id"], decision)
+    (before,) = figures(server).values()
+    assert before["overkill"]["value"] > 0 and before["outgoing_ppm"]["value"] == 0
+    # One false call, what was used as it is, and what nobody decided come back.
+    csv = "part_id,found_at\n" + "".join(f"R-{number},2026-12-01T00:00:00Z\n" for number in (1, 3, 4))
+    headers = {"Content-Type": "text/csv"}
+    server.client.post("/v1/returns/csv", params={"person": "ann"}, content=csv, headers=headers)
+    (found,) = figures(server).values()
+    assert found["copq_external"]["value"] == pytest.approx(300)
+    assert found["outgoing_ppm"]["value"] == pytest.approx(1e6 * 3 / 24), (
+        "20 passed, 2 called false, 2 others came back"
+    )
+    assert found["overkill"]["value"] == pytest.approx(1 / 21), "of 21 good parts one was called"
+    assert (found["precision"]["value"], found["precision"]["n"]) == (pytest.approx(3 / 4), 4)
+    assert found["escape_rate"]["value"] == 0, "the model flagged all of them"
+    assert server.client.get("/v1/metrics/escapes").json()["escaped"]["value"] == 0
+
+
+def test_a_returned_part_that_one_camera_flagged_and_another_passed_was_shipped_once(start_server: StartServer) -> None:
+    server = start_server(audit={"per_day": 1000, "first_share": 1.0, "enough": 10}, quality_costs={"external": 100})
+    for number in range(20):
+        review(server, server.inspect(grey_png(0.1), part_id=f"P-{number}")["id"], "FALSE_CALL")
+    review(server, server.inspect(grey_png(0.9), part_id="R", camera="top")["id"], "FALSE_CALL")
+    server.inspect(grey_png(0.1), part_id="R", camera="side")
+    csv, headers = "part_id,found_at\nR,2026-12-01T00:00:00Z\n", {"Content-Type": "text/csv"}
+    server.client.post("/v1/returns/csv", params={"person": "ann"}, content=csv, headers=headers)
+    (found,) = figures(server).values()
+    assert found["copq_external"]["value"] == pytest.approx(100)
+
+
 def test_takt_is_the_shift_over_its_demand(start_server: StartServer) -> None:
     server = start_server(clocks=[{"line": "line-1", "demand_per_shift": 4800}])
     produce(server)

@@ -99,6 +99,15 @@ def test_undecided_flags_are_taken_like_the_decided_ones_and_widen_the_interval(
     assert waiting.rate.high - waiting.rate.low > decided.rate.high - decided.rate.low
 
 
+def test_returned_flags_that_nobody_decided_say_nothing_of_the_others_that_wait() -> None:
+    band = [drawn_evenly(1000, 1000, 10)]
+    without = estimate(band, [Flags(1000, 100, 5, 95)], Known())
+    returned = estimate(band, [Flags(1010, 100, 5, 95, returned=10)], Known())
+    assert without.defective.value == pytest.approx(60)
+    assert returned.defective.value == pytest.approx(70)
+    assert returned.overkill.value == pytest.approx(without.overkill.value)
+
+
 @dataclass(frozen=True)
 class Plant:
     passed: np.ndarray
