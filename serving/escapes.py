@@ -32,6 +32,8 @@ class Counts:
     inspected: int = 0
     passed: int = 0
     known: int = 0
+    found: int = 0
+    """of the known, those that people found here and that did not come back"""
     released: int = 0
     """flagged frames of parts that were shipped: people let them go, or they came back"""
     released_defects: int = 0
@@ -42,6 +44,16 @@ class Counts:
     @property
     def audited(self) -> int:
         return sum(band.audited for band in self.bands)
+
+    @property
+    def caught(self) -> int:
+        """Passed frames found defective in house, by audits or otherwise: escapes of the model, not of the plant."""
+        return self.found + sum(band.defective for band in self.bands)
+
+    @property
+    def shipped(self) -> int:
+        """Frames of parts that left the plant, as far as is known."""
+        return self.passed - self.caught + self.released
 
     @property
     def flags(self) -> Flags:
@@ -96,6 +108,7 @@ def _count_tallied(connection: Connection, span: Span, found: dict[str, Counts])
         counts.inspected += inspected
         counts.passed += passed
         counts.known += known
+        counts.found += known
         for number, n in enumerate(bands):
             counts.bands[number] += Band(n)
         for verdict, (open_, confirmed, false_calls, accepted) in flags.items():
@@ -166,16 +179,17 @@ def _count_released(connection: Connection, span: Span, found: dict[str, Counts]
     if not span.pieces:
         return
     frames = span.rows(span.pieces, part_id=select(field_returns.c.part_id))
-    columns = (frames.c.of, frames.c.part_id, frames.c.verdict, frames.c.decision)
+    columns = (frames.c.of, frames.c.part_id, frames.c.verdict, frames.c.decision, frames.c.audit)
     query = select(*columns, func.count()).where(func.coalesce(frames.c.audit, "") != AuditKind.CHALLENGE.value)
     passed: set[tuple[str, str]] = set()
     flagged: set[tuple[str, str]] = set()
-    for of, part_id, verdict, decision, n in connection.execute(query.group_by(*columns)):
+    for of, part_id, verdict, decision, audit, n in connection.execute(query.group_by(*columns)):
+        counts, made = found[of], None if decision is None else ReviewDecision(decision)
         if Verdict(verdict) is Verdict.PASS:
             passed.add((of, part_id))
+            counts.found -= n if made is ReviewDecision.DEFECT_CONFIRMED and audit is None else 0
             continue
         flagged.add((of, part_id))
-        counts, made = found[of], None if decision is None else ReviewDecision(decision)
         flags = counts.flagged[Verdict(verdict)]
         if made is ReviewDecision.FALSE_CALL:
             flags = replace(flags, confirmed=flags.confirmed + n, false_calls=flags.false_calls - n)
@@ -250,23 +264,13 @@ def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeM
 def escape_figure(counts: Counts, interval: Interval, settings: Settings, key: FigureKey) -> Figure:
     """A figure that rests on audits, or why it cannot be told yet."""
     audited, needed, flags = counts.audited, settings.audit.enough, counts.flags
-    challenged = counts.challenges_passed + counts.challenges_flagged
-    more = (
-        text(f", {challenged} defective challenge frames", f"，挑戰件缺陷影像 {challenged} 張")
-        if key == "escape_rate"
-        else text("; challenge parts are not shipped and not in it", "；挑戰件不出貨，不計入")
-    )
-    if key == "outgoing_ppm":
-        more = text(
-            f"{more.en}; {counts.released_defects} flagged parts that were released and came back are",
-            f"{more.zh_hant}；標示後放行又退回的 {counts.released_defects} 件計入",
-        )
+    also = _also(counts, key)
     rests_on = text(
         f"{audited} audits of {counts.passed} passed frames, {flags.confirmed} confirmed of {flags.decided} decided flags, "
-        f"{counts.known} known escapes{more.en}",
+        f"{counts.known} known escapes{also.en}",
         f"{counts.passed} 張合格影像中抽查 {audited} 張，"
         f"已複判 {flags.decided} 張標示影像中確認 {flags.confirmed} 張缺陷，"
-        f"已知漏檢 {counts.known} 張{more.zh_hant}",
+        f"已知漏檢 {counts.known} 張{also.zh_hant}",
     )
     unit: dict[str, str] = {"escape_rate": "share", "outgoing_ppm": "per_million", "escaped": "count"}
     why = why_unknown(counts, needed)
@@ -282,6 +286,20 @@ def escape_figure(counts: Counts, interval: Interval, settings: Settings, key: F
             "rests_on": rests_on,
             "why_unknown": why,
         }
+    )
+
+
+def _also(counts: Counts, key: FigureKey) -> Text:
+    """What a figure counts beside audits, flags and known escapes, or leaves out: challenge parts are never shipped."""
+    if key == "escape_rate":
+        challenged = counts.challenges_passed + counts.challenges_flagged
+        return text(f", {challenged} defective challenge frames", f"，挑戰件缺陷影像 {challenged} 張")
+    if key == "escaped":
+        return text("; without challenge parts", "；不含挑戰件")
+    return text(
+        f"; without challenge parts and the {counts.caught} escapes found in house, with {counts.released_defects} flagged parts "
+        "that were released and came back",
+        f"；不含挑戰件及廠內已發現的漏檢 {counts.caught} 張，含標示後放行又退回的 {counts.released_defects} 件",
     )
 
 
@@ -313,6 +331,7 @@ def _add_passed(
     counts: Counts, band: int, made: ReviewDecision | None, drawn: float | None, returned: bool, n: int
 ) -> None:
     defective = made is ReviewDecision.DEFECT_CONFIRMED
+    counts.found += n if drawn is None and defective else 0
     if returned or (drawn is None and defective):
         # Known whoever drew: a stratum of its own, all of which was looked at.
         counts.known += n
