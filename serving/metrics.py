@@ -3,7 +3,9 @@ are Wilson's at 95 % (statsmodels `proportion_confint`)."""
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Select, func, select
 
@@ -20,6 +22,7 @@ from serving.hourly import (
     parts_by_line,
     quantile,
 )
+from serving.plant_day import start_of
 from serving.problem import ProblemError
 from serving.quality import rates
 from serving.schema import (
@@ -109,6 +112,17 @@ def quality(
     )
 
 
+def days(connection: Connection, first: date, end: date, zone: ZoneInfo) -> list[QualityBucket]:
+    """The plant's days [first, end), from the first that has frames to the last; they are as long as its clock makes them."""
+    starts = [start_of(first + timedelta(days=number), zone) for number in range((end - first).days + 1)]
+    counted = [
+        (start, sum(outcomes_by_bucket(connection, start, until, None, 3600).values(), Counter()))
+        for start, until in pairwise(starts)
+    ]
+    seen = [number for number, (_, counts) in enumerate(counted) if counts]
+    return [_bucket(*one) for one in counted[seen[0] : seen[-1] + 1]] if seen else []
+
+
 def flag_reviews(connection: Connection) -> tuple[int, int, int, int]:
     """Over all time: frames inspected, flagged, flagged and confirmed defective, flagged and called false."""
     counts = outcomes_ever(connection)
@@ -186,22 +200,23 @@ def _first_and_last(connection: Connection, since: datetime, until: datetime, li
 def _series(by_bucket: dict[int, Outcomes], seconds: int) -> list[QualityBucket]:
     if not by_bucket:
         return []
-    buckets = []
-    for number in range(min(by_bucket), max(by_bucket) + 1):
-        counts = by_bucket.get(number, Counter())
-        buckets.append(
-            QualityBucket(
-                start=datetime.fromtimestamp(number * seconds, UTC),
-                inspected=counts.total(),
-                passed=_sum(counts, [Verdict.PASS]),
-                review=_sum(counts, [Verdict.REVIEW]),
-                rejected=_sum(counts, [Verdict.REJECT]),
-                no_decision=_sum(counts, [Verdict.NO_DECISION]),
-                defects_confirmed=_decided(counts, ReviewDecision.DEFECT_CONFIRMED),
-                false_calls=_of_flagged(counts, ReviewDecision.FALSE_CALL),
-            )
-        )
-    return buckets
+    return [
+        _bucket(datetime.fromtimestamp(number * seconds, UTC), by_bucket.get(number, Counter()))
+        for number in range(min(by_bucket), max(by_bucket) + 1)
+    ]
+
+
+def _bucket(start: datetime, counts: Outcomes) -> QualityBucket:
+    return QualityBucket(
+        start=start,
+        inspected=counts.total(),
+        passed=_sum(counts, [Verdict.PASS]),
+        review=_sum(counts, [Verdict.REVIEW]),
+        rejected=_sum(counts, [Verdict.REJECT]),
+        no_decision=_sum(counts, [Verdict.NO_DECISION]),
+        defects_confirmed=_decided(counts, ReviewDecision.DEFECT_CONFIRMED),
+        false_calls=_of_flagged(counts, ReviewDecision.FALSE_CALL),
+    )
 
 
 def _sum(counts: Outcomes, verdicts: Sequence[Verdict]) -> int:

@@ -7,23 +7,29 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import formulas
 import numpy as np
 import openpyxl
 import pytest
 
+from serving.assumptions import adopt, read_assumptions
 from serving.attribution import estimate
 from serving.plant_day import containing, parse_period
 from serving.report_figures import figures
-from serving.report_page import ticks
+from serving.report_page import render_page, ticks
 from serving.report_schema import Report
 from serving.report_words import words
+from serving.report_workbook import render_workbook
 from serving.report_writer import write
-from serving.reports import Language, collect
+from serving.reports import Language, Plant, collect
+from serving.settings import load_settings
+from serving.store import Store
 from tests.conftest import ROOT, Served, StartServer, grey_png
 from tests.serving.test_attribution import plant
 from tests.serving.test_baselines import WHO
+from tests.serving.test_hourly import add, rows
 from tests.serving.test_reviews import review
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh-Hant")
@@ -143,6 +149,30 @@ def test_a_week_begins_on_monday_of_the_plant(start_server: StartServer) -> None
     assert report.quality.since == datetime(2026, 3, 1, 16, tzinfo=UTC)
     assert report.quality.until - report.quality.since == timedelta(days=7)
     assert report.quality.until == report.quality.since + timedelta(7) == report.previous.until + timedelta(7)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Taipei", "America/Los_Angeles", "Asia/Kolkata"])
+def test_days_are_those_of_the_plant_on_the_page_and_in_the_file(zone: str, database: str) -> None:
+    plant_zone = ZoneInfo(zone)
+    made = rows(5)
+    # Sunday night, on which the clocks of Los Angeles go back, Monday before one, and Tuesday.
+    hours = [(1, 23, 50), (2, 0, 20), (2, 0, 40), (3, 2, 0), (8, 23, 59)]
+    for row, (day, hour, minute) in zip(made, hours, strict=True):
+        row["received_at"] = datetime(2026, 11, day, hour, minute, tzinfo=plant_zone).astimezone(UTC)
+    store = Store.open(database)
+    add(store, made)
+    given = read_assumptions(ROOT / "configs/roi/case_study.yaml")
+    store.submit(lambda connection: adopt(connection, given, Path("case_study.yaml"))).result()
+    settings = load_settings(ROOT / "configs/serving/default.yaml", [f"time_zone={zone}"])
+    with store.reading() as connection:
+        report = collect(connection, parse_period("2026-W45"), Plant(settings, given, [], []))
+    store.close()
+    wanted = [("2026-11-02", 2), ("2026-11-03", 1), *((f"2026-11-0{day}", 0) for day in range(4, 8)), ("2026-11-08", 1)]
+    assert [(f"{one.start.astimezone(plant_zone):%Y-%m-%d}", one.inspected) for one in report.quality.series] == wanted
+    assert sum(one.inspected for one in report.previous.series) == report.previous.inspected == 1
+    sheet = openpyxl.load_workbook(io.BytesIO(render_workbook(report, "zh-Hant"))).worksheets[5]
+    assert [(sheet.cell(row, 1).value, sheet.cell(row, 2).value) for row in range(10, 17)] == wanted
+    assert re.findall(r">(\d\d-\d\d)<", render_page(report, "en")) == [day[5:] for day, _ in wanted]
 
 
 def test_reports_of_what_is_over_are_written_by_themselves(start_server: StartServer, tmp_path: Path) -> None:
