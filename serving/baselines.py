@@ -35,10 +35,13 @@ _DRAWS = 40_000
 # These tell of people, or of another model, while the system may decide already.
 _BESIDE = (BaselineKind.SHADOW, BaselineKind.STUDY)
 _SHORT = timedelta(days=14)
-_UNKNOWN_REVIEWS = "no flagged part of this period is reviewed"
-_UNKNOWN_AUDITS = "no passed part of this period was audited"
-_UNKNOWN_RETURNS = "no field returns of this period are known"
-_UNKNOWN_FLAGS = "nobody counted the flags of this period"
+_UNKNOWN_REVIEWS = text("no flagged part of this period is reviewed", "此期間的標示零件皆未複判")
+_UNKNOWN_AUDITS = text("no passed part of this period was audited", "此期間的合格零件未經抽查")
+_UNKNOWN_RETURNS = text("no field returns of this period are known", "此期間沒有市場退回資料")
+_UNKNOWN_DEFECTS = text(
+    "no defect is known in this period, neither caught nor missed", "此期間沒有已知的缺陷，無論攔下或漏檢"
+)
+_UNKNOWN_FLAGS = text("nobody counted the flags of this period", "此期間沒有標示數的統計")
 
 
 def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> Baseline:
@@ -193,15 +196,13 @@ def _of_flags(total: dict[str, Any], name: str, random: np.random.Generator) -> 
     if not inspected or hits is None:
         return rate_of(0, 0, _UNKNOWN_FLAGS), None
     if flagged is None or reviewed is None:
-        return rate_of(hits, inspected, ""), _beta(hits, inspected, random)
+        return rate_of(hits, inspected), _beta(hits, inspected, random)
     if reviewed == 0:
         return (
-            (rate_of(0, 0, _UNKNOWN_REVIEWS), None)
-            if flagged
-            else (rate_of(0, inspected, ""), _beta(0, inspected, random))
+            (rate_of(0, 0, _UNKNOWN_REVIEWS), None) if flagged else (rate_of(0, inspected), _beta(0, inspected, random))
         )
     seen = max(hits, round(inspected * reviewed / flagged))
-    return rate_of(hits, seen, ""), _beta(hits, seen, random)
+    return rate_of(hits, seen), _beta(hits, seen, random)
 
 
 def _false_calls(total: dict[str, Any], random: np.random.Generator) -> Known:
@@ -216,7 +217,7 @@ def _returns(total: dict[str, Any], random: np.random.Generator) -> Known:
     inspected, escapes = total["inspected"], total["escapes"]
     if not inspected or escapes is None:
         return rate_of(0, 0, _UNKNOWN_RETURNS), None
-    return rate_of(escapes, inspected, ""), _beta(escapes, inspected, random)
+    return rate_of(escapes, inspected), _beta(escapes, inspected, random)
 
 
 def _escapes(total: dict[str, Any], random: np.random.Generator) -> Known:
@@ -232,7 +233,7 @@ def _escapes(total: dict[str, Any], random: np.random.Generator) -> Known:
     estimate = passed * found / audited
     low, high = (float(one) for one in np.quantile(draws, (0.025, 0.975)))
     if estimate + confirmed == 0:
-        return rate_of(0, 0, "no defect is known in this period, neither caught nor missed"), None
+        return rate_of(0, 0, _UNKNOWN_DEFECTS), None
     rate = Rate(
         value=estimate / (estimate + confirmed),
         low=min(low, estimate / (estimate + confirmed)),

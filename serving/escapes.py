@@ -311,7 +311,7 @@ def rate_of(figure: Figure) -> Rate:
         high=figure.high,
         numerator=None,
         denominator=figure.n,
-        why_unknown=None if figure.why_unknown is None else figure.why_unknown.en,
+        why_unknown=figure.why_unknown,
     )
 
 

@@ -31,6 +31,7 @@ from serving.schema import (
     QualityBucket,
     QualityMetrics,
     Rate,
+    Text,
     ThroughputMetrics,
     Trend,
     TrendPoint,
@@ -38,6 +39,7 @@ from serving.schema import (
 from serving.scope import Scope
 from serving.settings import Settings
 from serving.tables import RECORDED, reviews
+from serving.wording import text
 
 _BUCKETS = (10, 60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400)
 _FEW_BUCKETS = 120
@@ -57,7 +59,7 @@ def period(since: datetime | None, until: datetime | None) -> tuple[datetime, da
     return start, end
 
 
-def rate_of(numerator: int, denominator: int, why_unknown: str) -> Rate:
+def rate_of(numerator: int, denominator: int, why_unknown: Text | None = None) -> Rate:
     """A share with its 95 % Wilson interval; unknown, for the given reason, when there is nothing to divide by."""
     if denominator == 0:
         return Rate(value=None, low=None, high=None, numerator=None, denominator=0, why_unknown=why_unknown)
@@ -83,7 +85,7 @@ def quality(
     inspected = total.total()
     flagged = _sum(total, [verdict for verdict in Verdict if verdict.flagged])
     reviewed = _of_flagged(total, *DECIDED)
-    nothing = "nothing was inspected in this period"
+    nothing = text("nothing was inspected in this period", "此期間沒有檢驗資料")
     return QualityMetrics(
         since=since,
         until=until,
@@ -102,7 +104,7 @@ def quality(
         confirmed_rate=rate_of(
             _of_flagged(total, ReviewDecision.DEFECT_CONFIRMED),
             reviewed,
-            "no flagged part of this period is reviewed yet",
+            text("no flagged part of this period is reviewed yet", "此期間尚無已複判的標示零件"),
         ),
         false_call_rate=rate_of(_of_flagged(total, ReviewDecision.FALSE_CALL), inspected, nothing),
         escape_rate=escapes.rate_of(escapes.metrics(connection, Scope(since, until, line), settings).rate),

@@ -366,7 +366,8 @@ class _Writer:
             self._text(sheet, row, 0, w[name])
             if one.value is None or one.low is None or one.high is None:
                 self._text(sheet, row, 3, w["unknown"])
-                self._text(sheet, row, 6, one.why_unknown or "", self._quiet)
+                if one.why_unknown is not None:
+                    self._text(sheet, row, 6, text_in(one.why_unknown, self._language), self._quiet)
                 continue
             sheet.write_number(row, 2, one.denominator, self._kinds["count"])
             if one.numerator is None:  # estimated from a sample, not one count over another

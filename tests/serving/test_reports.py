@@ -135,6 +135,14 @@ def test_a_period_without_anything_has_a_report_that_says_so(server: Served) -> 
     assert "No baseline before this period is frozen." in page
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_file_says_why_a_rate_is_unknown_in_its_own_language(server: Served, language: Language) -> None:
+    sheet = openpyxl.load_workbook(io.BytesIO(asked(server, "xlsx", language, "2026-01"))).worksheets[5]
+    reasons = [str(sheet.cell(row, 7).value) for row in range(2, 7)]
+    assert len(set(reasons)) >= 3 and "None" not in reasons
+    assert all(bool(re.search(r"[\u4e00-\u9fff]", reason)) == (language == "zh-Hant") for reason in reasons)
+
+
 @pytest.mark.parametrize("period", ["2026-W60", "2026-13", "yesterday", "2026"])
 def test_a_period_that_is_none_is_refused(server: Served, period: str) -> None:
     answer = server.client.get(f"/v1/reports/{period}")
