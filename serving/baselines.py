@@ -36,10 +36,13 @@ _DRAWS = escape.DRAWS
 # These tell of people, or of another model, while the system may decide already.
 _BESIDE = (BaselineKind.SHADOW, BaselineKind.STUDY)
 _SHORT = timedelta(days=14)
-_UNKNOWN_REVIEWS = "no flagged part of this period is reviewed"
-_UNKNOWN_AUDITS = "no passed part of this period was audited"
-_UNKNOWN_RETURNS = "no field returns of this period are known"
-_UNKNOWN_FLAGS = "nobody counted the flags of this period"
+_UNKNOWN_REVIEWS = text("no flagged part of this period is reviewed", "此期間的標示零件皆未複判")
+_UNKNOWN_AUDITS = text("no passed part of this period was audited", "此期間的合格零件未經抽查")
+_UNKNOWN_RETURNS = text("no field returns of this period are known", "此期間沒有市場退回資料")
+_UNKNOWN_DEFECTS = text(
+    "no defect is known in this period, neither caught nor missed", "此期間沒有已知的缺陷，無論攔下或漏檢"
+)
+_UNKNOWN_FLAGS = text("nobody counted the flags of this period", "此期間沒有標示數的統計")
 
 
 def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> Baseline:
@@ -208,7 +211,7 @@ def _total(rows: Sequence[LineCounts]) -> dict[str, Any]:
 def _counted(hits: int, n: int, random: np.random.Generator) -> Known:
     """A share of all n, with draws of Jeffreys' posterior."""
     draws = random.beta(hits + 0.5, n - hits + 0.5, _DRAWS)
-    return rate_of(hits, n, ""), (draws, draws)
+    return rate_of(hits, n), (draws, draws)
 
 
 def _of_flags(rows: Sequence[LineCounts], name: str, random: np.random.Generator) -> Known:
@@ -275,7 +278,7 @@ def _escapes(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
     )
     defective = found.defective.value
     if defective == 0:
-        return rate_of(0, 0, "no defect is known in this period, neither caught nor missed"), None
+        return rate_of(0, 0, _UNKNOWN_DEFECTS), None
     low, high = (random.beta(one * defective + 0.5, (1 - one) * defective + 0.5) for one in found.rate_draws)
     rate = Rate(
         value=found.rate.value,

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection, case, func, select
 
@@ -18,7 +18,7 @@ from serving.tables import BANDED, FLAGGED, challenges, field_returns
 from serving.tallies import Span, span_of, sums
 from serving.wording import text
 
-_PASSED = ("passed_known", "passed_accepted")
+_LET_GO = (ReviewDecision.FALSE_CALL, ReviewDecision.DEFECT_ACCEPTED)
 
 
 @dataclass
@@ -31,14 +31,29 @@ class Counts:
     flagged: dict[Verdict, Flags] = field(default_factory=dict)
     inspected: int = 0
     passed: int = 0
-    accepted: int = 0
     known: int = 0
+    found: int = 0
+    """of the known, those that people found here and that did not come back"""
+    released: int = 0
+    """flagged frames of parts that were shipped: people let them go, or they came back"""
+    released_defects: int = 0
+    """parts that came back though no frame of theirs passed"""
     challenges_passed: int = 0
     challenges_flagged: int = 0
 
     @property
     def audited(self) -> int:
         return sum(band.audited for band in self.bands)
+
+    @property
+    def caught(self) -> int:
+        """Passed frames found defective in house, by audits or otherwise: escapes of the model, not of the plant."""
+        return self.found + sum(band.defective for band in self.bands)
+
+    @property
+    def shipped(self) -> int:
+        """Frames of parts that left the plant, as far as is known."""
+        return self.passed - self.caught + self.released
 
     @property
     def flags(self) -> Flags:
@@ -49,6 +64,7 @@ class Counts:
             sum(one.decided for one in each),
             sum(one.confirmed for one in each),
             sum(one.false_calls for one in each),
+            sum(one.returned for one in each),
         )
 
     def estimate(self, draws: int = escape.DRAWS) -> Escapes:
@@ -76,6 +92,7 @@ def count_span(connection: Connection, span: Span) -> Mapping[str, Counts]:
     _count_frames(connection, span, span.whole, found, audit=AuditKind.SAMPLE.value, verdict=Verdict.PASS.value)
     _move_returned(connection, span, found)
     _count_returned_once(connection, span, found)
+    _count_released(connection, span, found)
     _count_challenges(connection, span, found)
     return found
 
@@ -83,10 +100,10 @@ def count_span(connection: Connection, span: Span) -> Mapping[str, Counts]:
 def _count_tallied(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
     """Everything of the whole half-hours but audits, which are few, and of which each has its own chance."""
     for row in sums(
-        connection, span, [*BANDED, *_PASSED, *(name for names in FLAGGED.values() for name in names.values())]
+        connection, span, [*BANDED, "passed_known", *(name for names in FLAGGED.values() for name in names.values())]
     ):
         bands = [int(getattr(row, name)) for name in BANDED]
-        known, passed_accepted = (int(getattr(row, name)) for name in _PASSED)
+        known = int(row.passed_known)
         flags = {verdict: [int(getattr(row, name)) for name in names.values()] for verdict, names in FLAGGED.items()}
         passed = sum(bands) + known
         inspected = passed + sum(sum(each) for each in flags.values())
@@ -96,14 +113,14 @@ def _count_tallied(connection: Connection, span: Span, found: dict[str, Counts])
         counts.inspected += inspected
         counts.passed += passed
         counts.known += known
-        counts.accepted += passed_accepted
+        counts.found += known
         for number, n in enumerate(bands):
             counts.bands[number] += Band(n)
         for verdict, (open_, confirmed, false_calls, accepted) in flags.items():
             decided = confirmed + false_calls + accepted
             if open_ + decided:
                 counts.flagged[verdict] = Flags(open_ + decided, decided, confirmed, false_calls)
-            counts.accepted += accepted
+            counts.released += false_calls + accepted
 
 
 def _count_frames(
@@ -143,8 +160,7 @@ def _count_frames(
                 before.confirmed + (n if made is ReviewDecision.DEFECT_CONFIRMED else 0),
                 before.false_calls + (n if made is ReviewDecision.FALSE_CALL else 0),
             )
-        if made is ReviewDecision.DEFECT_ACCEPTED:
-            counts.accepted += n
+            counts.released += n if made in _LET_GO else 0
 
 
 def _move_returned(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
@@ -177,6 +193,36 @@ def _count_returned_once(connection: Connection, span: Span, found: dict[str, Co
         found[of].known -= more
 
 
+def _count_released(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
+    """Flagged frames of parts that came back were right, whatever people made of them; and these parts were shipped."""
+    if not span.pieces:
+        return
+    frames = span.rows(span.pieces, part_id=select(field_returns.c.part_id))
+    columns = (frames.c.of, frames.c.part_id, frames.c.verdict, frames.c.decision, frames.c.audit)
+    query = select(*columns, func.count()).where(func.coalesce(frames.c.audit, "") != AuditKind.CHALLENGE.value)
+    passed: set[tuple[str, str]] = set()
+    flagged: set[tuple[str, str]] = set()
+    for of, part_id, verdict, decision, audit, n in connection.execute(query.group_by(*columns)):
+        counts, made = found[of], None if decision is None else ReviewDecision(decision)
+        if Verdict(verdict) is Verdict.PASS:
+            passed.add((of, part_id))
+            counts.found -= n if made is ReviewDecision.DEFECT_CONFIRMED and audit is None else 0
+            continue
+        flagged.add((of, part_id))
+        flags = counts.flagged[Verdict(verdict)]
+        if made is ReviewDecision.FALSE_CALL:
+            flags = replace(flags, confirmed=flags.confirmed + n, false_calls=flags.false_calls - n)
+        elif made is ReviewDecision.DEFECT_ACCEPTED:
+            flags = replace(flags, confirmed=flags.confirmed + n)
+        elif made not in DECIDED:
+            flags = replace(flags, returned=flags.returned + n)
+        counts.flagged[Verdict(verdict)] = flags
+        counts.released += 0 if made in _LET_GO else n
+    # What also passed, with another camera or after rework, is a known escape already.
+    for of, _ in flagged - passed:
+        found[of].released_defects += 1
+
+
 def _count_challenges(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
     if not span.pieces:
         return
@@ -203,7 +249,6 @@ def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeM
     result = counts.estimate()
     edges = (0.0, *BAND_EDGES, 1.0)
     flags = counts.flags
-    sure = counts.known + counts.challenges_passed
     return EscapeMetrics(
         since=scope.since,
         until=scope.until,
@@ -230,7 +275,7 @@ def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeM
         known=counts.known,
         challenges_passed=counts.challenges_passed,
         challenges_flagged=counts.challenges_flagged,
-        naive_rate=escape.naive_rate(sure, flags.confirmed) if flags.confirmed + sure else None,
+        naive_rate=escape.naive_rate(counts.known, flags.confirmed) if flags.confirmed + counts.known else None,
         notes=_notes(counts, settings),
     )
 
@@ -238,12 +283,13 @@ def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeM
 def escape_figure(counts: Counts, interval: Interval, settings: Settings, key: FigureKey) -> Figure:
     """A figure that rests on audits, or why it cannot be told yet."""
     audited, needed, flags = counts.audited, settings.audit.enough, counts.flags
+    also = _also(counts, key)
     rests_on = text(
         f"{audited} audits of {counts.passed} passed frames, {flags.confirmed} confirmed of {flags.decided} decided flags, "
-        f"{counts.known} known escapes, {counts.challenges_passed + counts.challenges_flagged} defective challenge frames",
+        f"{counts.known} known escapes{also.en}",
         f"{counts.passed} 張合格影像中抽查 {audited} 張，"
         f"已複判 {flags.decided} 張標示影像中確認 {flags.confirmed} 張缺陷，"
-        f"已知漏檢 {counts.known} 張，挑戰件缺陷影像 {counts.challenges_passed + counts.challenges_flagged} 張",
+        f"已知漏檢 {counts.known} 張{also.zh_hant}",
     )
     unit: dict[str, str] = {"escape_rate": "share", "outgoing_ppm": "per_million", "escaped": "count"}
     why = why_unknown(counts, needed)
@@ -262,6 +308,20 @@ def escape_figure(counts: Counts, interval: Interval, settings: Settings, key: F
     )
 
 
+def _also(counts: Counts, key: FigureKey) -> Text:
+    """What a figure counts beside audits, flags and known escapes, or leaves out: challenge parts are never shipped."""
+    if key == "escape_rate":
+        challenged = counts.challenges_passed + counts.challenges_flagged
+        return text(f", {challenged} defective challenge frames", f"，挑戰件缺陷影像 {challenged} 張")
+    if key == "escaped":
+        return text("; without challenge parts", "；不含挑戰件")
+    return text(
+        f"; without challenge parts and the {counts.caught} escapes found in house, with {counts.released_defects} flagged parts "
+        "that were released and came back",
+        f"；不含挑戰件及廠內已發現的漏檢 {counts.caught} 張，含標示後放行又退回的 {counts.released_defects} 件",
+    )
+
+
 def rate_of(figure: Figure) -> Rate:
     """The escape rate as a share among others; its n are the audits."""
     return Rate(
@@ -270,7 +330,7 @@ def rate_of(figure: Figure) -> Rate:
         high=figure.high,
         numerator=None,
         denominator=figure.n,
-        why_unknown=None if figure.why_unknown is None else figure.why_unknown.en,
+        why_unknown=figure.why_unknown,
     )
 
 
@@ -290,6 +350,7 @@ def _add_passed(
     counts: Counts, band: int, made: ReviewDecision | None, drawn: float | None, returned: bool, n: int
 ) -> None:
     defective = made is ReviewDecision.DEFECT_CONFIRMED
+    counts.found += n if drawn is None and defective else 0
     if returned or (drawn is None and defective):
         # Known whoever drew: a stratum of its own, all of which was looked at.
         counts.known += n
@@ -314,12 +375,11 @@ def _notes(counts: Counts, settings: Settings) -> list[Text]:
                 "目前未抽查：請將 audit.per_day 設為每日可複判的數量。",
             )
         )
-    if flags.flagged > flags.decided:
+    if open_ := flags.flagged - flags.decided - flags.returned:
         notes.append(
             text(
-                f"{flags.flagged - flags.decided} flagged frames wait for a decision; they are taken to be like the decided "
-                "ones of their verdict.",
-                f"{flags.flagged - flags.decided} 張標示影像尚未複判；視為與同判定已複判者相同。",
+                f"{open_} flagged frames wait for a decision; they are taken to be like the decided ones of their verdict.",
+                f"{open_} 張標示影像尚未複判；視為與同判定已複判者相同。",
             )
         )
     empty = [band for band in counts.bands if band.passed and not band.audited]

@@ -169,8 +169,8 @@ def _figures(group: _Group, scope: Scope, settings: Settings, draws: int) -> lis
     )
     decided = units.units - units.waiting
     good = decided - units.defective
-    shipped = counts.passed + counts.known + flags.false_calls + counts.accepted
-    ppm = Interval(*(1e6 * each / max(1, shipped) for each in _three(estimated.escaped)))
+    bad = _shipped_defects(counts, estimated.escaped)
+    ppm = Interval(*(1e6 * each / max(1, counts.shipped) for each in _three(bad)))
     attention = flags.flagged + sum(band.audited for band in counts.bands) + sum(counts.audits_waiting)
     effort = group.effort
     return [
@@ -195,8 +195,9 @@ def _figures(group: _Group, scope: Scope, settings: Settings, draws: int) -> lis
             rates.per_million(units.defective, units.opportunities) if units.opportunities else nothing,
             units.opportunities,
             text(
-                f"{units.defective} confirmed defective parts in {units.opportunities} opportunities; escapes are not in it",
-                f"{units.opportunities} 個機會中確認 {units.defective} 件缺陷；不含漏檢",
+                f"{units.defective} parts confirmed defective, by reviews of flags or by audits, in {units.opportunities} "
+                "opportunities; what nobody found is not in it",
+                f"{units.opportunities} 個機會中，經複判或抽查確認 {units.defective} 件缺陷；不含尚未發現者",
             ),
         ),
         escape_figure(counts, ppm, settings, "outgoing_ppm"),
@@ -251,7 +252,7 @@ def _figures(group: _Group, scope: Scope, settings: Settings, draws: int) -> lis
                 f"{decided} 件已判定零件中 {good} 件未確認為缺陷（ISO 22400-2 品質率）",
             ),
         ),
-        *_copq(group, units, scope, settings, estimated.escaped),
+        *_copq(group, units, scope, settings, bad),
     ]
 
 
@@ -292,14 +293,19 @@ def _takt(clock: LineClock) -> float:
     return 60 * minutes / len(clock.shifts) / clock.demand_per_shift
 
 
-def _copq(group: _Group, units: _Station, scope: Scope, settings: Settings, escaped: Interval) -> list[Figure]:
+def _shipped_defects(counts: Counts, escaped: Interval) -> Interval:
+    """What passed and was not found in house, and what people released against the verdict."""
+    return Interval(*(max(0.0, each - counts.caught) + counts.released_defects for each in _three(escaped)))
+
+
+def _copq(group: _Group, units: _Station, scope: Scope, settings: Settings, bad: Interval) -> list[Figure]:
     costs, effort, counts = settings.quality_costs, group.effort, group.counts
     days = (scope.until - scope.since) / _DAY
     if costs.external is None:
         external: Interval | Text = _unset("external")
     else:
         external = why_unknown(counts, settings.audit.enough) or Interval(
-            *(each * costs.external for each in _three(escaped))
+            *(each * costs.external for each in _three(bad))
         )
     whole = scope.line is None and scope.station is None and scope.product is None and scope.lot is None
     prevention: Interval | Text = (
@@ -338,8 +344,8 @@ def _copq(group: _Group, units: _Station, scope: Scope, settings: Settings, esca
             internal,
             units.defective,
             text(
-                f"{units.defective} confirmed defective parts times scrap or rework",
-                f"{units.defective} 件確認缺陷乘以報廢或重工費用",
+                f"{units.defective} confirmed defective parts, those that audits found too, times scrap or rework",
+                f"{units.defective} 件確認缺陷（含抽查所發現者）乘以報廢或重工費用",
             ),
         ),
         _figure(
@@ -347,9 +353,12 @@ def _copq(group: _Group, units: _Station, scope: Scope, settings: Settings, esca
             external,
             counts.audited,
             text(
-                f"estimated escapes times the cost of one; {group.returns} parts came back so far, which cost "
-                f"{group.return_cost:,.0f} {costs.currency}",
-                f"估計漏檢乘以單件費用；目前退回 {group.returns} 件，費用 {group.return_cost:,.0f} {costs.currency}",
+                f"estimated escapes but for {counts.caught} found in house, which are internal failures, and "
+                f"{counts.released_defects} flagged parts that were released and came back, times the cost of one; "
+                f"{group.returns} parts came back so far, which cost {group.return_cost:,.0f} {costs.currency}",
+                f"估計漏檢扣除廠內已發現的 {counts.caught} 張（屬內部失敗），"
+                f"加上標示後放行又退回的 {counts.released_defects} 件，乘以單件費用；"
+                f"目前退回 {group.returns} 件，費用 {group.return_cost:,.0f} {costs.currency}",
             ),
         ),
     ]

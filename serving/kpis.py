@@ -16,6 +16,7 @@ from serving.kpi_schema import Kpi, KpiKey, KpiPoint, KpiRow, Kpis, NewClass
 from serving.metrics import EARLIEST, rate_of
 from serving.schema import ModelInfo, Rate
 from serving.tables import kpis, promotions, reviews
+from serving.wording import text
 
 _CATEGORY: dict[KpiKey, Literal["innovation", "employees", "customers"]] = {
     "survey": "employees",
@@ -66,7 +67,8 @@ def override_rate(connection: Connection, since: datetime | None = None, until: 
         found = sum(outcomes_by_bucket(connection, *period, None, 3600).values(), Counter())
     overruled = sum(found[one] for one in against)
     total = sum(found[one] for one in counted)
-    return rate_of(overruled, total, "no passed or rejected part is decided by a person yet")
+    nobody = text("no passed or rejected part is decided by a person yet", "尚無合格或不合格零件經人員判定")
+    return rate_of(overruled, total, nobody)
 
 
 def _new_classes(connection: Connection, models: Sequence[ModelInfo]) -> list[NewClass]:

@@ -3,7 +3,9 @@ are Wilson's at 95 % (statsmodels `proportion_confint`)."""
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Select, func, select
 
@@ -19,6 +21,7 @@ from serving.hourly import (
     parts_by_line,
     quantile,
 )
+from serving.plant_day import start_of
 from serving.problem import ProblemError
 from serving.quality import rates
 from serving.schema import (
@@ -27,6 +30,7 @@ from serving.schema import (
     QualityBucket,
     QualityMetrics,
     Rate,
+    Text,
     ThroughputMetrics,
     Trend,
     TrendPoint,
@@ -34,6 +38,7 @@ from serving.schema import (
 from serving.scope import Scope
 from serving.settings import Settings
 from serving.tables import RECORDED, reviews
+from serving.wording import text
 
 _BUCKETS = (10, 60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400)
 _FEW_BUCKETS = 120
@@ -53,7 +58,7 @@ def period(since: datetime | None, until: datetime | None) -> tuple[datetime, da
     return start, end
 
 
-def rate_of(numerator: int, denominator: int, why_unknown: str) -> Rate:
+def rate_of(numerator: int, denominator: int, why_unknown: Text | None = None) -> Rate:
     """A share with its 95 % Wilson interval; unknown, for the given reason, when there is nothing to divide by."""
     if denominator == 0:
         return Rate(value=None, low=None, high=None, numerator=None, denominator=0, why_unknown=why_unknown)
@@ -79,7 +84,7 @@ def quality(
     inspected = total.total()
     flagged = _sum(total, [verdict for verdict in Verdict if verdict.flagged])
     reviewed = _of_flagged(total, *DECIDED)
-    nothing = "nothing was inspected in this period"
+    nothing = text("nothing was inspected in this period", "此期間沒有檢驗資料")
     return QualityMetrics(
         since=since,
         until=until,
@@ -98,7 +103,7 @@ def quality(
         confirmed_rate=rate_of(
             _of_flagged(total, ReviewDecision.DEFECT_CONFIRMED),
             reviewed,
-            "no flagged part of this period is reviewed yet",
+            text("no flagged part of this period is reviewed yet", "此期間尚無已複判的標示零件"),
         ),
         false_call_rate=rate_of(_of_flagged(total, ReviewDecision.FALSE_CALL), inspected, nothing),
         escape_rate=escapes.rate_of(escapes.metrics(connection, Scope(since, until, line), settings).rate),
@@ -106,6 +111,17 @@ def quality(
         bucket_seconds=seconds,
         series=_series(by_bucket, seconds),
     )
+
+
+def days(connection: Connection, first: date, end: date, zone: ZoneInfo) -> list[QualityBucket]:
+    """The plant's days [first, end), from the first that has frames to the last; they are as long as its clock makes them."""
+    starts = [start_of(first + timedelta(days=number), zone) for number in range((end - first).days + 1)]
+    counted = [
+        (start, sum(outcomes_by_bucket(connection, start, until, None, 3600).values(), Counter()))
+        for start, until in pairwise(starts)
+    ]
+    seen = [number for number, (_, counts) in enumerate(counted) if counts]
+    return [_bucket(*one) for one in counted[seen[0] : seen[-1] + 1]] if seen else []
 
 
 def throughput(connection: Connection, since: datetime, until: datetime) -> ThroughputMetrics:
@@ -174,22 +190,23 @@ def _first_and_last(connection: Connection, since: datetime, until: datetime, li
 def _series(by_bucket: dict[int, Outcomes], seconds: int) -> list[QualityBucket]:
     if not by_bucket:
         return []
-    buckets = []
-    for number in range(min(by_bucket), max(by_bucket) + 1):
-        counts = by_bucket.get(number, Counter())
-        buckets.append(
-            QualityBucket(
-                start=datetime.fromtimestamp(number * seconds, UTC),
-                inspected=counts.total(),
-                passed=_sum(counts, [Verdict.PASS]),
-                review=_sum(counts, [Verdict.REVIEW]),
-                rejected=_sum(counts, [Verdict.REJECT]),
-                no_decision=_sum(counts, [Verdict.NO_DECISION]),
-                defects_confirmed=_decided(counts, ReviewDecision.DEFECT_CONFIRMED),
-                false_calls=_of_flagged(counts, ReviewDecision.FALSE_CALL),
-            )
-        )
-    return buckets
+    return [
+        _bucket(datetime.fromtimestamp(number * seconds, UTC), by_bucket.get(number, Counter()))
+        for number in range(min(by_bucket), max(by_bucket) + 1)
+    ]
+
+
+def _bucket(start: datetime, counts: Outcomes) -> QualityBucket:
+    return QualityBucket(
+        start=start,
+        inspected=counts.total(),
+        passed=_sum(counts, [Verdict.PASS]),
+        review=_sum(counts, [Verdict.REVIEW]),
+        rejected=_sum(counts, [Verdict.REJECT]),
+        no_decision=_sum(counts, [Verdict.NO_DECISION]),
+        defects_confirmed=_decided(counts, ReviewDecision.DEFECT_CONFIRMED),
+        false_calls=_of_flagged(counts, ReviewDecision.FALSE_CALL),
+    )
 
 
 def _sum(counts: Outcomes, verdicts: Sequence[Verdict]) -> int:

@@ -59,7 +59,7 @@ def compare(connection: Connection, sight: Sight) -> ShadowComparison:
     for (one, other), count in pairs.items():
         flags[one.flagged, other.flagged] += count
     low, high = _change(flags)
-    nothing = "the shadow has scored no frame yet"
+    nothing = text("the shadow has scored no frame yet", "影子模型尚未評分任何影像")
     return ShadowComparison(
         shadow=last,
         frames=n,

@@ -158,7 +158,8 @@ class BandAudits(Message):
 class EscapeMetrics(Message):
     """How many defective frames passed, estimated from audits drawn with known chances; serving/quality/escape.py has the method.
 
-    The estimate counts challenge parts and known escapes (field returns, defects that somebody found) in its denominator.
+    The rate counts challenge parts and known escapes (field returns, defects that somebody found) in its denominator; `escaped`
+    is of production alone.
     """
 
     since: datetime
@@ -172,7 +173,7 @@ class EscapeMetrics(Message):
     needed: int = Field(description="audits before a rate is told")
     waiting: int = Field(description="drawn, and not decided yet")
     bands: list[BandAudits]
-    confirmed: int = Field(description="flagged frames that people confirmed as defective")
+    confirmed: int = Field(description="decided flagged frames that people confirmed, or whose part came back")
     flagged_waiting: int
     known: int = Field(
         description="passed frames of parts that came back or that somebody found defective, beside the audits"

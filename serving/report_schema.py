@@ -19,7 +19,7 @@ class Report(Message):
     time_zone: str
     complete: bool = Field(description="false: the period is not over")
     computed_at: datetime
-    quality: QualityMetrics
+    quality: QualityMetrics = Field(description="its series is of the plant's days, however long")
     previous: QualityMetrics = Field(description="the period before")
     override_rate: Rate
     throughput: ThroughputMetrics

@@ -4,12 +4,14 @@ Every formula is written with the value that the server computed, so that a view
 """
 
 import io
+from zoneinfo import ZoneInfo
 
 import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.workbook import Workbook
 from xlsxwriter.worksheet import Worksheet
 
+from serving.plant_day import day_of
 from serving.report_figures import Figure, figures
 from serving.report_page import text_in
 from serving.report_schema import Report
@@ -364,7 +366,8 @@ class _Writer:
             self._text(sheet, row, 0, w[name])
             if one.value is None or one.low is None or one.high is None:
                 self._text(sheet, row, 3, w["unknown"])
-                self._text(sheet, row, 6, one.why_unknown or "", self._quiet)
+                if one.why_unknown is not None:
+                    self._text(sheet, row, 6, text_in(one.why_unknown, self._language), self._quiet)
                 continue
             sheet.write_number(row, 2, one.denominator, self._kinds["count"])
             if one.numerator is None:  # estimated from a sample, not one count over another
@@ -374,12 +377,12 @@ class _Writer:
                 sheet.write_formula(row, 3, f"=B{row + 1}/C{row + 1}", self._kinds["percent"], one.value)
             sheet.write_number(row, 4, one.low, self._kinds["percent"])
             sheet.write_number(row, 5, one.high, self._kinds["percent"])
-        start = 8
+        start, zone = 8, ZoneInfo(self._report.time_zone)
         self._header(
             sheet, start, "days", "inspected", "passed", "review", "rejected", "no_decision", "confirmed", "false_calls"
         )
         for row, day in enumerate(quality.series, start + 1):
-            self._text(sheet, row, 0, day.start.date().isoformat())
+            self._text(sheet, row, 0, day_of(day.start, zone).isoformat())
             counts = (
                 day.inspected,
                 day.passed,

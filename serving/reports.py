@@ -17,7 +17,7 @@ from serving.kpi_schema import Candidate
 from serving.kpis import kpis_of, override_rate
 from serving.plant_day import Period, start_of
 from serving.report_schema import Report
-from serving.schema import ModelInfo
+from serving.schema import ModelInfo, QualityMetrics
 from serving.settings import Settings
 from serving.tables import audit
 
@@ -43,7 +43,6 @@ class Plant:
 def collect(connection: Connection, period: Period, plant: Plant) -> Report:
     """Everything of one period, from one consistent state of the database."""
     since, until = start_of(period.first, plant.zone), start_of(period.end, plant.zone)
-    before = period.previous
     return Report(
         period=period.name,
         first_day=period.first,
@@ -51,10 +50,8 @@ def collect(connection: Connection, period: Period, plant: Plant) -> Report:
         time_zone=plant.zone.key,
         complete=until <= datetime.now(UTC),
         computed_at=datetime.now(UTC),
-        quality=metrics.quality(connection, since, until, None, _DAY_SECONDS, plant.settings),
-        previous=metrics.quality(
-            connection, start_of(before.first, plant.zone), since, None, _DAY_SECONDS, plant.settings
-        ),
+        quality=_quality(connection, period, plant),
+        previous=_quality(connection, period.previous, plant),
         override_rate=override_rate(connection, since, until),
         throughput=metrics.throughput(connection, since, until),
         roi=roi.report(connection, plant.given, plant.settings),
@@ -68,6 +65,14 @@ def collect(connection: Connection, period: Period, plant: Plant) -> Report:
         kpis=kpis_of(connection, plant.models),
         audit_head=connection.execute(select(audit.c.hash).order_by(audit.c.sequence.desc()).limit(1)).scalar(),
     )
+
+
+def _quality(connection: Connection, period: Period, plant: Plant) -> QualityMetrics:
+    since, until = start_of(period.first, plant.zone), start_of(period.end, plant.zone)
+    found = metrics.quality(connection, since, until, None, _DAY_SECONDS, plant.settings)
+    # Its own days are those of UTC.
+    found.series = metrics.days(connection, period.first, period.end, plant.zone)
+    return found
 
 
 def _comparison(connection: Connection, period: Period, zone: ZoneInfo) -> BaselineComparison | None:

@@ -267,7 +267,7 @@ class Rate(Message):
     high: float | None
     numerator: int | None
     denominator: int
-    why_unknown: str | None = None
+    why_unknown: Text | None = None
 
 
 class QualityBucket(Message):

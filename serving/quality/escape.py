@@ -68,6 +68,8 @@ class Flags:
     decided: int
     confirmed: int
     false_calls: int
+    returned: int = 0
+    """nobody decided on them, and the part came back defective; they say nothing of the others that wait"""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Known:
     """Truly defective parts beside the audited ones."""
 
     returned: int = 0
-    """passed here and found defective in the field; not among the bands' parts"""
+    """passed here and found defective later; not among the bands' parts"""
     challenges_passed: int = 0
     challenges_flagged: int = 0
 
@@ -96,6 +98,7 @@ class Escapes:
     rate: Interval
     bound: float
     escaped: Interval
+    """of production: challenge parts, which are never shipped, are in all else but `overkill`"""
     defective: Interval
     overkill: Interval
     rate_draws: tuple[Floats, Floats] = field(compare=False, repr=False)
@@ -120,7 +123,7 @@ def collapse(bands: Sequence[Band]) -> list[Band]:
 def estimate(
     bands: Sequence[Band], flags: Sequence[Flags], known: Known, seed: int = _SEED, draws: int = DRAWS
 ) -> Escapes:
-    """The escape rate (escaped / truly defective) and what belongs to it.
+    """The escape rate (passed / truly defective, challenge parts too) and what belongs to it.
 
     Flagged parts that nobody has decided yet are taken to be like the decided ones of their verdict. The rate is that of these
     very parts; overkill (good parts flagged / good parts) is that of the process, so that its interval also holds the
@@ -138,17 +141,20 @@ def estimate(
         _flagged(each, each.false_calls, _ratio(sum(one.false_calls for one in flags), decided), random, draws)
         for each in flags
     ]
-    seen_value = sum(value for value, _ in confirmed) + known.challenges_flagged
-    seen = np.sum([each for _, each in confirmed], axis=0) + known.challenges_flagged + np.zeros(draws)
-    sure = known.returned + known.challenges_passed
-    escaped_value = sum(band.passed * band.share for band in bands) + sure
-    escaped_low, escaped_high = lower + sure, upper + sure
-    rate_draws = _ratios(escaped_low, escaped_low + seen), _ratios(escaped_high, escaped_high + seen)
-    rate = _interval(_ratio(escaped_value, escaped_value + seen_value), *rate_draws)
-    worst = sum(_most(band, 0.05 / max(1, len(bands))) for band in bands) + sure
-    least_seen = sum(each.confirmed for each in flags) + known.challenges_flagged
+    returned = sum(each.returned for each in flags)
+    caught_value = sum(value for value, _ in confirmed) + returned
+    seen_value = caught_value + known.challenges_flagged
+    seen = np.sum([each for _, each in confirmed], axis=0) + returned + known.challenges_flagged + np.zeros(draws)
+    escaped_value = sum(band.passed * band.share for band in bands) + known.returned
+    escaped_low, escaped_high = lower + known.returned, upper + known.returned
+    passed_value = escaped_value + known.challenges_passed
+    passed_low, passed_high = escaped_low + known.challenges_passed, escaped_high + known.challenges_passed
+    rate_draws = _ratios(passed_low, passed_low + seen), _ratios(passed_high, passed_high + seen)
+    rate = _interval(_ratio(passed_value, passed_value + seen_value), *rate_draws)
+    worst = sum(_most(band, 0.05 / max(1, len(bands))) for band in bands) + known.returned + known.challenges_passed
+    least_seen = sum(each.confirmed for each in flags) + returned + known.challenges_flagged
     parts = sum(band.passed for band in bands) + known.returned + sum(each.flagged for each in flags)
-    natural = sum(value for value, _ in confirmed) + escaped_value - known.challenges_passed
+    natural = caught_value + escaped_value
     good = np.maximum(parts - (natural if natural else 0.0), 0.0)
     called = np.sum([each for _, each in false_calls], axis=0) + np.zeros(draws)
     process = random.beta(called + 0.5, np.maximum(good - called, 0) + 0.5)
@@ -157,7 +163,7 @@ def estimate(
         rate=rate,
         bound=_ratio(worst, worst + least_seen),
         escaped=_interval(escaped_value, escaped_low, escaped_high),
-        defective=_interval(escaped_value + seen_value, escaped_low + seen, escaped_high + seen),
+        defective=_interval(passed_value + seen_value, passed_low + seen, passed_high + seen),
         overkill=_interval(_ratio(called_value, float(good)), process, process),
         rate_draws=rate_draws,
     )
@@ -212,7 +218,7 @@ def _flagged(
 
     `elsewhere` is the share of hits among the decided of all verdicts, for a verdict of which none is decided.
     """
-    waiting = flags.flagged - flags.decided
+    waiting = flags.flagged - flags.decided - flags.returned
     if waiting <= 0:
         return float(hits), np.full(draws, float(hits))
     share = random.beta(hits + 0.5, flags.decided - hits + 0.5, draws)

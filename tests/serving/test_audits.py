@@ -88,7 +88,11 @@ def test_too_few_audits_are_no_false_zero(server: Served) -> None:
     assert found["rate"]["value"] is None
     assert found["rate"]["why_unknown"]["en"] == "not enough audits yet: n = 12, need about 60"
     assert (found["audited"], found["waiting"]) == (12, 58)
-    assert server.client.get("/v1/metrics/quality").json()["escape_rate"]["why_unknown"].startswith("not enough audits")
+    assert (
+        server.client.get("/v1/metrics/quality")
+        .json()["escape_rate"]["why_unknown"]["en"]
+        .startswith("not enough audits")
+    )
 
 
 def test_escape_rate_comes_from_audits_and_decided_flags(start_server: StartServer) -> None:

@@ -1,12 +1,14 @@
 """Quality figures over HTTP: what each counts, for whom, and what it says when it does not know."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from data.errors import InputError
+from serving.escapes import count
+from serving.scope import Scope
 from serving.settings import LineClock, Settings, Shift, load_settings
 from serving.shifts import shift_runs
 from tests.conftest import ROOT, Served, StartServer, grey_png
@@ -94,6 +96,100 @@ def test_cost_of_poor_quality_is_told_by_category_where_its_prices_are_set(start
     assert found["copq_internal"]["value"] == pytest.approx(20)
     assert found["copq_prevention"]["value"] == pytest.approx(50)
     assert found["copq_external"]["why_unknown"]["en"] == "set quality_costs.external"
+
+
+def test_challenge_parts_that_passed_cost_nobody_anything_outside(start_server: StartServer) -> None:
+    server = start_server(audit={"per_day": 1000, "first_share": 1.0, "enough": 10}, quality_costs={"external": 100})
+    body = {"defective": True, "note": "scratched by hand", "person": "ann"}
+    for number in range(5):
+        server.client.put(f"/v1/challenges/C-{number}", json=body)
+    for number in range(20):
+        frame = server.inspect(grey_png(0.1), part_id=f"P-{number}")
+        review(server, frame["id"], "FALSE_CALL")
+    for number in range(5):
+        assert server.inspect(grey_png(0.1), part_id=f"C-{number}")["verdict"] == "PASS"
+    (found,) = figures(server).values()
+    assert found["escape_rate"]["value"] == 1
+    assert (found["outgoing_ppm"]["value"], found["copq_external"]["value"]) == (0, 0)
+    told = server.client.get("/v1/metrics/escapes").json()
+    assert (told["escaped"]["value"], told["challenges_passed"], told["naive_rate"]) == (0, 5, None)
+
+
+def test_a_false_call_that_came_back_was_a_defect_and_was_shipped(start_server: StartServer) -> None:
+    server = start_server(audit={"per_day": 1000, "first_share": 1.0, "enough": 10}, quality_costs={"external": 100})
+    for number in range(20):
+        review(server, server.inspect(grey_png(0.1), part_id=f"P-{number}")["id"], "FALSE_CALL")
+    decisions = ("DEFECT_CONFIRMED", "FALSE_CALL", "FALSE_CALL", "DEFECT_ACCEPTED", "UNSURE")
+    for number, decision in enumerate(decisions):
+        frame = server.inspect(grey_png(0.9), part_id=f"R-{number}", camera="top")
+        review(server, frame["id"], decision)
+    (before,) = figures(server).values()
+    assert before["overkill"]["value"] > 0 and before["outgoing_ppm"]["value"] == 0
+    # One false call, what was used as it is, and what nobody decided come back.
+    csv = "part_id,found_at\n" + "".join(f"R-{number},2026-12-01T00:00:00Z\n" for number in (1, 3, 4))
+    headers = {"Content-Type": "text/csv"}
+    server.client.post("/v1/returns/csv", params={"person": "ann"}, content=csv, headers=headers)
+    (found,) = figures(server).values()
+    assert found["copq_external"]["value"] == pytest.approx(300)
+    assert found["outgoing_ppm"]["value"] == pytest.approx(1e6 * 3 / 24), (
+        "20 passed, 2 called false, 2 others came back"
+    )
+    assert found["overkill"]["value"] == pytest.approx(1 / 21), "of 21 good parts one was called"
+    assert (found["precision"]["value"], found["precision"]["n"]) == (pytest.approx(3 / 4), 4)
+    assert found["escape_rate"]["value"] == 0, "the model flagged all of them"
+    assert server.client.get("/v1/metrics/escapes").json()["escaped"]["value"] == 0
+
+
+def test_a_returned_part_that_one_camera_flagged_and_another_passed_was_shipped_once(start_server: StartServer) -> None:
+    server = start_server(audit={"per_day": 1000, "first_share": 1.0, "enough": 10}, quality_costs={"external": 100})
+    for number in range(20):
+        review(server, server.inspect(grey_png(0.1), part_id=f"P-{number}")["id"], "FALSE_CALL")
+    review(server, server.inspect(grey_png(0.9), part_id="R", camera="top")["id"], "FALSE_CALL")
+    server.inspect(grey_png(0.1), part_id="R", camera="side")
+    csv, headers = "part_id,found_at\nR,2026-12-01T00:00:00Z\n", {"Content-Type": "text/csv"}
+    server.client.post("/v1/returns/csv", params={"person": "ann"}, content=csv, headers=headers)
+    (found,) = figures(server).values()
+    assert found["copq_external"]["value"] == pytest.approx(100)
+
+
+def test_a_defect_that_an_audit_found_costs_scrap_and_nothing_outside(start_server: StartServer) -> None:
+    server = start_server(
+        audit={"per_day": 1000, "first_share": 1.0, "enough": 10}, quality_costs={"external": 100, "scrap": 10}
+    )
+    frames = [server.inspect(grey_png(0.1), part_id=f"P-{number}")["id"] for number in range(20)]
+    for number, id_ in enumerate(frames):
+        review(server, id_, "DEFECT_CONFIRMED" if number < 2 else "FALSE_CALL")
+    (found,) = figures(server).values()
+    assert (found["copq_internal"]["value"], found["copq_external"]["value"]) == (20, 0)
+    assert (found["outgoing_ppm"]["value"], found["escape_rate"]["value"]) == (0, 1)
+    assert found["dpmo"]["value"] == pytest.approx(1e5)
+    assert "escapes are not in it" not in found["dpmo"]["rests_on"]["en"]
+    assert "2 found in house" in found["copq_external"]["rests_on"]["en"]
+    # One comes back all the same: it had been shipped.
+    csv, headers = "part_id,found_at\nP-0,2026-12-01T00:00:00Z\n", {"Content-Type": "text/csv"}
+    server.client.post("/v1/returns/csv", params={"person": "ann"}, content=csv, headers=headers)
+    (found,) = figures(server).values()
+    assert found["copq_external"]["value"] == pytest.approx(100)
+    assert found["outgoing_ppm"]["value"] == pytest.approx(1e6 / 19)
+
+
+def test_a_passed_part_that_somebody_found_defective_without_an_audit_was_not_shipped(
+    start_server: StartServer,
+) -> None:
+    server = start_server()
+    frames = [server.inspect(grey_png(0.1), part_id=f"P-{number}")["id"] for number in range(4)]
+    review(server, frames[0], "DEFECT_CONFIRMED")
+
+    def counted() -> tuple[int, int, int]:
+        now = datetime.now(UTC)
+        with server.service.store.reading() as connection:
+            counts = count(connection, Scope(now - timedelta(hours=1), now), server.service.plant.settings)[""]
+        return counts.known, counts.caught, counts.shipped
+
+    assert counted() == (1, 1, 3)
+    csv, headers = "part_id,found_at\nP-0,2026-12-01T00:00:00Z\n", {"Content-Type": "text/csv"}
+    server.client.post("/v1/returns/csv", params={"person": "ann"}, content=csv, headers=headers)
+    assert counted() == (1, 0, 4)
 
 
 def test_takt_is_the_shift_over_its_demand(start_server: StartServer) -> None:

@@ -48,7 +48,8 @@ def test_escape_rate_is_unknown_and_says_why(server: Served) -> None:
     server.inspect(grey_png(0.1))
     escape_rate = server.client.get("/v1/metrics/quality").json()["escape_rate"]
     assert escape_rate["value"] is None
-    assert "not enough audits yet: n = 0" in escape_rate["why_unknown"]
+    assert "not enough audits yet: n = 0" in escape_rate["why_unknown"]["en"]
+    assert "抽查數量不足" in escape_rate["why_unknown"]["zh-Hant"]
 
 
 def test_empty_period_has_unknown_rates_and_no_series(server: Served) -> None:
@@ -59,7 +60,7 @@ def test_empty_period_has_unknown_rates_and_no_series(server: Served) -> None:
 
 
 def test_rate_has_its_wilson_interval() -> None:
-    rate = rate_of(10, 100, "")
+    rate = rate_of(10, 100)
     # Wilson 1927, e.g. Newcombe 1998: 10 of 100 gives 0.0552 to 0.1744.
     assert (rate.value, rate.low, rate.high) == (0.1, pytest.approx(0.0552, abs=5e-5), pytest.approx(0.1744, abs=5e-5))
 

@@ -3,22 +3,33 @@
 import io
 import math
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import formulas
+import numpy as np
 import openpyxl
 import pytest
 
+from serving.assumptions import adopt, read_assumptions
+from serving.attribution import estimate
 from serving.plant_day import containing, parse_period
 from serving.report_figures import figures
-from serving.report_page import ticks
+from serving.report_page import render_page, ticks
 from serving.report_schema import Report
 from serving.report_words import words
-from serving.reports import Language, collect
+from serving.report_workbook import render_workbook
+from serving.report_writer import write
+from serving.reports import Language, Plant, collect
+from serving.settings import load_settings
+from serving.store import Store
 from tests.conftest import ROOT, Served, StartServer, grey_png
+from tests.serving.test_attribution import plant
 from tests.serving.test_baselines import WHO
+from tests.serving.test_hourly import add, rows
 from tests.serving.test_reviews import review
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh-Hant")
@@ -124,6 +135,14 @@ def test_a_period_without_anything_has_a_report_that_says_so(server: Served) -> 
     assert "No baseline before this period is frozen." in page
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_file_says_why_a_rate_is_unknown_in_its_own_language(server: Served, language: Language) -> None:
+    sheet = openpyxl.load_workbook(io.BytesIO(asked(server, "xlsx", language, "2026-01"))).worksheets[5]
+    reasons = [str(sheet.cell(row, 7).value) for row in range(2, 7)]
+    assert len(set(reasons)) >= 3 and "None" not in reasons
+    assert all(bool(re.search(r"[\u4e00-\u9fff]", reason)) == (language == "zh-Hant") for reason in reasons)
+
+
 @pytest.mark.parametrize("period", ["2026-W60", "2026-13", "yesterday", "2026"])
 def test_a_period_that_is_none_is_refused(server: Served, period: str) -> None:
     answer = server.client.get(f"/v1/reports/{period}")
@@ -140,6 +159,30 @@ def test_a_week_begins_on_monday_of_the_plant(start_server: StartServer) -> None
     assert report.quality.until == report.quality.since + timedelta(7) == report.previous.until + timedelta(7)
 
 
+@pytest.mark.parametrize("zone", ["Asia/Taipei", "America/Los_Angeles", "Asia/Kolkata"])
+def test_days_are_those_of_the_plant_on_the_page_and_in_the_file(zone: str, database: str) -> None:
+    plant_zone = ZoneInfo(zone)
+    made = rows(5)
+    # Sunday night, on which the clocks of Los Angeles go back, Monday before one, and Tuesday.
+    hours = [(1, 23, 50), (2, 0, 20), (2, 0, 40), (3, 2, 0), (8, 23, 59)]
+    for row, (day, hour, minute) in zip(made, hours, strict=True):
+        row["received_at"] = datetime(2026, 11, day, hour, minute, tzinfo=plant_zone).astimezone(UTC)
+    store = Store.open(database)
+    add(store, made)
+    given = read_assumptions(ROOT / "configs/roi/case_study.yaml")
+    store.submit(lambda connection: adopt(connection, given, Path("case_study.yaml"))).result()
+    settings = load_settings(ROOT / "configs/serving/default.yaml", [f"time_zone={zone}"])
+    with store.reading() as connection:
+        report = collect(connection, parse_period("2026-W45"), Plant(settings, given, [], []))
+    store.close()
+    wanted = [("2026-11-02", 2), ("2026-11-03", 1), *((f"2026-11-0{day}", 0) for day in range(4, 8)), ("2026-11-08", 1)]
+    assert [(f"{one.start.astimezone(plant_zone):%Y-%m-%d}", one.inspected) for one in report.quality.series] == wanted
+    assert sum(one.inspected for one in report.previous.series) == report.previous.inspected == 1
+    sheet = openpyxl.load_workbook(io.BytesIO(render_workbook(report, "zh-Hant"))).worksheets[5]
+    assert [(sheet.cell(row, 1).value, sheet.cell(row, 2).value) for row in range(10, 17)] == wanted
+    assert re.findall(r">(\d\d-\d\d)<", render_page(report, "en")) == [day[5:] for day, _ in wanted]
+
+
 def test_reports_of_what_is_over_are_written_by_themselves(start_server: StartServer, tmp_path: Path) -> None:
     directory = tmp_path / "reports"
     start_server(reports={"directory": str(directory), "every": ["week"]})
@@ -148,6 +191,20 @@ def test_reports_of_what_is_over_are_written_by_themselves(start_server: StartSe
     end = datetime.now(UTC) + timedelta(seconds=60)
     while not directory.is_dir() or {file.name for file in directory.iterdir()} != wanted:
         assert datetime.now(UTC) < end, "the reports were not written"
+
+
+def test_an_effect_without_an_interval_keeps_no_report_from_being_written(server: Served, tmp_path: Path) -> None:
+    panel = plant(1, 0.0)
+    planned = replace(panel, counts=np.full_like(panel.counts, 20), exposure=np.full_like(panel.exposure, 1000))
+    found = estimate(planned, "escapes")
+    assert found.effect is not None and (found.low, found.p_value) == (None, None)
+    service = server.service
+    with service.store.reading() as connection:
+        report = collect(connection, parse_period("2026-W10"), service.plant)
+    files = write(report.model_copy(update={"attribution": found}), tmp_path, LANGUAGES)
+    assert len(files) == 4
+    (caveat,) = [one for one in found.caveats if "planned or rounded" in one.en]
+    assert caveat.zh_hant in (tmp_path / "report-2026-W10-zh-Hant.html").read_text()
 
 
 def test_every_word_is_there_in_both_languages() -> None:

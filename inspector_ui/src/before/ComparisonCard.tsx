@@ -93,7 +93,7 @@ function Result({ comparison }: { comparison: Comparison }) {
       {value === null ? "–" : format.percent(value, 2)}
       <Text size="xs" c="dimmed">
         {value === null || low === null || high === null
-          ? why_unknown
+          ? why_unknown && text(why_unknown)
           : t("before.rateRests", {
               low: format.percent(low, 2),
               high: format.percent(high, 2),

@@ -79,12 +79,33 @@ def test_known_escapes_and_challenge_parts_are_in_the_denominator() -> None:
     assert after.rate.value == pytest.approx(20 / 120)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.lists(bands(), min_size=1, max_size=5), st.integers(0, 200), st.integers(0, 200))
+def test_challenge_parts_are_never_shipped_and_leave_the_number_of_escapes_as_it_is(
+    given_bands: list[Band], passed: int, flagged: int
+) -> None:
+    flags = [Flags(90, 50, 20, 30)]
+    without = estimate(given_bands, flags, Known(returned=3))
+    challenged = estimate(given_bands, flags, Known(returned=3, challenges_passed=passed, challenges_flagged=flagged))
+    assert (challenged.escaped, challenged.overkill) == (without.escaped, without.overkill)
+    assert challenged.bound >= without.bound or flagged
+
+
 def test_undecided_flags_are_taken_like_the_decided_ones_and_widen_the_interval() -> None:
     band = [drawn_evenly(1000, 1000, 10)]
     decided = estimate(band, [Flags(100, 100, 40, 60)], Known())
     waiting = estimate(band, [Flags(100, 20, 8, 12)], Known())
     assert waiting.rate.value == pytest.approx(decided.rate.value)
     assert waiting.rate.high - waiting.rate.low > decided.rate.high - decided.rate.low
+
+
+def test_returned_flags_that_nobody_decided_say_nothing_of_the_others_that_wait() -> None:
+    band = [drawn_evenly(1000, 1000, 10)]
+    without = estimate(band, [Flags(1000, 100, 5, 95)], Known())
+    returned = estimate(band, [Flags(1010, 100, 5, 95, returned=10)], Known())
+    assert without.defective.value == pytest.approx(60)
+    assert returned.defective.value == pytest.approx(70)
+    assert returned.overkill.value == pytest.approx(without.overkill.value)
 
 
 @dataclass(frozen=True)
