@@ -64,7 +64,7 @@ class BaselineKind(StrEnum):
     SHADOW = "SHADOW"
     """the frames of a shadow run: what decided then is the baseline of what ran silently beside it"""
     STUDY = "STUDY"
-    """people's calls without the model in a study: what escapes people alone"""
+    """people's calls without the model in a study: what escapes people alone, and which good parts they reject"""
 
 
 class FreezeBaseline(Message):
@@ -135,7 +135,7 @@ class Baseline(Message):
 class Change(Message):
     """One rate before and after on the same lines and products; relative is after / before - 1, with its 95 % interval."""
 
-    key: Literal["false_call_rate", "escape_rate", "returns_rate", "caught_rate"]
+    key: Literal["false_call_rate", "escape_rate", "overkill_rate", "returns_rate", "caught_rate"]
     before: Rate
     after: Rate
     relative: float | None

@@ -35,6 +35,8 @@ from serving.wording import text
 _DRAWS = escape.DRAWS
 # These tell of people, or of another model, while the system may decide already.
 _BESIDE = (BaselineKind.SHADOW, BaselineKind.STUDY)
+OF_A_STUDY = frozenset({"escape_rate", "overkill_rate"})
+"""How many parts of a study are defective was chosen: only shares of the defective ones, and of the good ones, tell anything."""
 _SHORT = timedelta(days=14)
 _UNKNOWN_REVIEWS = text("no flagged part of this period is reviewed", "此期間的標示零件皆未複判")
 _UNKNOWN_AUDITS = text("no passed part of this period was audited", "此期間的合格零件未經抽查")
@@ -167,9 +169,7 @@ def compare(
         until=until,
         after_from="history" if imported else "measured",
         lines=sorted({line for line, _ in common}),
-        changes=[
-            change for change in changes if baseline.kind is not BaselineKind.STUDY or change.key == "escape_rate"
-        ],
+        changes=[change for change in changes if baseline.kind is not BaselineKind.STUDY or change.key in OF_A_STUDY],
         caveats=caveats,
     )
 
@@ -181,6 +181,7 @@ def changes_between(before: Sequence[LineCounts], after: Sequence[LineCounts]) -
     for key, make in (
         ("false_call_rate", _false_calls),
         ("escape_rate", _escapes),
+        ("overkill_rate", _overkill),
         ("returns_rate", _returns),
         ("caught_rate", _caught),
     ):
@@ -257,25 +258,32 @@ def _returns(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
     return _counted(escapes, inspected, random)
 
 
-def _escapes(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
-    """Escapes among all truly defective parts, by audits of passed ones, as the Quality page estimates it; the strata here are
-    lines and products. The interval also holds the luck of which parts were made: two periods have different ones."""
+def _estimate(rows: Sequence[LineCounts], random: np.random.Generator) -> escape.Escapes | Text:
+    """As the Quality page estimates it; the strata here are lines and products. Or why nothing can be told."""
     total = _total(rows)
     if not total["inspected"] or total["confirmed"] is None or not total["audited"] or total["audit_defects"] is None:
-        return rate_of(0, 0, _UNKNOWN_AUDITS), None
+        return _UNKNOWN_AUDITS
     if total["flagged"] and total["reviewed"] == 0:
-        return rate_of(0, 0, _UNKNOWN_REVIEWS), None
+        return _UNKNOWN_REVIEWS
     audited_of = sum(_passed(row) for row in rows if row.audited)
     if audited_of == 0:
-        return rate_of(0, 0, _UNKNOWN_AUDITS), None
+        return _UNKNOWN_AUDITS
     like = sum(_passed(row) for row in rows) / audited_of
-    found = escape.estimate(
+    return escape.estimate(
         [_band(row, like) for row in rows if row.audited],
         [_flags(row) for row in rows],
         escape.Known(),
         seed=int(random.integers(2**31)),
         draws=_DRAWS,
     )
+
+
+def _escapes(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
+    """Escapes among all truly defective parts, by audits of passed ones. The interval also holds the luck of which parts were
+    made: two periods have different ones."""
+    found = _estimate(rows, random)
+    if isinstance(found, Text):
+        return rate_of(0, 0, found), None
     defective = found.defective.value
     if defective == 0:
         return rate_of(0, 0, _UNKNOWN_DEFECTS), None
@@ -285,9 +293,27 @@ def _escapes(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
         low=min(found.rate.value, float(np.quantile(low, 0.025))),
         high=max(found.rate.value, float(np.quantile(high, 0.975))),
         numerator=None,
-        denominator=total["audited"],
+        denominator=_total(rows)["audited"],
     )
     return rate, (low, high)
+
+
+def _overkill(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
+    """False calls among all truly good parts; how many are good takes audits of passed ones."""
+    total = _total(rows)
+    if total["false_calls"] is None or total["flagged"] is None:
+        return rate_of(0, 0, _UNKNOWN_FLAGS), None
+    found = _estimate(rows, random)
+    if isinstance(found, Text):
+        return rate_of(0, 0, found), None
+    rate = Rate(
+        value=found.overkill.value,
+        low=found.overkill.low,
+        high=found.overkill.high,
+        numerator=None,
+        denominator=total["inspected"],
+    )
+    return rate, (found.overkill_draws, found.overkill_draws)
 
 
 def _passed(row: LineCounts) -> int:
@@ -406,8 +432,8 @@ def _caveats(
         found.append(
             text(
                 "The baseline is a study: how many of its parts are defective was chosen, so only escapes among the "
-                "defective compare. People who know that they are tested may look harder.",
-                "基準為研究：其中缺陷件的比例由人選定，因此僅能比較缺陷件中的漏檢。人員知道受測時，可能看得更仔細。",
+                "defective and false calls among the good compare. People who know that they are tested may look harder.",
+                "基準為研究：其中缺陷件的比例由人選定，因此僅能比較缺陷件中的漏檢與良品中的誤判。人員知道受測時，可能看得更仔細。",
             )
         )
         return found
@@ -457,7 +483,7 @@ def _study_counts(connection: Connection, id_: str) -> list[LineCounts]:
             inspected=len(calls),
             flagged=sum(call for call, _ in calls),
             reviewed=sum(call for call, _ in calls),
-            false_calls=None,
+            false_calls=sum(call and not truth for call, truth in calls),
             confirmed=sum(call and truth for call, truth in calls),
             audited=sum(not call for call, _ in calls),
             audit_defects=sum(truth and not call for call, truth in calls),

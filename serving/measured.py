@@ -12,7 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from serving import escapes
 from serving.baseline_schema import Baseline, BaselineKind, LineCounts
-from serving.baselines import before_system, changes_between, list_rollouts
+from serving.baselines import OF_A_STUDY, before_system, changes_between, list_rollouts
 from serving.past_counts import MOST_FRAMES_A_PART, counts_of, frames_a_part
 from serving.plant_day import day_of, start_of
 from serving.schema import Rate, Text
@@ -202,6 +202,8 @@ def _before(connection: Connection, baselines: Sequence[Baseline], settings: Set
         rates: dict[str, Rate] = {change.key: change.before for change in changes_between(baseline.counts, [])}
         source = text(f"baseline {baseline.name}", f"基準「{baseline.name}」")
         for name in missing:
+            if baseline.kind is BaselineKind.STUDY and _BEFORE[name] not in OF_A_STUDY:
+                continue
             enough = settings.audit.enough if name == "escape_rate_before" else settings.enough_reviews
             found = _measurement(rates[_BEFORE[name]], enough, source)
             since = name.replace("_before", "_after")

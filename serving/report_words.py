@@ -100,6 +100,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "change": ("Change", "變化"),
     "interval": ("95 % interval", "95 % 區間"),
     "returns_rate": ("Field returns", "客訴退回率"),
+    "overkill_rate": ("False calls of good parts", "良品誤判率"),
     "caught_rate": ("Caught defects", "攔下缺陷率"),
     "attribution": ("What can be put down to the system", "可歸因於本系統的變化"),
     "effect": ("Escapes, against lines without the system yet", "漏檢變化（相對於尚未導入的產線）"),

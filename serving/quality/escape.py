@@ -103,6 +103,8 @@ class Escapes:
     overkill: Interval
     rate_draws: tuple[Floats, Floats] = field(compare=False, repr=False)
     """of the rate, float64 [draws] each: those of its lower end, and those of its upper end"""
+    overkill_draws: Floats = field(compare=False, repr=False)
+    """float64 [draws]"""
 
 
 def collapse(bands: Sequence[Band]) -> list[Band]:
@@ -166,6 +168,7 @@ def estimate(
         defective=_interval(passed_value + seen_value, passed_low + seen, passed_high + seen),
         overkill=_interval(_ratio(called_value, float(good)), process, process),
         rate_draws=rate_draws,
+        overkill_draws=process,
     )
 
 

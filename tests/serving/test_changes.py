@@ -28,6 +28,9 @@ def test_flags_that_nobody_reviewed_hide_no_caught_defects() -> None:
     assert rates["escape_rate"].before.value == pytest.approx(0.2)
     assert rates["escape_rate"].after.value == pytest.approx(0.2)
     assert rates["false_call_rate"].before.value == pytest.approx(0.6 * 1000 / 11_000)
+    overkill = rates["overkill_rate"].before
+    assert overkill.value == pytest.approx(600 / 10_500), "of the good parts"
+    assert overkill.low < overkill.value < overkill.high < 0.07
 
 
 def test_audits_count_for_the_parts_that_they_were_drawn_from() -> None:
@@ -48,6 +51,13 @@ def test_reviews_count_for_the_flags_that_they_were_drawn_from() -> None:
     assert rates["caught_rate"].before.value == pytest.approx(0.05)
     assert rates["false_call_rate"].after.value == pytest.approx(0.05), "taken to be like the others"
     assert rates["false_call_rate"].before.denominator < 10_000, "less sure than 20,000 counted parts"
+
+
+def test_without_audits_nobody_knows_how_many_parts_are_good() -> None:
+    counts = {"inspected": 1000, "flagged": 20, "reviewed": 20, "false_calls": 5, "confirmed": 15}
+    rates = changes([line(**counts)], [])
+    assert rates["overkill_rate"].before.value is None
+    assert rates["false_call_rate"].before.value == pytest.approx(0.005)
 
 
 def test_lines_without_an_audit_are_taken_to_be_like_the_others() -> None:

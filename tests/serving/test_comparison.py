@@ -107,11 +107,12 @@ def test_what_escapes_people_alone_is_frozen_as_a_baseline(server: Served, truth
     baseline = server.client.post("/v1/baselines", json=body).json()
     (counts,) = baseline["counts"]
     assert (counts["inspected"], counts["confirmed"], counts["audited"], counts["audit_defects"]) == (24, 0, 24, 12)
+    assert counts["false_calls"] == 0
     day = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
     query = {"first_day": day, "last_day": day}
     found = server.client.get(f"/v1/baselines/{baseline['id']}/comparison", params=query)
     assert found.status_code == 200, found.text
-    assert {change["key"] for change in found.json()["changes"]} <= {"escape_rate"}
+    assert {change["key"] for change in found.json()["changes"]} <= {"escape_rate", "overkill_rate"}
     assert server.client.post("/v1/baselines", json=body | {"kind": "SESSION"}).status_code == 422
 
 

@@ -1074,6 +1074,7 @@ export const en = {
     rates: {
       false_call_rate: "False calls of inspected",
       escape_rate: "Escapes of defective (audits)",
+      overkill_rate: "False calls of good (audits)",
       returns_rate: "Field returns of inspected",
       caught_rate: "Defects caught of inspected",
     },

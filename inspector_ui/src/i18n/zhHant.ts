@@ -1052,6 +1052,7 @@ export const zhHant: Words<typeof en> = {
     rates: {
       false_call_rate: "誤報（占檢驗數）",
       escape_rate: "漏檢（占不良品，依抽查）",
+      overkill_rate: "誤報（占良品，依抽查）",
       returns_rate: "市場退件（占檢驗數）",
       caught_rate: "攔截的缺陷（占檢驗數）",
     },
