@@ -293,14 +293,15 @@ def _held(broken: tuple[object, ...]) -> str:
 
 
 def _replace_sqlite(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        aside = f"{target.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-        for suffix in ("", "-wal", "-shm"):
-            beside = target.with_name(target.name + suffix)
-            if beside.exists():
-                beside.rename(target.with_name(aside + suffix))
-    _copy(source, target)
+    fresh = target.with_name(f"{target.name}.restored")
+    _copy(source, fresh)
+    aside = f"{target.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    # The logs too, also one whose database is gone: SQLite would apply it to the new one.
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        beside = target.with_name(target.name + suffix)
+        if beside.exists():
+            beside.rename(target.with_name(aside + suffix))
+    fresh.rename(target)
     sync(target.parent)
 
 

@@ -1,5 +1,6 @@
 """A backup made under load holds everything acknowledged before it began, and only a sound one is restored."""
 
+import errno
 import hashlib
 import json
 import shutil
@@ -7,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -167,6 +168,36 @@ def test_an_installation_is_not_overwritten_unless_forced(
     assert aside.read_text() == "what was there"
     again = start_server(settings.bundles, database_url=settings.database_url, images=settings.images)
     assert len(again.client.get("/v1/inspections").json()["items"]) == 3
+
+
+def test_a_restore_that_finds_no_room_leaves_the_database_that_was_there(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = elsewhere(tmp_path)
+    restore_backup(backup, settings, force=False, say=quiet)
+    there = tmp_path / "elsewhere/qc.db"
+    before = there.read_bytes()
+
+    def full(content: BinaryIO, stream: BinaryIO, size: int) -> None:
+        stream.write(content.read(size // 2))
+        if "qc.db" in stream.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copyfileobj", full)
+        with pytest.raises(InputError, match="No space left"):
+            restore_backup(backup, settings, force=True, say=quiet)
+    assert there.read_bytes() == before
+    assert [file.name for file in there.parent.glob("*qc.db*")] == ["qc.db"]
+
+
+def test_a_log_of_the_old_database_is_not_applied_to_the_restored_one(backup: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    for suffix in ("-wal", "-journal"):
+        (tmp_path / f"elsewhere/qc.db{suffix}").write_text("of a database that is gone")
+    restore_backup(backup, elsewhere(tmp_path), force=False, say=quiet)
+    left = {file.name for file in (tmp_path / "elsewhere").glob("qc.db*") if "before-restore" not in file.name}
+    assert left == {"qc.db"}
 
 
 def test_a_backup_cut_off_leaves_the_one_before_it_whole(
