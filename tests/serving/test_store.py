@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import Connection
 
 from serving.audit import Action, append, verify
+from serving.database import reading_beside
 from serving.store import Store
 
 DATABASES = ("sqlite", "postgresql")
@@ -42,3 +43,13 @@ def test_two_processes_that_write_to_the_trail_at_once_wait_for_each_other(store
     assert sorted(sequences) == list(range(1, 51))
     with store.reading() as connection:
         assert verify(connection).broken == ()
+
+
+def test_what_is_read_is_of_one_instant(store: Store, database: str) -> None:
+    for reading in (store.reading, lambda: reading_beside(database)):
+        with reading() as connection:
+            before = verify(connection).entries
+            store.submit(note).result()
+            assert verify(connection).entries == before
+        with reading() as connection:
+            assert verify(connection).entries == before + 1
