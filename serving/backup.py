@@ -71,7 +71,7 @@ def make_backup(settings: Settings, target: Path, say: Callable[[str], None]) ->
         previous = read_backup(target) if (target / MANIFEST).exists() else None
         with reading_beside(settings.database_url) as connection:
             needed = _needed(connection)
-            revision, head = revision_of(connection), _head(connection)
+            revision = revision_of(connection)
         # What is not there now, retention may have removed meanwhile: the copy of the database tells.
         copied, _ = _copy_images(images, target, needed)
         say(f"{copied:,} images copied")
@@ -82,10 +82,11 @@ def make_backup(settings: Settings, target: Path, say: Callable[[str], None]) ->
             with connected(f"sqlite:///{target / name}") as connection:
                 head, needed, count = _head(connection), _needed(connection), _count(connection)
         else:
-            # The head noted above is older than the dump, and so within it.
-            _dump_postgresql(settings.database_url, target / name)
             with reading_beside(settings.database_url) as connection:
-                needed, count = _needed(connection), _count(connection)
+                # The dump is of what this connection sees, so that it names no image that is not looked for here.
+                snapshot = connection.execute(select(func.pg_export_snapshot())).scalar_one()
+                head, needed, count = _head(connection), _needed(connection), _count(connection)
+                _dump_postgresql(settings.database_url, target / name, snapshot)
         say(f"database copied: {count:,} inspections")
         copied, lost = _copy_images(images, target, needed)
         say(f"{copied:,} images copied that came in meanwhile")
@@ -230,8 +231,8 @@ def _copy_sqlite(source: Path, target: Path) -> None:
     sync(target)
 
 
-def _dump_postgresql(url: str, target: Path) -> None:
-    _run_postgresql("pg_dump", url, "--format=custom", "--no-owner", f"--file={target}")
+def _dump_postgresql(url: str, target: Path, snapshot: str) -> None:
+    _run_postgresql("pg_dump", url, "--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={target}")
 
 
 def _load_postgresql(source: Path, url: str) -> None:

@@ -261,4 +261,4 @@ def test_a_backup_cut_off_leaves_the_one_before_it_whole(
 def test_without_pg_dump_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(InputError, match="pg_dump is not installed"):
-        _dump_postgresql("postgresql+psycopg://qc@127.0.0.1/qc", tmp_path / "dump")
+        _dump_postgresql("postgresql+psycopg://qc@127.0.0.1/qc", tmp_path / "dump", "00000003-1")
