@@ -1,8 +1,11 @@
 """Who is let in: by the wait that is predicted, a fair share for every camera, and a rate for each; before any work is done."""
 
+import asyncio
 import math
 import time
 from collections import Counter, OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from serving.engine import OverloadedError
 from serving.gauges import Gauges
@@ -12,6 +15,40 @@ from serving.settings import RateLimit
 _SMOOTHING = 0.05
 # Cameras whose bucket is remembered; names come from outside and must not fill the memory.
 _MOST_BUCKETS = 4096
+# The largest body over 5 Mbit/s.
+_LONGEST_BODY_SECONDS = 60
+
+
+class Arrivals:
+    """Counts the bodies that are being read, which take memory before a frame can be let in. Used on the event loop alone."""
+
+    def __init__(self, limit: int, gauges: Gauges) -> None:
+        self._limit = limit
+        self._gauges = gauges
+        self.reading = 0
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Around the reading of a body.
+
+        Raises OverloadedError while as many are being read as there is room for, a 503 problem for one that does not come to
+        its end: a camera whose cable was pulled must not hold its room for good.
+        """
+        if self.reading >= self._limit:
+            self._gauges.overloaded.inc()
+            raise OverloadedError(1.0)
+        self.reading += 1
+        try:
+            async with asyncio.timeout(_LONGEST_BODY_SECONDS):
+                yield
+        except TimeoutError as error:
+            raise ProblemError(
+                503,
+                f"the image did not arrive within {_LONGEST_BODY_SECONDS} s; post it again, nothing was stored",
+                {"Retry-After": "1"},
+            ) from error
+        finally:
+            self.reading -= 1
 
 
 class Admission:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     cast,
+    func,
     insert,
     select,
     true,
@@ -48,6 +49,8 @@ GENESIS = "0" * 64
 
 _CHUNK = 500
 _MOST_NAMED = 1000
+# Names the lock; any number that nothing else locks by.
+_APPENDING = 0x617564_6974
 
 
 class Action(StrEnum):
@@ -166,9 +169,11 @@ def append(
     """Add an entry, within the transaction of the change that it tells of; its sequence is returned.
 
     `subject` names what was changed, such as a review's client_id; `old` and `new` are JSON objects, their times
-    kept as `plain` gives them. Two writers that append at once cannot fork the chain: `previous` is unique and the
-    later one fails.
+    kept as `plain` gives them. Of two writers that append at once the later one waits until the first has committed: on
+    SQLite since its transaction began, on PostgreSQL from here on. `previous` is unique all the same: no chain can fork.
     """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_APPENDING)))
     last = connection.execute(select(audit.c.sequence, audit.c.hash).order_by(audit.c.sequence.desc()).limit(1)).first()
     sequence = 1 if last is None else last.sequence + 1
     entry = {

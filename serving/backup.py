@@ -11,7 +11,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Literal
 import obstore
 import uuid_utils
 from obstore.exceptions import BaseError
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 from sqlalchemy import URL, Connection, create_engine, func, make_url, select
 from sqlalchemy.exc import DatabaseError
 
@@ -53,6 +53,8 @@ class Backup(ConfigModel):
     audit_head: str
     inspections: int
     images: int
+    lost: dict[str, Literal["missing", "damaged"]] = Field(default={})
+    """by sha256, images that the database names and that the installation no longer had as they were posted: not in the backup"""
     bundles: dict[str, str]
     """sha256 by path below `bundles`"""
 
@@ -60,30 +62,38 @@ class Backup(ConfigModel):
 def make_backup(settings: Settings, target: Path, say: Callable[[str], None]) -> Backup:
     """Bring `target` up to date with the installation; what is there already is not copied again.
 
-    Raises InputError for a database, image or directory that cannot be read or written.
+    An image that is gone or damaged in the installation is told, and listed in the manifest. Raises InputError for a database,
+    image store or directory that cannot be read or written.
     """
     images = ImageStore(settings.images)
     try:
         target.mkdir(parents=True, exist_ok=True)
         previous = read_backup(target) if (target / MANIFEST).exists() else None
         with reading_beside(settings.database_url) as connection:
-            copied = sum(_copy_image(images, target, sha256) for sha256 in _needed(connection))
-            revision, head = revision_of(connection), _head(connection)
+            needed = _needed(connection)
+            revision = revision_of(connection)
+        # What is not there now, retention may have removed meanwhile: the copy of the database tells.
+        copied, _ = _copy_images(images, target, needed)
         say(f"{copied:,} images copied")
         name = f"database-{uuid_utils.uuid7()}"
         file = sqlite_file(settings.database_url)
         if file is not None:
             _copy_sqlite(file, target / name)
             with connected(f"sqlite:///{target / name}") as connection:
-                head, needed, count = _head(connection), set(_needed(connection)), _count(connection)
+                head, needed, count = _head(connection), _needed(connection), _count(connection)
         else:
-            # The head noted above is older than the dump, and so within it.
-            _dump_postgresql(settings.database_url, target / name)
             with reading_beside(settings.database_url) as connection:
-                needed, count = set(_needed(connection)), _count(connection)
+                # The dump is of what this connection sees, so that it names no image that is not looked for here.
+                snapshot = connection.execute(select(func.pg_export_snapshot())).scalar_one()
+                head, needed, count = _head(connection), _needed(connection), _count(connection)
+                _dump_postgresql(settings.database_url, target / name, snapshot)
         say(f"database copied: {count:,} inspections")
-        copied = sum(_copy_image(images, target, sha256) for sha256 in needed)
+        copied, lost = _copy_images(images, target, needed)
         say(f"{copied:,} images copied that came in meanwhile")
+        if lost:
+            say(
+                f"{len(lost):,} images are missing or damaged in {settings.images}, {min(lost)} among them: not backed up"
+            )
         made = Backup(
             made_at=datetime.now(UTC),
             kind="postgresql" if file is None else "sqlite",
@@ -92,7 +102,8 @@ def make_backup(settings: Settings, target: Path, say: Callable[[str], None]) ->
             revision=revision or "",
             audit_head=head,
             inspections=count,
-            images=len(needed),
+            images=len(needed) - len(lost),
+            lost=lost,
             bundles=_copy_bundles(settings.bundles, target / _BUNDLES),
         )
         with replacing(target / MANIFEST) as stream:
@@ -110,14 +121,15 @@ def restore_backup(source: Path, settings: Settings, force: bool, say: Callable[
     """Check every hash and the audit trail of a backup, then put it where `settings` say; the server must be stopped.
 
     Raises InputError before anything is changed when something is damaged, or when there is something at the target
-    already and `force` is not set. With it, an SQLite database there is renamed, not removed. The audit trail of a PostgreSQL
-    backup can be read only once it is loaded: there it is checked at the end.
+    already and `force` is not set. With it, an SQLite database there is renamed, not removed, and images that the backup lost
+    are left out; those that it never had always are. The database of a PostgreSQL backup can be read only once it is loaded:
+    there the audit trail is checked, and missing images are told, at the end.
     """
     made = read_backup(source)
     if not force:
         _refuse_to_overwrite(settings)
     try:
-        _check_files(source, made)
+        whole, damaged = _check_files(source, made)
         if made.revision != newest_revision():
             raise InputError(
                 f"the backup is of schema {made.revision}, this program of {newest_revision()}; restore it with the version "
@@ -129,15 +141,20 @@ def restore_backup(source: Path, settings: Settings, force: bool, say: Callable[
                 f"the backup is of a {made.kind} database; {shown(settings.database_url)} is of another kind"
             )
         if made.kind == "sqlite":
-            say(_check_database(source, made))
+            needed, told = _check_database(source, made)
+            say(told)
+            _leave_out(needed - whole, made, force, say)
+        else:
+            _leave_out(damaged, made, force, say)
         images = ImageStore(settings.images)
-        for image in _files(source / _IMAGES):
-            images.put(image.name, image.read_bytes())
+        for sha256 in sorted(whole):
+            images.put(sha256, _image(source, sha256).read_bytes())
         for path in made.bundles:
             _copy(source / _BUNDLES / path, settings.bundles / path)
         if file is None:
             _load_postgresql(source / made.database, settings.database_url)
             with reading_beside(settings.database_url) as connection:
+                _leave_out(_needed(connection) - whole, made, force=True, say=say)
                 say(_held(verify(connection, made.audit_head).broken))
         else:
             _replace_sqlite(source / made.database, file)
@@ -160,9 +177,10 @@ def read_backup(place: Path) -> Backup:
         raise InputError(f"{place / MANIFEST} cannot be read: {error}") from error
 
 
-def _needed(connection: Connection) -> Iterator[str]:
-    query = select(inspections.c.image_sha256).where(inspections.c.image_removed_at.is_(None)).distinct()
-    yield from connection.execute(query).scalars()
+def _needed(connection: Connection) -> set[str]:
+    table = inspections.c
+    query = select(table.image_sha256).where(table.image_kept, table.image_removed_at.is_(None)).distinct()
+    return set(connection.execute(query).scalars())
 
 
 def _count(connection: Connection) -> int:
@@ -174,20 +192,34 @@ def _head(connection: Connection) -> str:
     return connection.execute(query).scalar() or GENESIS
 
 
-def _copy_image(images: ImageStore, target: Path, sha256: str) -> bool:
-    """Whether it was copied; it is not when it is there, or when retention has removed it meanwhile."""
-    file = target / _IMAGES / sha256[:2] / sha256
-    if file.exists():
-        return False
-    try:
-        content = images.get(sha256)
-    except StorageError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            return False
-        raise
-    with replacing(file) as stream:
-        stream.write(content)
-    return True
+def _copy_images(
+    images: ImageStore, target: Path, sha256s: set[str]
+) -> tuple[int, dict[str, Literal["missing", "damaged"]]]:
+    """How many were not there yet, and what became of those that cannot be copied."""
+    copied = 0
+    lost: dict[str, Literal["missing", "damaged"]] = {}
+    for sha256 in sha256s:
+        file = _image(target, sha256)
+        if file.exists():
+            continue
+        try:
+            content = images.get(sha256)
+        except StorageError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            lost[sha256] = "missing"
+            continue
+        if hashlib.sha256(content).hexdigest() != sha256:
+            lost[sha256] = "damaged"
+            continue
+        with replacing(file) as stream:
+            stream.write(content)
+        copied += 1
+    return copied, lost
+
+
+def _image(place: Path, sha256: str) -> Path:
+    return place / _IMAGES / sha256[:2] / sha256
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:
@@ -199,8 +231,8 @@ def _copy_sqlite(source: Path, target: Path) -> None:
     sync(target)
 
 
-def _dump_postgresql(url: str, target: Path) -> None:
-    _run_postgresql("pg_dump", url, "--format=custom", "--no-owner", f"--file={target}")
+def _dump_postgresql(url: str, target: Path, snapshot: str) -> None:
+    _run_postgresql("pg_dump", url, "--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={target}")
 
 
 def _load_postgresql(source: Path, url: str) -> None:
@@ -260,30 +292,45 @@ def _refuse_to_overwrite(settings: Settings) -> None:
         raise InputError(f"there are images in {settings.images} already; --force adds to them")
 
 
-def _check_files(source: Path, made: Backup) -> None:
+def _check_files(source: Path, made: Backup) -> tuple[set[str], set[str]]:
+    """The images that are as they were posted, and those that are not. Raises InputError for another file that is not whole."""
     expected = {source / made.database: made.database_sha256}
     expected |= {source / _BUNDLES / path: sha256 for path, sha256 in made.bundles.items()}
-    expected |= {image: image.name for image in _files(source / _IMAGES)}
     for file, sha256 in expected.items():
         if not file.is_file():
             raise InputError(f"{file} is missing from the backup; nothing was restored")
         if _sha256(file) != sha256:
             raise InputError(f"{file} is not what was backed up: its hash differs; nothing was restored")
+    there = {image.name for image in _files(source / _IMAGES)}
+    whole = {sha256 for sha256 in there if _sha256(_image(source, sha256)) == sha256}
+    return whole, there - whole
 
 
-def _check_database(source: Path, made: Backup) -> str:
+def _check_database(source: Path, made: Backup) -> tuple[set[str], str]:
+    """The images that it names, and that its audit trail holds."""
     engine = create_engine(f"sqlite:///file:{source / made.database}?mode=ro&uri=true")
     try:
         with engine.connect() as connection:
-            missing = set(_needed(connection)) - {image.name for image in _files(source / _IMAGES)}
-            broken = verify(connection, made.audit_head).broken
+            needed, broken = _needed(connection), verify(connection, made.audit_head).broken
     except DatabaseError as error:
         raise InputError(f"the database of the backup cannot be read: {error.orig}; nothing was restored") from error
     finally:
         engine.dispose()
-    if missing:
-        raise InputError(f"{len(missing):,} images are missing from the backup, {min(missing)} among them")
-    return _held(broken)
+    return needed, _held(broken)
+
+
+def _leave_out(lost: set[str], made: Backup, force: bool, say: Callable[[str], None]) -> None:
+    """Raises InputError for images that were whole when the backup was made, unless `force` is set."""
+    unexpected = lost - made.lost.keys()
+    if unexpected and not force:
+        raise InputError(
+            f"{len(unexpected):,} images of the backup are missing or damaged, {min(unexpected)} among them; nothing was "
+            "restored; take another copy of it, or restore without them with --force"
+        )
+    if lost:
+        say(
+            f"{len(lost):,} images are missing or damaged, {min(lost)} among them: their inspections are without an image"
+        )
 
 
 def _held(broken: tuple[object, ...]) -> str:
@@ -293,14 +340,15 @@ def _held(broken: tuple[object, ...]) -> str:
 
 
 def _replace_sqlite(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        aside = f"{target.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-        for suffix in ("", "-wal", "-shm"):
-            beside = target.with_name(target.name + suffix)
-            if beside.exists():
-                beside.rename(target.with_name(aside + suffix))
-    _copy(source, target)
+    fresh = target.with_name(f"{target.name}.restored")
+    _copy(source, fresh)
+    aside = f"{target.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    # The logs too, also one whose database is gone: SQLite would apply it to the new one.
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        beside = target.with_name(target.name + suffix)
+        if beside.exists():
+            beside.rename(target.with_name(aside + suffix))
+    fresh.rename(target)
     sync(target.parent)
 
 

@@ -2,31 +2,29 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, model_validator
 
 from data.config import ConfigModel
-from serving.schema import Message, Name, Rate, Reason, Text
+from serving.schema import LARGEST_INTEGER, Day, Message, Name, Rate, Reason, Text
+
+Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 
 
 class HistoryRow(ConfigModel):
     """What one line made of one product on one day of the plant, known from before this system or from outside it."""
 
-    day: date
-    line: str = Field(min_length=1, max_length=128)
-    product: str = Field(min_length=1, max_length=128)
-    inspected: NonNegativeInt
-    flagged: NonNegativeInt | None = Field(default=None, description="held for a person by whatever inspected then")
-    false_calls: NonNegativeInt | None = Field(default=None, description="flagged, and good after all")
-    confirmed: NonNegativeInt | None = Field(default=None, description="flagged, and truly defective")
-    audited: NonNegativeInt | None = Field(
-        default=None, description="passed parts, drawn at random and looked at again"
-    )
-    audit_defects: NonNegativeInt | None = Field(default=None, description="of these, truly defective")
-    escapes: NonNegativeInt | None = Field(
-        default=None, description="came back from the field, by the day of manufacture"
-    )
+    day: Day
+    line: Name
+    product: Name
+    inspected: Count
+    flagged: Count | None = Field(default=None, description="held for a person by whatever inspected then")
+    false_calls: Count | None = Field(default=None, description="flagged, and good after all")
+    confirmed: Count | None = Field(default=None, description="flagged, and truly defective")
+    audited: Count | None = Field(default=None, description="passed parts, drawn at random and looked at again")
+    audit_defects: Count | None = Field(default=None, description="of these, truly defective")
+    escapes: Count | None = Field(default=None, description="came back from the field, by the day of manufacture")
 
     @model_validator(mode="after")
     def _parts_of_a_whole(self) -> Self:
@@ -72,9 +70,11 @@ class FreezeBaseline(Message):
 
     name: Name
     kind: BaselineKind
-    first_day: date | None = None
-    last_day: date | None = None
-    shadow: int | None = Field(default=None, description="number of the shadow run, for SHADOW alone")
+    first_day: Day | None = None
+    last_day: Day | None = None
+    shadow: int | None = Field(
+        default=None, ge=1, le=LARGEST_INTEGER, description="number of the shadow run, for SHADOW alone"
+    )
     study: Name | None = Field(default=None, description="id of the study, for STUDY alone")
     person: Name
     reason: Reason
@@ -159,7 +159,7 @@ class RolloutRequest(Message):
     """From this day of the plant on, the system decides on the line."""
 
     line: Name
-    day: date
+    day: Day
     person: Name
     reason: Reason
 

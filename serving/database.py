@@ -29,15 +29,16 @@ def reading_beside(url: str) -> Iterator[Connection]:
 
 @contextmanager
 def connected(url: str) -> Iterator[Connection]:
-    """A connection that only reads, whatever the schema. Raises InputError when the database is missing or unusable."""
+    """A connection that only reads one consistent state, whatever the schema. Raises InputError if it is missing or unusable."""
     try:
         file = sqlite_file(url)
         if file is not None and not file.is_file():
             raise InputError(f"there is no database {file}; start the server once, or name it with --set database_url=")
-        engine = create_engine(url)
+        engine = create_engine(url) if file is not None else create_engine(url, isolation_level="REPEATABLE READ")
         with engine.connect() as connection:
             if file is not None:
                 connection.exec_driver_sql("PRAGMA query_only=ON")
+                connection.exec_driver_sql("BEGIN")  # sqlite3 itself begins at the first write, of which there is none
             yield connection
         engine.dispose()
     except (ArgumentError, ImportError, DBAPIError) as error:

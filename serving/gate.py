@@ -1,6 +1,6 @@
 """What every request passes: who may call (loopback names, no foreign page), how much may be sent, and safe headers."""
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import structlog
 import uuid_utils
@@ -76,10 +76,10 @@ class Gate:
 
     def _check(self, method: str, headers: Headers) -> None:
         host = headers.get("host", "")
-        if urlsplit(f"//{host}").hostname not in self._hosts:
+        if _split(f"//{host}").hostname not in self._hosts:
             raise ProblemError(400, f"Host {host!r} is not this server; call {' or '.join(sorted(self._hosts))}")
         origin = headers.get("origin")
-        if method not in _SAFE and origin is not None and urlsplit(origin).netloc != host:
+        if method not in _SAFE and origin is not None and _split(origin).netloc != host:
             raise ProblemError(403, f"a page of {origin} may not change anything here")
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > self._largest:
@@ -87,3 +87,11 @@ class Gate:
 
     def _too_large(self) -> ProblemError:
         return ProblemError(413, f"the body is larger than the {self._largest:,} bytes taken; send a smaller image")
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of a URL; empty ones of what is none, so that it is of no host that is served here."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")

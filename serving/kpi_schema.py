@@ -7,7 +7,7 @@ from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from data.config import ConfigModel
 from serving.assumptions import LARGEST
-from serving.schema import Message, Rate, Text
+from serving.schema import LARGEST_INTEGER, TEXT, Day, Message, Name, Rate, Text
 
 Amount = Annotated[float, Field(gt=0, le=LARGEST)]
 KpiKey = Literal["survey", "nps", "staff_kept", "customers_kept", "npi_days", "ai_assisted_products"]
@@ -17,10 +17,10 @@ class KpiRow(ConfigModel):
     """One imported figure of one day: a survey's mean, a score, days, a count."""
 
     kpi: KpiKey
-    day: date
+    day: Day
     value: FiniteFloat
-    n: PositiveInt | None = Field(default=None, description="answers or cases that it rests on")
-    source: str = Field(min_length=1, max_length=500)
+    n: PositiveInt | None = Field(default=None, le=LARGEST_INTEGER, description="answers or cases that it rests on")
+    source: str = Field(min_length=1, max_length=500, pattern=TEXT)
 
     @model_validator(mode="after")
     def _within_its_scale(self) -> Self:
@@ -70,7 +70,7 @@ class Kpis(Message):
 class Candidate(ConfigModel):
     """A place where the next camera could stand."""
 
-    name: str = Field(min_length=1, max_length=128)
+    name: Name
     volume: Amount = Field(description="parts a year")
     defective_rate: float = Field(gt=0, lt=1, description="share of truly defective parts, best guess")
     defective_rate_low: float | None = Field(default=None, gt=0, lt=1)

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from serving.problem import ProblemError
+from serving.schema import FIRST_DAY, LAST_DAY
 
 _WEEK = re.compile(r"(\d{4})-W(\d{2})")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
@@ -48,10 +49,14 @@ def containing(day: date, weekly: bool) -> Period:
 def parse_period(name: str) -> Period:
     """A period by its name, 2026-W47 or 2026-11. Raises a 422 problem for another."""
     try:
-        if found := _WEEK.fullmatch(name):
-            return containing(date.fromisocalendar(int(found[1]), int(found[2]), 1), weekly=True)
-        if found := _MONTH.fullmatch(name):
-            return containing(date(int(found[1]), int(found[2]), 1), weekly=False)
-    except (ValueError, OverflowError) as error:
+        if week := _WEEK.fullmatch(name):
+            first = date.fromisocalendar(int(week[1]), int(week[2]), 1)
+        elif month := _MONTH.fullmatch(name):
+            first = date(int(month[1]), int(month[2]), 1)
+        else:
+            raise ProblemError(422, f"period: {name} is neither a week such as 2026-W47 nor a month such as 2026-11")
+    except ValueError as error:
         raise ProblemError(422, f"period: there is no {name} ({error})") from error
-    raise ProblemError(422, f"period: {name} is neither a week such as 2026-W47 nor a month such as 2026-11")
+    if not FIRST_DAY <= first <= LAST_DAY:
+        raise ProblemError(422, f"period: {name} is not in the years {FIRST_DAY.year} to {LAST_DAY.year}")
+    return containing(first, weekly="W" in name)

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from serving.quality.charts import ChartKind, Rule
-from serving.schema import Inspection, Message, ModelRef, Name, Text, UtcTime
+from serving.schema import LARGEST_INTEGER, TEXT, Inspection, Message, ModelRef, Name, Text, UtcTime
 
-Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=TEXT)]
 
 
 class ChallengeRequest(Message):
@@ -359,7 +359,7 @@ class StudyAnswer(Message):
     """One call in a study."""
 
     person: Name
-    trial: int = Field(ge=1)
-    number: int = Field(ge=0)
+    trial: int = Field(ge=1, le=LARGEST_INTEGER)
+    number: int = Field(ge=0, le=LARGEST_INTEGER)
     defective: bool
     seconds: float | None = Field(default=None, ge=0, le=86_400)

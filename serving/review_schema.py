@@ -1,11 +1,11 @@
 """What goes over HTTP around the review of a part: the queue and who has what of it, cases that look alike, and the past."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from serving.schema import Inspection, Message, Name
+from serving.schema import Id, Inspection, Message, Name
 
 
 class QueueFilters(Message):
@@ -57,7 +57,7 @@ class ClaimRequest(QueueFilters):
     """Ask for the next parts, for oneself alone. What was claimed before and is not asked for again is given back."""
 
     reviewer: Name
-    keep: list[Annotated[str, Field(max_length=64)]] = Field(
+    keep: list[Id] = Field(
         default=[], max_length=20, description="ids of parts on the screen, which stay first whatever the order is now"
     )
     limit: int = Field(default=8, ge=1, le=50)

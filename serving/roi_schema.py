@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, FiniteFloat
 
-from serving.schema import Message, Name, Reason, Text
+from serving.schema import TEXT, Message, Name, Reason, Text
 from serving.spread import Spread
 
 Category = Literal["efficiency", "cost", "revenue", "quality", "development", "implementation", "run"]
@@ -162,7 +162,7 @@ class ChangeAssumption(Message):
     """A new version of one number; what is left out stays as it is."""
 
     value: FiniteFloat | None = None
-    source: str | None = Field(default=None, min_length=1, max_length=500)
+    source: str | None = Field(default=None, min_length=1, max_length=500, pattern=TEXT)
     kind: Literal["assumed", "measured"] | None = None
     spread: Spread | None = Field(default=None, description="left out, a triangle moves along with the value")
     person: Name

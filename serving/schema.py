@@ -1,6 +1,6 @@
 """What goes over HTTP, version 1: the shapes of requests and answers. Times are UTC, offset-aware RFC 3339."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -33,6 +33,13 @@ def _in_utc(time: datetime) -> datetime:
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 """Given with any offset, kept and answered in UTC."""
+
+FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9998, 12, 31)
+Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
+"""Of the plant; when it begins and ends can be told in UTC whatever the time zone."""
+
+LARGEST_INTEGER = 2**31 - 1
+"""that PostgreSQL keeps"""
 
 # PostgreSQL keeps no text with a zero character in it.
 TEXT = r"^[^\x00]*$"
@@ -384,7 +391,7 @@ class PromotionKind(StrEnum):
 
 
 class PromoteRequest(Message):
-    version: str
+    version: str = Field(max_length=128, pattern=TEXT)
     reason: Reason
     person: Name | None = Field(default=None, description="who answers for it; the caller, when that is known")
     force: bool = Field(
@@ -599,7 +606,7 @@ class RetentionRequest(Message):
 class ShadowRequest(Message):
     """Which bundle is to score the line's frames silently."""
 
-    version: str
+    version: str = Field(max_length=128, pattern=TEXT)
     reason: Reason
     person: Name
 

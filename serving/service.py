@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from data.bundle import check_provider
 from data.errors import BundleError
+from serving.admission import Arrivals
 from serving.assumptions import adopt, read_assumptions
 from serving.audit_trail import AuditWatch
 from serving.candidates import read_candidates
@@ -59,6 +60,7 @@ class Service:
         engine_threads = settings.threads if settings.provider == "cpu" else 1
         self.engine = Engine(settings.largest_batch, settings.batch_seconds, engine_threads, self.gauges)
         self.space = Space(settings.disk, free_bytes(settings) if free is None else free, self.gauges)
+        self.arrivals = Arrivals(settings.queue_limit, self.gauges)
         self.views = Views(settings, self.store, self.events, self.gauges)
         self.repair = Repair(settings, self.store, self.images, self.gauges)
         self.sampler = Sampler(settings.audit, settings.costs, self.store)

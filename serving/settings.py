@@ -363,7 +363,8 @@ class Settings(BaseSettings):
     queue_limit: int = Field(
         default=128,
         ge=1,
-        description="inspections in progress before new ones are answered 503; n busy cameras may hold 1 / (n + 1) of it each",
+        description="inspections in progress, and bodies being read, before new ones are answered 503; "
+        "n busy cameras may hold 1 / (n + 1) of it each",
     )
     latency_target_seconds: float = Field(
         default=2.0,

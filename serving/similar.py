@@ -86,10 +86,11 @@ def _reference(
         table.camera == inspection.camera,
         table.image_kept,
         table.image_removed_at.is_(None),
+        # Not those that wait for a second opinion or an audit: this would give the first one, or the verdict, away.
+        table.queue_cost.is_(None),
     )
     called_good = and_(view, table.decision == ReviewDecision.FALSE_CALL.value)
-    # Not those that wait for an audit, whose verdict this would give away.
-    passed = and_(view, table.verdict == Verdict.PASS.value, table.decision.is_(None), table.queue_cost.is_(None))
+    passed = and_(view, table.verdict == Verdict.PASS.value, table.decision.is_(None))
     for good in (called_good, passed):
         if mine is not None:
             found = _cases(connection, _nearest(mine, _sketches(connection, good, inspection, _MOST_GOOD))[:1])

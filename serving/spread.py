@@ -10,6 +10,7 @@ from scipy import stats
 from data.config import ConfigModel
 
 Floats = NDArray[np.float64]
+_LARGEST_COUNT = 10**12
 
 
 class Triangular(ConfigModel):
@@ -58,8 +59,8 @@ class Proportion(ConfigModel):
     """A measured share: Jeffreys' posterior of `hits` among `n`, scaled by `factor` where only a part could have been hit."""
 
     kind: Literal["proportion"] = "proportion"
-    hits: int = Field(ge=0)
-    n: int = Field(gt=0)
+    hits: int = Field(ge=0, le=_LARGEST_COUNT)
+    n: int = Field(gt=0, le=_LARGEST_COUNT)
     factor: float = Field(default=1.0, gt=0)
 
     def quantile(self, share: Floats, value: float) -> Floats:  # noqa: ARG002 - the counts give the value

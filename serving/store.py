@@ -93,7 +93,11 @@ class Store:
             )
             writing = create_engine(parsed, pool_size=1, max_overflow=0, connect_args=patience)
             # A reader notices a server that was restarted; the writer learns it from the commit that fails.
-            reading = create_engine(parsed, pool_pre_ping=not sqlite, connect_args=patience)
+            reading = (
+                create_engine(parsed)
+                if sqlite
+                else create_engine(parsed, pool_pre_ping=True, connect_args=patience, isolation_level="REPEATABLE READ")
+            )
             if sqlite:
                 _tune_sqlite(writing, "BEGIN IMMEDIATE")
                 _tune_sqlite(reading, "BEGIN")

@@ -24,7 +24,9 @@ def backup(
 
 def restore(
     directory: Annotated[Path, typer.Argument(help="what `backup` wrote")],
-    force: Annotated[bool, typer.Option("--force", help="although there is a database; it is renamed")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="although there is a database (it is renamed), or the backup lost images")
+    ] = False,
     config: Config = DEFAULT_CONFIG,
     overrides: Overrides = None,
 ) -> None:

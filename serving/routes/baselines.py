@@ -1,7 +1,7 @@
 """What was before, which line got the system when, and what the change can be put down to."""
 
 import asyncio
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
@@ -21,7 +21,7 @@ from serving.baseline_schema import (
 from serving.caller import Calling
 from serving.csv_rows import read_rows
 from serving.routes.parameters import CSV, CsvBody, Id, Serving, problems
-from serving.schema import Name, Reason
+from serving.schema import Day, Name, Reason
 
 routes = APIRouter(tags=["baselines"])
 
@@ -73,8 +73,8 @@ async def freeze_baseline(service: Serving, caller: Calling, request: FreezeBase
 def compare_baseline(
     service: Serving,
     id: Id,  # noqa: A002 - the API's name
-    first_day: date,
-    last_day: Annotated[date, Query(description="included")],
+    first_day: Day,
+    last_day: Annotated[Day, Query(description="included")],
     after: Annotated[
         Literal["measured", "history"], Query(description="what this system counted, or what was imported")
     ] = "measured",

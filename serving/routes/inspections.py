@@ -62,7 +62,7 @@ routes = APIRouter(tags=["inspections"])
         _409="The Idempotency-Key was used for another frame.",
         _413="The image is larger than the server takes.",
         _429="The camera sends more frames a second than it may: post again after Retry-After seconds.",
-        _503="Overloaded, or the disk or database fails: post again after Retry-After seconds; nothing was stored.",
+        _503="Overloaded, the image too slow, or disk or database fail: post again after Retry-After seconds; nothing stored.",
         _507="The disk is nearly full: make room, then post again; nothing was stored.",
     ),
     openapi_extra={"parameters": _frame_parameters(), "requestBody": _frame_body()},
@@ -76,16 +76,18 @@ async def post_inspection(request: Request) -> Response:
     key = request.headers.get("idempotency-key")
     if key is not None and not 0 < len(key) <= 200:
         raise problem.ProblemError(422, "Idempotency-Key: 1 to 200 characters")
+    service.space.check()
     fields: dict[str, Any] = dict(request.query_params)
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
-        async with request.form(max_files=1, max_fields=len(FrameInfo.model_fields)) as form:
-            upload = form.get("image")
-            if not isinstance(upload, UploadFile):
-                raise problem.ProblemError(422, "image: missing; send the image as the form's file field `image`")
-            content = await upload.read()
-            fields.update((name, value) for name, value in form.items() if name != "image")
-    else:
-        content = await request.body()
+    async with service.arrivals.one():
+        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+            async with request.form(max_files=1, max_fields=len(FrameInfo.model_fields)) as form:
+                upload = form.get("image")
+                if not isinstance(upload, UploadFile):
+                    raise problem.ProblemError(422, "image: missing; send the image as the form's file field `image`")
+                content = await upload.read()
+                fields.update((name, value) for name, value in form.items() if name != "image")
+        else:
+            content = await request.body()
     try:
         info = FrameInfo.model_validate(fields)
     except ValidationError as error:

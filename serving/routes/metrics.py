@@ -13,7 +13,7 @@ from serving.quality.charts import ChartKind
 from serving.quality_schema import AgreementMetrics, EscapeMetrics, GroupBy, QualityFigures, SpcMetrics
 from serving.role import Permission
 from serving.routes.parameters import Serving, Since, Until, problems
-from serving.schema import Name, QualityMetrics, ThroughputMetrics, Trend
+from serving.schema import TEXT, Name, QualityMetrics, ThroughputMetrics, Trend
 from serving.scope import Scope
 
 routes = APIRouter(tags=["metrics"])
@@ -83,7 +83,7 @@ def spc_metrics(
 
 @routes.get("/metrics/agreement", operation_id="agreement_metrics", responses=problems(_404="No such study."))
 def agreement_metrics(
-    service: Serving, scope: Scoped, study: Annotated[str | None, Query(max_length=64)] = None
+    service: Serving, scope: Scoped, study: Annotated[str | None, Query(max_length=64, pattern=TEXT)] = None
 ) -> AgreementMetrics:
     """How far people agree with themselves, each other, the truth and the model; of a study, or of the period's reviews."""
     with service.store.reading() as connection:

@@ -10,6 +10,7 @@ from serving.caller import Calling
 from serving.problem import ProblemError
 from serving.routes.parameters import Looking, Serving, problems
 from serving.schema import (
+    TEXT,
     ModelInfo,
     Name,
     PromoteRequest,
@@ -61,7 +62,7 @@ def promote_model(service: Serving, caller: Calling, promotion: PromoteRequest) 
         **problems(_404="No such version, or it has no card.", _409="The card was altered after export."),
     },
 )
-def get_model_card(service: Serving, version: Annotated[str, Path(max_length=128)]) -> Response:
+def get_model_card(service: Serving, version: Annotated[str, Path(max_length=128, pattern=TEXT)]) -> Response:
     """How good a bundle is, what it promises and where it fails, as its training wrote it."""
     return Response(service.models.card(version), media_type="text/html; charset=utf-8", headers=_CARD_HEADERS)
 

@@ -1,5 +1,6 @@
 """A backup made under load holds everything acknowledged before it began, and only a sound one is restored."""
 
+import errno
 import hashlib
 import json
 import shutil
@@ -7,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -135,9 +136,9 @@ def forge(backup: Path) -> None:
     ("harm", "told"),
     [
         (damage_database, "its hash differs"),
-        (damage_image, "its hash differs"),
+        (damage_image, "1 images of the backup are missing or damaged"),
         (damage_bundle, "its hash differs"),
-        (lose_image, "images are missing"),
+        (lose_image, "1 images of the backup are missing or damaged"),
         (forge, "audit trail of the backup does not hold"),
         (lambda backup: (backup / MANIFEST).unlink(), "holds no finished backup"),
     ],
@@ -149,6 +150,53 @@ def test_a_damaged_backup_is_refused_and_nothing_changes(
     with pytest.raises(InputError, match=told):
         restore_backup(backup, elsewhere(tmp_path), force=False, say=quiet)
     assert not (tmp_path / "elsewhere/qc.db").exists()
+
+
+@pytest.mark.parametrize("harm", [damage_image, lose_image])
+def test_the_rest_of_a_backup_that_lost_an_image_is_restored_when_forced(
+    backup: Path, start_server: StartServer, tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    harm(backup)
+    settings = elsewhere(tmp_path)
+    said: list[str] = []
+    restore_backup(backup, settings, force=True, say=said.append)
+    assert "1 images are missing or damaged" in said[-1]
+    again = start_server(settings.bundles, database_url=settings.database_url, images=settings.images)
+    ids = [item["id"] for item in again.client.get("/v1/inspections").json()["items"]]
+    statuses = [again.client.get(f"/v1/inspections/{id_}/image").status_code for id_ in ids]
+    assert sorted(statuses) == [200, 200, 503]
+
+
+def test_images_that_the_installation_never_kept_are_not_missed(
+    start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.space._LOOK_EVERY_SECONDS", 0.0)
+    server = start_server(free=lambda: 500, disk={"keep_passed_above": 1000, "take_above": 100})
+    passed, flagged = server.inspect(grey_png(0.1)), server.inspect(grey_png(0.9), part_id="P-2")
+    assert [one["image"]["kept"] for one in (passed, flagged)] == [False, True]
+    made = make_backup(server.service.settings, tmp_path / "backup", quiet)
+    assert (made.inspections, made.images, made.lost) == (2, 1, {})
+    restore_backup(tmp_path / "backup", elsewhere(tmp_path), force=False, say=quiet)
+
+
+def test_images_that_the_installation_lost_are_told_and_the_rest_is_restored(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    server = start_server()
+    kept, gone, rotten = (server.inspect(grey_png(number / 10))["image"]["sha256"] for number in range(3))
+    place = Path(server.service.settings.images)
+    (place / gone[:2] / gone).unlink()
+    file = place / rotten[:2] / rotten
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    said: list[str] = []
+    made = make_backup(server.service.settings, tmp_path / "backup", said.append)
+    assert (made.images, made.lost) == (1, {gone: "missing", rotten: "damaged"})
+    assert any("2 images are missing or damaged" in line for line in said)
+    settings = elsewhere(tmp_path)
+    said.clear()
+    restore_backup(tmp_path / "backup", settings, force=False, say=said.append)
+    assert any("2 images are missing or damaged" in line for line in said)
+    assert [file.name for file in Path(settings.images).rglob("*") if file.is_file()] == [kept]
 
 
 def test_an_installation_is_not_overwritten_unless_forced(
@@ -169,6 +217,36 @@ def test_an_installation_is_not_overwritten_unless_forced(
     assert len(again.client.get("/v1/inspections").json()["items"]) == 3
 
 
+def test_a_restore_that_finds_no_room_leaves_the_database_that_was_there(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = elsewhere(tmp_path)
+    restore_backup(backup, settings, force=False, say=quiet)
+    there = tmp_path / "elsewhere/qc.db"
+    before = there.read_bytes()
+
+    def full(content: BinaryIO, stream: BinaryIO, size: int) -> None:
+        stream.write(content.read(size // 2))
+        if "qc.db" in stream.name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copyfileobj", full)
+        with pytest.raises(InputError, match="No space left"):
+            restore_backup(backup, settings, force=True, say=quiet)
+    assert there.read_bytes() == before
+    assert [file.name for file in there.parent.glob("*qc.db*")] == ["qc.db"]
+
+
+def test_a_log_of_the_old_database_is_not_applied_to_the_restored_one(backup: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    for suffix in ("-wal", "-journal"):
+        (tmp_path / f"elsewhere/qc.db{suffix}").write_text("of a database that is gone")
+    restore_backup(backup, elsewhere(tmp_path), force=False, say=quiet)
+    left = {file.name for file in (tmp_path / "elsewhere").glob("qc.db*") if "before-restore" not in file.name}
+    assert left == {"qc.db"}
+
+
 def test_a_backup_cut_off_leaves_the_one_before_it_whole(
     server: Served, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,4 +261,4 @@ def test_a_backup_cut_off_leaves_the_one_before_it_whole(
 def test_without_pg_dump_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
     with pytest.raises(InputError, match="pg_dump is not installed"):
-        _dump_postgresql("postgresql+psycopg://qc@127.0.0.1/qc", tmp_path / "dump")
+        _dump_postgresql("postgresql+psycopg://qc@127.0.0.1/qc", tmp_path / "dump", "00000003-1")

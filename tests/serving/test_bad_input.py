@@ -133,6 +133,12 @@ def test_multipart_without_an_image_is_named(server: Served) -> None:
         ("GET", "/v1/metrics/quality?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z", 422),
         ("GET", "/v1/metrics/quality?until=0001-01-01T00:00:00Z", 422),
         ("GET", "/v1/metrics/quality?bucket_seconds=1", 422),
+        ("GET", "/v1/metrics/agreement?study=a%00b", 422),
+        ("GET", "/v1/reports/0001-01", 422),
+        ("GET", "/v1/reports/0001-W01", 422),
+        ("GET", "/v1/reports/9999-W52", 422),
+        ("GET", "/v1/baselines/any/comparison?first_day=2026-01-01&last_day=9999-12-31", 422),
+        ("GET", "/v1/baselines/any/comparison?first_day=0001-01-01&last_day=2026-01-01", 422),
         ("PUT", "/v1/reviews/not-a-uuid", 422),
     ],
 )

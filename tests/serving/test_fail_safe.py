@@ -1,8 +1,12 @@
 """Whatever fails on the line path, the part is held and the camera gets an answer that it can act on."""
 
+import socket
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlencode, urlsplit
 
 import numpy as np
 import pytest
@@ -104,6 +108,37 @@ def test_overload_is_answered_503_and_stores_nothing(start_server: StartServer) 
     listed = server.client.get("/v1/inspections").json()["items"]
     assert {item["part_id"] for item in listed} == {"first", "second"}
     assert server.inspect(grey_png(0.1), part_id="third")["verdict"] == "PASS"
+
+
+@contextmanager
+def half_sent(server: Served, content: bytes) -> Iterator[socket.socket]:
+    """A camera that stops in the middle of its frame."""
+    url = urlsplit(server.url)
+    with socket.create_connection((url.hostname, url.port), timeout=30) as camera:
+        head = f"POST /v1/inspections?{urlencode(server.frame(part_id='slow'))} HTTP/1.1\r\nHost: {url.netloc}\r\n"
+        camera.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content[: len(content) // 2])
+        while not server.service.arrivals.reading:
+            threading.Event().wait(0.005)
+        yield camera
+
+
+def test_bodies_that_come_slowly_do_not_fill_the_memory(start_server: StartServer) -> None:
+    server = start_server(queue_limit=1)
+    content = grey_png(0.1)
+    with half_sent(server, content) as camera:
+        refused = server.post(grey_png(0.1), part_id="refused")
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        camera.sendall(content[len(content) // 2 :])
+        assert camera.recv(65536).startswith(b"HTTP/1.1 201")
+    assert server.inspect(grey_png(0.1), part_id="next")["verdict"] == "PASS"
+
+
+def test_a_body_that_never_ends_gives_its_room_back(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.admission._LONGEST_BODY_SECONDS", 0.2)
+    server = start_server(queue_limit=1)
+    with half_sent(server, grey_png(0.1)) as camera:
+        assert camera.recv(65536).startswith(b"HTTP/1.1 503")
+    assert server.inspect(grey_png(0.1), part_id="next")["verdict"] == "PASS"
 
 
 def test_queued_frames_are_decided_in_batches(start_server: StartServer) -> None:

@@ -20,6 +20,7 @@ CONFIG = ROOT / "configs/serving/default.yaml"
         ("http://evil.example", 403),
         ("http://127.0.0.1:1", 403),
         ("null", 403),
+        ("http://[", 403),
         ("own", 201),
     ],
 )
@@ -38,6 +39,8 @@ def test_foreign_page_may_not_post(server: Served, origin: str, status: int) -> 
         ("evil.example", 400),
         ("127.0.0.1.evil.example", 400),
         ("192.168.1.5:8000", 400),
+        ("[", 400),
+        ("a]b", 400),
         ("localhost:8000", 200),
         ("[::1]:8000", 200),
     ],

@@ -1,6 +1,8 @@
 """Every operation answers as the OpenAPI document says, whatever is asked of it and whoever asks."""
 
 import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import hypothesis
@@ -14,6 +16,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from serving.baseline_schema import HistoryRow
+from serving.kpi_schema import KpiRow
 from serving.role import Role
 from tests.accounts import key_client
 from tests.conftest import Served, StartServer, grey_png
@@ -98,6 +102,49 @@ def test_what_a_role_may_not_do_is_refused_as_the_document_says(filled: Served, 
 @pytest.mark.parametrize("role", list(Role))
 def test_every_operation_answers_every_role_as_the_document_says(filled: Served, role: Role) -> None:
     check_every_operation(filled, role, examples=30)
+
+
+# Hashed, or decoded and checked: they never reach the database as they are. A header has no zero character.
+NOT_STORED = {"cursor", "page", "password", "present", "new", "Idempotency-Key"}
+
+
+def leaves(document: dict[str, Any], schema: dict[str, Any], name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every plain value that a request may hold, by the name of its field."""
+    if "$ref" in schema and not schema["$ref"].endswith("/ModelRef"):  # that is compared with the model in charge
+        yield from leaves(document, document["components"]["schemas"][schema["$ref"].rpartition("/")[2]], name)
+    for one in (*schema.get("anyOf", ()), *schema.get("oneOf", ()), *([schema["items"]] if "items" in schema else ())):
+        yield from leaves(document, one, name)
+    for field, one in schema.get("properties", {}).items():
+        yield from leaves(document, one, field)
+    if "type" in schema:
+        yield name, schema
+
+
+def asked(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                yield from leaves(document, parameter["schema"], parameter["name"])
+            for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+                if media_type == "application/json":
+                    yield from leaves(document, content["schema"], media_type)
+    for row in (HistoryRow, KpiRow):
+        schema = row.model_json_schema()
+        yield from leaves({"components": {"schemas": schema.get("$defs", {})}}, schema, row.__name__)
+
+
+def test_nothing_that_a_database_cannot_keep_comes_in(server: Served) -> None:
+    """PostgreSQL keeps no zero character, and no larger integer."""
+    document = server.client.get("/openapi.json").json()
+    texts, integers = [], []
+    for name, schema in asked(document):
+        if schema["type"] == "string" and not schema.keys() & {"enum", "const", "format"}:
+            pattern = schema.get("pattern")
+            if name not in NOT_STORED and (pattern is None or re.search(pattern, "a\0b")):
+                texts.append(name)
+        if schema["type"] == "integer" and "maximum" not in schema:
+            integers.append(name)
+    assert (texts, integers) == ([], [])
 
 
 def test_every_error_of_the_document_is_a_problem(filled: Served) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, func, insert, make_url, select, update
 
 from data.errors import InputError
-from serving import metrics
+from serving import backup, metrics
 from serving.audit import Action, entries, verify
 from serving.backup import make_backup, read_backup, restore_backup
 from serving.database import reading_beside
@@ -486,7 +486,18 @@ def test_the_same_on_postgresql_with_backup_and_restore(tmp_path: Path, monkeypa
         source = Settings(
             database_url=url.render_as_string(False), images=str(tmp_path / "images"), bundles=tmp_path / "none"
         )
-        make_backup(source, tmp_path / "backup", lambda _: None)
+        dump = backup._dump_postgresql
+
+        def dump_slowly(url: str, file: Path, snapshot: str) -> None:
+            dump(url, file, snapshot)
+            gone = {"image_removed_at": NOW, "image_removed_rule": Rule.FLAGGED_IMAGES.value}
+            store.submit(
+                lambda connection: connection.execute(update(inspections).where(inspections.c.id == held).values(gone))
+            ).result()
+
+        with monkeypatch.context() as patched:
+            patched.setattr(backup, "_dump_postgresql", dump_slowly)
+            make_backup(source, tmp_path / "backup", lambda _: None)
         target = Settings(
             database_url=url.set(database="other").render_as_string(False),
             images=str(tmp_path / "again"),
@@ -498,6 +509,9 @@ def test_the_same_on_postgresql_with_backup_and_restore(tmp_path: Path, monkeypa
         with reading_beside(target.database_url) as connection:
             assert verify(connection, read_backup(tmp_path / "backup").audit_head).broken == ()
             assert connection.execute(select(func.count()).select_from(inspections)).scalar_one() == 3
+            kept_images = needed(connection, [sha256(b"held").hexdigest()])
+        assert kept_images, "removed after the dump, which still names it"
+        assert all(ImageStore(target.images).has(one) for one in kept_images)
     finally:
         store.close()
         database.cleanup()

@@ -52,6 +52,19 @@ def test_a_decided_part_goes_blind_to_somebody_else_and_stays_decided_meanwhile(
     assert standing(server, id_) == ("ann", "DEFECT_CONFIRMED")
 
 
+def test_a_part_that_waits_for_a_second_opinion_is_no_example_for_others(server: Served) -> None:
+    first = decided_by_ann(server, "FALSE_CALL")
+    other = server.inspect(grey_png(0.9), part_id="P-2")["id"]
+
+    def reference() -> str:
+        found: str = server.client.get(f"/v1/inspections/{other}/similar").json()["reference"]["inspection"]["id"]
+        return found
+
+    assert reference() != first, "bob, who is to give the second opinion, would see the first one here"
+    put(server, first, "FALSE_CALL", "bob", blind=True, seen_review=None).raise_for_status()
+    assert reference() == first
+
+
 def test_the_second_decision_supersedes_and_ends_it(server: Served) -> None:
     id_ = decided_by_ann(server)
     put(server, id_, "FALSE_CALL", "bob", blind=True, seen_review=None).raise_for_status()
