@@ -301,7 +301,8 @@ export const en = {
     discard: "Give up",
     discardSure: "Really give up?",
     conflict: "{{name}} decided meanwhile: {{decision}} ({{time}}).",
-    conflictGone: "Somebody else had decided, and has taken it back.",
+    conflictGone:
+      "Somebody else had decided. That decision was taken back, or the part now waits for a second opinion; yours can be sent.",
     keepTheirs: "Keep that decision",
     useMine: "Replace it by mine: {{decision}}",
   },

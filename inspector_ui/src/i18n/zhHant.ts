@@ -292,7 +292,7 @@ export const zhHant: Words<typeof en> = {
     discard: "放棄",
     discardSure: "確定放棄？",
     conflict: "{{name}} 已在此時判定：{{decision}}（{{time}}）。",
-    conflictGone: "其他人曾判定此零件，但已收回。",
+    conflictGone: "其他人曾判定此零件；該判定已收回，或此零件正等待第二意見，您的判定可以送出。",
     keepTheirs: "保留該判定",
     useMine: "改用我的判定：{{decision}}",
   },
