@@ -508,6 +508,7 @@ export const en = {
     title: "Control charts",
     chart: "Chart",
     which: "Camera, product and model",
+    change: "thresholds of change {{n}}",
     p: "p",
     laney: "Laney p′",
     u: "u",

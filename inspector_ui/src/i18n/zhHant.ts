@@ -498,6 +498,7 @@ export const zhHant: Words<typeof en> = {
     title: "管制圖",
     chart: "管制圖",
     which: "相機、產品與模型",
+    change: "第 {{n}} 次變更的門檻",
     p: "p",
     laney: "Laney p′",
     u: "u",
