@@ -17,6 +17,7 @@ from data.catalog import CatalogRow
 from data.config import explain
 from data.durable import replacing
 from data.errors import BundleError, InputError
+from data.groups import are_shared, clusters, numbered
 from data.metric import Metric
 
 _RESAMPLES = 2000
@@ -25,7 +26,10 @@ _CELLS_AT_ONCE = 4_000_000
 
 
 class PredictedImage(BaseModel):
-    """What a model said of one test image: one row of `PREDICTIONS`."""
+    """What a model said of one test image: one row of `PREDICTIONS`.
+
+    Images of one `group` show the same part; bundles that were made before it was kept have none.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -33,6 +37,7 @@ class PredictedImage(BaseModel):
     label: str
     is_defect: bool
     defect_probability: float = Field(ge=0, le=1)
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,8 @@ def compare(candidate: Path, champion: Path) -> Comparison:
             f"{first} cannot be compared with {second}: {len(images[0])} and {len(images[1])} test images, "
             f"{len(images[0] & images[1])} of them the same; train with the champion's test images as the test split"
         )
-    relabelled = sum(one.is_defect != other.is_defect for one, other in zip(ours, theirs, strict=True))
+    pairs = list(zip(ours, theirs, strict=True))
+    relabelled = sum(one.is_defect != other.is_defect for one, other in pairs)
     if relabelled:
         raise InputError(
             f"{first} cannot be compared with {second}: the truth of {relabelled} test images was changed in between; "
@@ -106,7 +112,9 @@ def compare(candidate: Path, champion: Path) -> Comparison:
         champion=second,
         candidate_auroc=float(auroc(scores[0], is_defect)),
         champion_auroc=float(auroc(scores[1], is_defect)),
-        auroc_difference=auroc_difference(scores[0], scores[1], is_defect),
+        auroc_difference=auroc_difference(
+            scores[0], scores[1], is_defect, [one.group or other.group or one.sha256 for one, other in pairs]
+        ),
         only_candidate_right=table[0][1],
         only_champion_right=table[1][0],
         mcnemar_p=float(mcnemar(table, exact=True).pvalue),
@@ -114,28 +122,42 @@ def compare(candidate: Path, champion: Path) -> Comparison:
 
 
 def auroc_difference(
-    candidate: NDArray[np.floating], champion: NDArray[np.floating], is_defect: NDArray[np.bool_]
+    candidate: NDArray[np.floating],
+    champion: NDArray[np.floating],
+    is_defect: NDArray[np.bool_],
+    groups: Sequence[str] | None = None,
 ) -> Metric:
     """AUROC of `candidate` minus that of `champion`, float [n] scores of the same images with the truth bool [n].
 
     The interval is the percentile bootstrap's (Efron 1979): images are resampled, so that each keeps both its scores,
-    defective and good ones apart. Seeded: the same scores give the same interval. Both kinds must be there.
+    defective and good ones apart, and those of one of the `groups` [n] together, as they are no independent evidence (None:
+    every image is by itself). Seeded: the same scores give the same interval. Both kinds must be there.
     """
     both = np.stack([candidate, champion])
-    defects = int(is_defect.sum())
+    kinds = np.flatnonzero(is_defect), np.flatnonzero(~is_defect)
 
     def difference(defect: NDArray[np.int64], good: NDArray[np.int64], axis: int = -1) -> NDArray[np.float64]:  # noqa: ARG001
         index = np.concatenate([defect, good], axis=-1)
-        areas = auroc(both[:, index], np.arange(index.shape[-1]) < defects)
+        areas = auroc(both[:, index], np.arange(index.shape[-1]) < defect.shape[-1])
         return np.asarray(areas[0] - areas[1])
 
-    kinds = np.flatnonzero(is_defect), np.flatnonzero(~is_defect)
+    group = numbered(groups, len(is_defect))
+    parts = [clusters(kind, group) for kind in kinds]
+
+    def difference_of_parts(*drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+        defect, good = (
+            np.concatenate([kind[place] for place in places]) for kind, places in zip(parts, drawn, strict=True)
+        )
+        return difference(defect, good)
+
+    shared = are_shared(group)
     resampled = bootstrap(
-        kinds,
-        difference,
+        [np.arange(len(kind)) for kind in parts] if shared else kinds,
+        difference_of_parts if shared else difference,
         n_resamples=_RESAMPLES,
         batch=max(1, _CELLS_AT_ONCE // (2 * len(is_defect))),
-        vectorized=True,
+        # Parts of several images make draws of unequal length, one after another.
+        vectorized=not shared,
         axis=-1,
         method="percentile",
         rng=np.random.default_rng(0),
@@ -163,7 +185,11 @@ def write_predictions(file: Path, rows: Sequence[CatalogRow], defect_probability
     writer.writeheader()
     for row, probability in zip(rows, defect_probability, strict=True):
         prediction = PredictedImage(
-            sha256=row.sha256, label=row.label, is_defect=row.is_defect, defect_probability=float(probability)
+            sha256=row.sha256,
+            label=row.label,
+            is_defect=row.is_defect,
+            defect_probability=float(probability),
+            group=row.group,
         )
         writer.writerow(prediction.model_dump())
     with replacing(file) as stream:

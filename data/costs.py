@@ -38,7 +38,7 @@ class Bill(BaseModel):
     """What to expect of 1,000 parts of the line, `defect_rate` (0..1) of which are truly defective.
 
     `overkill` counts good parts rejected or sent to review, `good_rejected` those of them that no person looks at. Where
-    `defect_rate_given` is false it is the share among the held-out images, which were collected and not drawn from the
+    `defect_rate_given` is false it is the share among the held-out parts, which were collected and not drawn from the
     line. Reviews are taken to find the truth; frames that look unknown are reviewed on top of these.
     """
 
@@ -63,7 +63,7 @@ class Bill(BaseModel):
     def sentence(self) -> str:
         """The bill in one plain sentence."""
         source = (
-            "the line's rate" if self.defect_rate_given else "as among the held-out images; aims.defect_rate is not set"
+            "the line's rate" if self.defect_rate_given else "as among the held-out ones; aims.defect_rate is not set"
         )
         money = "" if self.money is None else f", {self.money:,.2f} {self.currency} in all"
         return (

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.stats import binom
 
 from data.costs import Bill, Capacity, Costs, Outcomes
+from data.groups import Indices, are_shared, numbered, worst_scores
 from data.verdict import Verdict
 
 
@@ -41,12 +42,17 @@ class InForce(Thresholds):
     )
 
 
+Counted = Literal["images", "parts"]
+
+
 class Bound(BaseModel):
-    """A one-sided limit on an error rate, `rate <= limit` with confidence `1 - delta`, over `n` held-out images.
+    """A one-sided limit on an error rate, `rate <= limit` with confidence `1 - delta`, over `n` held-out images or parts.
 
     `allowed` is how many of the n may err at the threshold; None when n is too small for any promise, and then
-    `needed` says how many images the limit takes. `observed` is how many of them did err. `of_class` names the one defect
-    class that a bound is about; such a bound holds by itself, not together with those of the other classes.
+    `needed` says how many the limit takes. `observed` is how many of them did err. `of_class` names the one defect
+    class that a bound is about; such a bound holds by itself, not together with those of the other classes. `counted` is
+    `parts` where some groups of the catalog have several images: these are no independent evidence, so that each group
+    counts as one, which errs as soon as one of its images does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,12 +65,13 @@ class Bound(BaseModel):
     observed: int = Field(ge=0)
     needed: int
     of_class: str | None = None
+    counted: Counted = "images"
 
     @property
     def holds(self) -> bool:
         """Saying so is wrong with a chance of at most `delta`.
 
-        `observed` is within `allowed` exactly when the threshold is no wider than the widest that these n images permit,
+        `observed` is within `allowed` exactly when the threshold is no wider than the widest that these n permit,
         so wherever it came from, it errs no more often than that one, which is within `limit` with confidence 1 - `delta`.
         """
         return self.allowed is not None and self.observed <= self.allowed
@@ -72,31 +79,32 @@ class Bound(BaseModel):
     @property
     def sentence(self) -> str:
         """The guarantee in one plain sentence."""
+        defects = "defects" if self.counted == "images" else "defective parts"
         confidence = f"{100 * (1 - self.delta):.4g}% confidence"
         if self.of_class is not None and not self.holds:
             if self.allowed is None:
                 return (
-                    f"No guarantee possible for class {self.of_class} with {self.n} held-out defects; {self.needed} are "
+                    f"No guarantee possible for class {self.of_class} with {self.n} held-out {defects}; {self.needed} are "
                     f"needed for {self.rate} <= {self.limit:.1%} at {confidence}."
                 )
             return (
                 f"No guarantee for class {self.of_class} at these thresholds: {self.observed} of {self.n} held-out "
-                f"defects were passed, {self.allowed} are allowed for {self.rate} <= {self.limit:.1%} at {confidence}; "
+                f"{defects} were passed, {self.allowed} are allowed for {self.rate} <= {self.limit:.1%} at {confidence}; "
                 "aims.per_class: true would enforce it."
             )
         if self.allowed is not None and not self.holds:
             return (
                 f"No guarantee for {self.rate} <= {self.limit:.1%} at these thresholds: {self.observed} of {self.n} "
-                f"held-out images erred, {self.allowed} are allowed at {confidence}."
+                f"held-out {self.counted} erred, {self.allowed} are allowed at {confidence}."
             )
         if self.allowed is None:
             return (
                 f"No guarantee possible for {self.rate} <= {self.limit:.1%} at {confidence} with {self.n} held-out "
-                f"images; {self.needed} are needed. The most cautious threshold is used."
+                f"{self.counted}; {self.needed} are needed. The most cautious threshold is used."
             )
         of_class = "" if self.of_class is None else f" of class {self.of_class}"
         return (
-            f"{self.rate}{of_class} <= {self.limit:.1%} at {confidence}, from {self.n} held-out images "
+            f"{self.rate}{of_class} <= {self.limit:.1%} at {confidence}, from {self.n} held-out {self.counted} "
             f"({self.observed} erred, {self.allowed} allowed)."
         )
 
@@ -192,14 +200,19 @@ def needed_images(limit: float, delta: float) -> int:
 
 
 def choose_thresholds(
-    defect_probability: ArrayLike, is_defect: ArrayLike, aims: Aims, labels: Sequence[str] | None = None
+    defect_probability: ArrayLike,
+    is_defect: ArrayLike,
+    aims: Aims,
+    labels: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
 ) -> tuple[Thresholds, Guarantee]:
     """The widest PASS and REJECT ranges that keep both bounds of `aims`, or the cheapest within them.
 
     `defect_probability` float [n] in 0..1 and `is_defect` bool [n] are held-out: no image of them was trained on; `labels`
-    [n] are their classes. The widest PASS ends at the (k+1)-th smallest defect score, so at most k held-out defects lie
-    below; the widest REJECT starts just above the (k+1)-th largest good score. Where the ranges would overlap, REJECT gives
-    way: both bounds still hold.
+    [n] are their classes. `groups` [n] say which images show the same part: they count as one, by the worst of them
+    (data.groups), since the bounds take independent draws; None: every image is by itself. The widest PASS ends at the
+    (k+1)-th smallest defect score, so at most k held-out defects lie below; the widest REJECT starts just above the (k+1)-th
+    largest good score. Where the ranges would overlap, REJECT gives way: both bounds still hold.
 
     Costs and capacity are looked at on the same images without weakening a bound: they only ever move `pass_below` down and
     `reject_from` up. Escapes can but fall when `pass_below` does, so a choice that lets too many through, however it was made,
@@ -215,9 +228,11 @@ def choose_thresholds(
         raise ValueError(f"expected two vectors of one length, got shapes {scores.shape} and {defect.shape}")
     if not np.all((scores >= 0) & (scores <= 1)):
         raise ValueError("defect probabilities must lie in 0..1; found values outside or NaN")
-    by_class = {} if labels is None else _by_class(scores, defect, labels)
+    group = numbered(groups, len(scores))
+    counted: Counted = "parts" if are_shared(group) else "images"
+    by_class = {} if labels is None else _by_class(scores, defect, labels, group)
 
-    defect_scores, good_scores = np.sort(scores[defect]), np.sort(scores[~defect])
+    defect_scores, good_scores = worst_scores(scores, defect, group)
     limits = [_most_pass_below(defect_scores, aims) or 0.0]
     if aims.per_class:
         limits += [limit for own in by_class.values() if (limit := _most_pass_below(own, aims)) is not None]
@@ -237,7 +252,7 @@ def choose_thresholds(
     return (
         Thresholds(pass_below=pass_below, reject_from=reject_from),
         Guarantee(
-            escape=_escape_bound(defect_scores, pass_below, aims),
+            escape=_escape_bound(defect_scores, pass_below, aims, counted),
             reject_good=Bound(
                 rate="good parts rejected",
                 limit=aims.reject_good_rate,
@@ -246,21 +261,29 @@ def choose_thresholds(
                 allowed=allowed_good,
                 observed=int((good_scores >= reject_from).sum()),
                 needed=needed_images(aims.reject_good_rate, aims.delta),
+                counted=counted,
             ),
-            classes=[_escape_bound(own, pass_below, aims, name) for name, own in by_class.items()],
+            classes=[_escape_bound(own, pass_below, aims, counted, name) for name, own in by_class.items()],
             bill=bill,
         ),
     )
 
 
-def expected_bill(defect_probability: ArrayLike, is_defect: ArrayLike, thresholds: Thresholds, aims: Aims) -> Bill:
+def expected_bill(
+    defect_probability: ArrayLike,
+    is_defect: ArrayLike,
+    thresholds: Thresholds,
+    aims: Aims,
+    groups: Sequence[str] | None = None,
+) -> Bill:
     """What any thresholds would cost, bounds or not, from scores float [n] in 0..1 and the truth bool [n].
 
-    Raises ValueError without images of both kinds.
+    Images of one of the `groups` [n] count as one part, as in `choose_thresholds`. Raises ValueError without images of both
+    kinds.
     """
     scores = np.asarray(defect_probability, dtype=np.float64)
     defect = np.asarray(is_defect, dtype=bool)
-    outcomes = _outcomes(np.sort(scores[defect]), np.sort(scores[~defect]), aims)
+    outcomes = _outcomes(*worst_scores(scores, defect, numbered(groups, len(scores))), aims)
     if outcomes is None:
         raise ValueError("a bill needs images of both kinds, good and defective")
     given = aims.defect_rate is not None
@@ -275,14 +298,16 @@ def _outcomes(defect: NDArray[np.float64], good: NDArray[np.float64], aims: Aims
 
 
 def _by_class(
-    scores: NDArray[np.float64], defect: NDArray[np.bool_], labels: Sequence[str]
+    scores: NDArray[np.float64], defect: NDArray[np.bool_], labels: Sequence[str], group: Indices
 ) -> dict[str, NDArray[np.float64]]:
     """The sorted scores of each defect class; none where there is but one."""
     if len(labels) != len(scores):
         raise ValueError(f"expected a class for each of {len(scores)} images, got {len(labels)}")
     named = np.asarray(labels, dtype=str)
     names = np.unique(named[defect])
-    return {str(name): np.sort(scores[defect & (named == name)]) for name in names} if len(names) > 1 else {}
+    # Whatever is not of the class falls on the other side, which is not looked at.
+    each = {str(name): worst_scores(scores, defect & (named == name), group)[0] for name in names}
+    return each if len(each) > 1 else {}
 
 
 def _most_pass_below(defect_scores: NDArray[np.float64], aims: Aims) -> float | None:
@@ -292,7 +317,7 @@ def _most_pass_below(defect_scores: NDArray[np.float64], aims: Aims) -> float | 
 
 
 def _escape_bound(
-    defect_scores: NDArray[np.float64], pass_below: float, aims: Aims, of_class: str | None = None
+    defect_scores: NDArray[np.float64], pass_below: float, aims: Aims, counted: Counted, of_class: str | None = None
 ) -> Bound:
     return Bound(
         rate="escape rate",
@@ -303,4 +328,5 @@ def _escape_bound(
         observed=int((defect_scores < pass_below).sum()),
         needed=needed_images(aims.escape_rate, aims.delta),
         of_class=of_class,
+        counted=counted,
     )

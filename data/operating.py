@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from data.costs import Bill
 from data.decide import Bound, Guarantee, Thresholds
+from data.groups import numbered, worst_scores
 
 Floats = NDArray[np.float64]
 
@@ -21,7 +22,9 @@ _FINE = 100
 class OperatingCurve(BaseModel):
     """How many held-out images score below each of `points`, defective and good ones apart; exact there.
 
-    Between two points every question is answered by the one that looks worse, so a figure is never too good.
+    Images of one group count as one, as in `data.decide.choose_thresholds`: a defective one is below as soon as one of its
+    images is, a good one when all are. Between two points every question is answered by the one that looks worse, so a figure
+    is never too good.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,25 +58,32 @@ class OperatingCurve(BaseModel):
         is_defect: ArrayLike,
         thresholds: Thresholds,
         labels: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
     ) -> Self:
         """From held-out scores float [n] in 0..1, the truth bool [n] and, for the classes apart, labels [n].
 
-        The chosen `thresholds` are among the points, with the scores where the bounds are decided.
+        `groups` [n] are those of `data.decide.choose_thresholds`. The chosen `thresholds` are among the points, with the scores
+        where the bounds are decided.
         """
         scores = np.asarray(defect_probability, dtype=np.float64)
         defect = np.asarray(is_defect, dtype=bool)
-        points = _points(scores, defect, thresholds)
+        group = numbered(groups, len(scores))
+        defect_scores, good_scores = worst_scores(scores, defect, group)
+        points = _points(defect_scores, good_scores, thresholds)
         named = np.asarray([] if labels is None else labels, dtype=str)
         classes = [] if labels is None else np.unique(named[defect]).tolist()
 
-        def below(chosen: NDArray[np.bool_]) -> list[int]:
-            return [int(count) for count in np.searchsorted(np.sort(scores[chosen]), points)]
+        def below(ordered: Floats) -> list[int]:
+            return [int(count) for count in np.searchsorted(ordered, points)]
 
         return cls(
             points=points.tolist(),
-            defects_below=below(defect),
-            goods_below=below(~defect),
-            classes_below={name: below(defect & (named == name)) for name in classes} if len(classes) > 1 else {},
+            defects_below=below(defect_scores),
+            goods_below=below(good_scores),
+            classes_below={
+                name: below(worst_scores(scores, defect & (named == name), group)[0])
+                for name in (classes if len(classes) > 1 else [])
+            },
         )
 
     @property
@@ -142,11 +152,12 @@ def guarantee_at(
     )
 
 
-def _points(scores: Floats, defect: NDArray[np.bool_], thresholds: Thresholds) -> Floats:
+def _points(defect: Floats, good: Floats, thresholds: Thresholds) -> Floats:
+    """Rising strictly, from the sorted scores of both kinds."""
+    scores = np.concatenate([defect, good])
     distinct = np.unique(scores)
     if len(distinct) > _MOST_POINTS:
         distinct = np.unique(np.quantile(scores, np.linspace(0, 1, _MOST_POINTS - 2 * _FINE), method="nearest"))
     ends = [0.0, float(np.nextafter(1.0, 2.0)), thresholds.pass_below, thresholds.reject_from]
-    first_defects = np.sort(scores[defect])[:_FINE]
-    last_goods = np.nextafter(np.sort(scores[~defect])[-_FINE:], 2.0)
-    return np.unique(np.concatenate([distinct, ends, first_defects, last_goods]))
+    last_goods = np.nextafter(good[-_FINE:], 2.0)
+    return np.unique(np.concatenate([distinct, ends, defect[:_FINE], last_goods]))

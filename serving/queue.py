@@ -25,6 +25,7 @@ from serving.review_schema import (
     QueueQuery,
     ReviewQueue,
 )
+from serving.reviews import taken_back
 from serving.settings import Reviewing
 from serving.tables import Utc, claims, inspections, reviews
 
@@ -159,7 +160,7 @@ def _with_others(reviewer: str, now: datetime) -> ColumnElement[bool]:
 
 
 def _not_for(reviewer: str | None) -> list[Any]:
-    """Whoever was unsure of a part does not get it again, unless the person took that back; nor what one decided oneself."""
+    """Whoever was unsure of a part does not get it again, nor what one decided oneself, unless the person took it back."""
     if reviewer is None:
         return []
     decided = [each.value for each in DECIDED]
@@ -167,6 +168,7 @@ def _not_for(reviewer: str | None) -> list[Any]:
         reviews.c.inspection_id == inspections.c.id,
         reviews.c.reviewer == reviewer,
         reviews.c.decision.in_(decided),
+        ~taken_back(),
     )
     second = and_(inspections.c.decision.in_(decided), own.correlate(inspections).exists())
     later = reviews.alias()

@@ -1,11 +1,12 @@
 """Reviews: added, never changed. The newest on an inspection stands, and moves the part out of the queue or back in."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from random import SystemRandom
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, delete, insert, literal, select, update
 
 from data.verdict import DECIDED, Verdict
 from serving.audit import Action, append
@@ -26,10 +27,12 @@ def add_review(
     """Store a review, or find that it was stored before; the flag tells whether it is new.
 
     A share of what is decided goes back to the queue for a second opinion. Until another person decides, the first stands;
-    that person's decision then supersedes it, as any later one does.
+    that person's decision then supersedes it, as any later one does. Whoever takes a decision back lets the one that it
+    superseded stand again.
 
     Raises a 404 problem for an unknown inspection, 410 for one that retention removed, 409 when the client_id belongs
-    to a review with other content, and 412 when somebody decided whom the person did not see.
+    to a review with other content, and 412 when somebody decided whom the person did not see; but not while a second opinion
+    is asked for, which is to know nothing of the first.
     """
     content: dict[str, Any] = {
         **request.model_dump(exclude={"seen_review"}),
@@ -43,12 +46,15 @@ def add_review(
     inspected = connection.execute(select(inspections).where(inspections.c.id == request.inspection_id)).first()
     if inspected is None:
         raise missing(connection, request.inspection_id)
+    standing = _find(connection, inspected.review_id)
     second = waits_for_second(inspected._mapping)
-    if "seen_review" in request.model_fields_set and not (second and request.blind):
-        _check_seen(connection, inspected.review_id, request)
-    settled = request.decision in DECIDED
-    # Whoever is unsure of a second opinion leaves the first one standing, and the part to a third person.
-    aside = second and not settled and _reviewer(connection, inspected.review_id) != request.reviewer
+    if "seen_review" in request.model_fields_set and not second:
+        _check_seen(standing, request)
+    # Whoever gives no second opinion after all leaves the first one standing, and the part to a third person.
+    aside = (
+        second and request.decision not in DECIDED and standing is not None and standing.reviewer != request.reviewer
+    )
+    before = _before(connection, standing) if request.decision is None and not aside else None
     now = datetime.now(UTC)
     row = {
         **content,
@@ -62,30 +68,57 @@ def add_review(
         Action.REVIEW,
         str(client_id),
         request.reviewer,
+        old=None
+        if before is None
+        else {f"restored_{name}": before[name] for name in ("client_id", "decision", "reviewer")},
         new={"sequence": sequence, **row},
         reason=request.note,
     )
     if not aside:
-        cost = _place(connection, inspected, request, costs, second_share, now)
+        stands = row if before is None else before
+        cost = _place(connection, inspected, stands, costs, second_share, now)
         connection.execute(
             update(inspections)
             .where(inspections.c.id == request.inspection_id)
-            .values(review_id=str(client_id), decision=content["decision"], queue_cost=cost)
+            .values(review_id=stands["client_id"], decision=stands["decision"], queue_cost=cost)
         )
     connection.execute(delete(claims).where(claims.c.inspection_id == request.inspection_id))
     return review_of(row), True
 
 
+def taken_back() -> ColumnElement[bool]:
+    """Whether the review of the query around it was undone."""
+    undo = reviews.alias()
+    undone = select(undo.c.sequence).where(
+        undo.c.inspection_id == reviews.c.inspection_id,
+        undo.c.supersedes == reviews.c.client_id,
+        undo.c.decision.is_(None),
+    )
+    return undone.correlate(reviews).exists()
+
+
+def _find(connection: Connection, client_id: str | None) -> Row[Any] | None:
+    return connection.execute(select(reviews).where(reviews.c.client_id == client_id)).first()
+
+
+def _before(connection: Connection, undone: Row[Any] | None) -> RowMapping | None:
+    """The decision that stands again once `undone` is taken back; None where nobody had decided before it."""
+    if undone is None or undone.decision is None:
+        return None
+    before = _find(connection, undone.supersedes)
+    return None if before is None or before.decision is None else before._mapping
+
+
 def _place(
-    connection: Connection, inspected: Any, request: ReviewRequest, costs: Costs, second_share: float, now: datetime
+    connection: Connection, inspected: Any, stands: Mapping[Any, Any], costs: Costs, second_share: float, now: datetime
 ) -> float | None:
-    """Where the part waits now; None when it waits no longer."""
-    if request.decision not in DECIDED:
+    """Where the part waits now that the review `stands`; None when it waits no longer."""
+    if stands["decision"] not in DECIDED:
         if inspected.audit is not None:
             return place_in_queue(costs, SystemRandom())
         verdict, probability = Verdict(inspected.verdict), inspected.defect_probability
         return queue_cost(verdict, probability, inspected.novelty, inspected.fault, costs)
-    asked = _drawn(inspected, second_share) and _somebody_else_is_here(connection, request, now)
+    asked = _drawn(inspected, second_share) and _somebody_else_is_here(connection, stands, now)
     return place_in_queue(costs, SystemRandom()) if asked else None
 
 
@@ -96,12 +129,14 @@ def _drawn(inspected: Any, share: float) -> bool:
     return is_drawn(f"second {inspected.id}", share)
 
 
-def _somebody_else_is_here(connection: Connection, request: ReviewRequest, now: datetime) -> bool:
-    """Whether another person reviews these days, and none has decided this part."""
-    others = reviews.c.reviewer != request.reviewer
-    decided = [each.value for each in DECIDED]
+def _somebody_else_is_here(connection: Connection, stands: Mapping[Any, Any], now: datetime) -> bool:
+    """Whether another person reviews these days, and none has decided this part and kept to it."""
+    others = reviews.c.reviewer != stands["reviewer"]
     before = select(reviews.c.sequence).where(
-        reviews.c.inspection_id == request.inspection_id, others, reviews.c.decision.in_(decided)
+        reviews.c.inspection_id == stands["inspection_id"],
+        others,
+        reviews.c.decision.in_([each.value for each in DECIDED]),
+        ~taken_back(),
     )
     if connection.execute(before.limit(1)).first() is not None:
         return False
@@ -109,12 +144,7 @@ def _somebody_else_is_here(connection: Connection, request: ReviewRequest, now: 
     return connection.execute(lately.limit(1)).first() is not None
 
 
-def _reviewer(connection: Connection, client_id: str | None) -> str | None:
-    return connection.execute(select(reviews.c.reviewer).where(reviews.c.client_id == client_id)).scalar_one_or_none()
-
-
-def _check_seen(connection: Connection, standing_id: str | None, request: ReviewRequest) -> None:
-    standing = connection.execute(select(reviews).where(reviews.c.client_id == standing_id)).first()
+def _check_seen(standing: Row[Any] | None, request: ReviewRequest) -> None:
     if standing is None or standing.decision is None or standing.reviewer == request.reviewer:
         return
     if str(request.seen_review) != standing.client_id:

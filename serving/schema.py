@@ -129,7 +129,9 @@ class Review(Message):
 
     client_id: UUID
     inspection_id: str
-    decision: ReviewDecision | None = Field(description="null withdraws the review before it (undo)")
+    decision: ReviewDecision | None = Field(
+        description="null withdraws the review before it (undo); the one that that superseded stands again"
+    )
     defect_class: str | None
     note: str
     reviewer: str
@@ -153,7 +155,8 @@ class ReviewRequest(Message):
     seen_review: UUID | None = Field(
         default=None,
         description="client_id of the review that the person saw standing, null for none. When it is given and somebody else's "
-        "stands by now, this one is refused with 412; left out, it supersedes whatever stands",
+        "stands by now, this one is refused with 412, unless a second opinion is asked for; left out, it supersedes whatever "
+        "stands",
     )
     decided_at: UtcTime
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from serving.alarms import Alarms
 from serving.cameras import Camera
@@ -62,6 +62,8 @@ class ControlCharts:
         self._store = store
         self._alarms = alarms
         self._gathering: OrderedDict[Stream, _Gathering] = OrderedDict()
+        self._out_of_control: dict[Camera, set[str]] = {}
+        """By camera, the products whose last points had a signal: each of them keeps the camera's alarm."""
 
     def see(self, inspection: Inspection) -> None:
         """A decided frame of production. Raises StorageError when a point could not be kept."""
@@ -93,14 +95,15 @@ class ControlCharts:
         self._judge(stream, inspection)
 
     def _judge(self, stream: Stream, inspection: Inspection) -> None:
+        camera = Camera(stream.line, stream.station, stream.camera)
         with self._store.reading() as connection:
             rows = _points(connection, stream, self._settings.baseline)
+            if camera not in self._out_of_control:
+                self._out_of_control[camera] = self._found_out_of_control(connection, camera)
         chart = judge(rows, self._settings.chart, self._settings.baseline)
         if chart is None:
             return
-        camera = Camera(stream.line, stream.station, stream.camera)
-        wanted = set(self._settings.alarm_rules)
-        recent = [point & wanted for point in chart.signals[-self._settings.calm :]]
+        products, recent = self._out_of_control[camera], self._recent(chart)
         if recent and recent[-1]:
             words = " and ".join(_WORDS[rule] for rule in self._settings.alarm_rules if rule in recent[-1])
             last = rows[-1]
@@ -108,9 +111,34 @@ class ControlCharts:
                 f"product {stream.product}: {words}; {_count(last, self._settings.chart)} of {last['n']} frames, "
                 f"centre line {chart.limits.centre:.2%}"
             )
+            products.add(stream.product)
             self._alarms.raise_(AlarmKind.SPC, camera, reason, inspection.id)
         elif not any(recent):
-            self._alarms.clear(AlarmKind.SPC, camera)
+            # The product's, not the stream's: a new model or new thresholds end the old ones' stream without a calm point.
+            products.discard(stream.product)
+            if not products:
+                self._alarms.clear(AlarmKind.SPC, camera)
+
+    def _recent(self, chart: "Judged") -> list[set[Rule]]:
+        """The signals that raise alarms, of each of the last `calm` points."""
+        wanted = set(self._settings.alarm_rules)
+        return [point & wanted for point in chart.signals[-self._settings.calm :]]
+
+    def _found_out_of_control(self, connection: Connection, camera: Camera) -> set[str]:
+        """The products that keep an alarm which was raised before this server started, by the newest chart of each."""
+        if not self._alarms.standing(AlarmKind.SPC, camera):
+            return set()
+        columns = [spc_points.c[name] for name in Stream._fields]
+        same = [spc_points.c[name] == value for name, value in camera._asdict().items()]
+        query = select(*columns).where(*same).group_by(*columns).order_by(func.max(spc_points.c.sequence).desc())
+        found: dict[str, bool] = {}
+        for stream in [Stream(*row) for row in connection.execute(query)]:
+            if stream.product not in found:
+                rows = _points(connection, stream, self._settings.baseline)
+                chart = judge(rows, self._settings.chart, self._settings.baseline)
+                if chart is not None:
+                    found[stream.product] = any(self._recent(chart))
+        return {product for product, signalled in found.items() if signalled}
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,7 @@ def render_card(
         counts={split: dict(sorted(counter.items())) for split, counter in sorted(catalog.counts().items())},
         sizes=sorted({(row.width, row.height) for row in catalog.rows}),
         products=sorted({row.product for row in catalog.rows} - {""}),
+        parts=len({row.group for row in catalog.of_split("test")}),
         doubtful=sum(0 < row.defect_probability < 1 for row in catalog.rows),
         figures={name: Markup(svg) for name, svg in figures.items()},  # noqa: S704 - drawn by us, not given to us
         errors=errors,

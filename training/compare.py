@@ -156,7 +156,7 @@ def _measure(candidate: _Candidate, catalog: Catalog, catalog_file: Path, train:
             width=candidate.image.width,
             height=candidate.image.height,
             stage="probe",
-            auroc=bootstrap(auroc, probe, val.is_defect),
+            auroc=bootstrap(auroc, probe, val.is_defect, val.groups),
             accuracy=_accuracy(probe, val.is_defect),
             seconds=progress.seconds[0],
             parameters=parameters,
@@ -167,9 +167,9 @@ def _measure(candidate: _Candidate, catalog: Catalog, catalog_file: Path, train:
         if config.fit.epochs:
             changes = {
                 "stage": "fine-tuned",
-                "auroc": bootstrap(auroc, tuned, val.is_defect),
+                "auroc": bootstrap(auroc, tuned, val.is_defect, val.groups),
                 "accuracy": _accuracy(tuned, val.is_defect),
-                "gain": auroc_difference(tuned, probe, val.is_defect),
+                "gain": auroc_difference(tuned, probe, val.is_defect, val.groups),
                 "seconds": sum(progress.seconds),
                 "int8_auroc": int8,
             }
@@ -231,7 +231,7 @@ def _export(
         lambda file: before - auroc(_scores(file, val.images), val.is_defect),
         config.int8_auroc_loss,
     )
-    return bootstrap(auroc, _scores(int8, val.images), val.is_defect)
+    return bootstrap(auroc, _scores(int8, val.images), val.is_defect, val.groups)
 
 
 def _scores(file: Path, images: Pixels) -> NDArray[np.float32]:

@@ -45,6 +45,11 @@ class Examples:
         return np.array([row.is_defect for row in self.rows], dtype=bool)
 
     @property
+    def groups(self) -> list[str]:
+        """[n], alike for images of the same part."""
+        return [row.group for row in self.rows]
+
+    @property
     def annotated(self) -> NDArray[np.bool_]:
         """bool [n], whether `masks` tells the whole truth: the defects are marked, or the image is surely good."""
         return np.array([bool(row.marks) or row.defect_probability == 0 for row in self.rows], dtype=bool)

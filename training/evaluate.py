@@ -43,7 +43,9 @@ def evaluate(bundle: Bundle, catalog: Catalog, rows: list[CatalogRow]) -> dict[s
     examples = load_examples(catalog, rows, bundle.manifest.preprocessing, "images")
     prediction = predict(bundle.predict, examples.images, "evaluate")
     unknown = None if bundle.novelty is None else bundle.novelty.unknown(prediction.embedding)
-    metrics = score(prediction.defect_probability, examples.is_defect, bundle.manifest.thresholds, unknown)
+    metrics = score(
+        prediction.defect_probability, examples.is_defect, bundle.manifest.thresholds, unknown, examples.groups
+    )
     if (pointed := localisation(prediction.heatmap, examples)) is not None:
         metrics["hot_in_box"] = pointed
     return metrics

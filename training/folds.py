@@ -73,18 +73,17 @@ def out_of_fold(
     return logits, assignment
 
 
-def cross_validation(
-    log_odds: NDArray[np.float32], is_defect: NDArray[np.bool_], fold: NDArray[np.int64]
-) -> CrossValidation:
+def cross_validation(log_odds: NDArray[np.float32], examples: Examples, fold: NDArray[np.int64]) -> CrossValidation:
     """Figures of out-of-fold log-odds float [n]; probabilities are calibrated by other images than their own."""
+    is_defect, groups = examples.is_defect, examples.groups
     probability = cross_calibrated(log_odds, is_defect)
     numbers = range(int(fold.max()) + 1)
     return CrossValidation(
         fold_auroc=[auroc(log_odds[fold == number], is_defect[fold == number]) for number in numbers],
         metrics={
-            "auroc": bootstrap(auroc, log_odds, is_defect),
+            "auroc": bootstrap(auroc, log_odds, is_defect, groups),
             "accuracy": rate((probability > 0.5) == is_defect),
-            "ece": bootstrap(calibration_error, probability, is_defect),
+            "ece": bootstrap(calibration_error, probability, is_defect, groups),
         },
     )
 

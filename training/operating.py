@@ -1,5 +1,7 @@
 """What the thresholds do and what they cost, for the model card: rates against the pass threshold, and bills side by side."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,6 +12,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from data.costs import Bill
 from data.decide import Aims, Bound, Guarantee, Thresholds, choose_thresholds, expected_bill
+from data.groups import numbered, worst_scores
 from training.plots import DEFECT, GOOD, INK, draw
 
 Floats = NDArray[np.float64]
@@ -23,33 +26,40 @@ _STEPS = 300
 _TICKS = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999)
 
 
-def bills(scores: Floats, is_defect: Truth, thresholds: Thresholds, aims: Aims) -> list[tuple[str, Bill]]:
+def bills(
+    scores: Floats, is_defect: Truth, thresholds: Thresholds, aims: Aims, groups: Sequence[str] | None = None
+) -> list[tuple[str, Bill]]:
     """What the chosen thresholds are expected to cost, the widest within the bounds, and 0.5 by habit, each with a name.
 
-    `scores` float [n] in 0..1 and `is_defect` bool [n] are the held-out images that the thresholds were chosen on; both kinds
-    must be among them. The widest are left out where they are the chosen ones.
+    `scores` float [n] in 0..1, `is_defect` bool [n] and `groups` [n] are of the held-out images that the thresholds were chosen
+    on; both kinds must be among them. The widest are left out where they are the chosen ones.
     """
     bounds_alone = aims.model_copy(update={"costs": None, "capacity": None, "per_class": False})
-    widest, _ = choose_thresholds(scores, is_defect, bounds_alone)
+    widest, _ = choose_thresholds(scores, is_defect, bounds_alone, groups=groups)
     choices = [("Chosen", thresholds)]
     if widest != thresholds:
         choices.append(("As wide as the two bounds permit", widest))
     choices.append(("0.5 by habit, which promises nothing", _HABIT))
-    return [(name, expected_bill(scores, is_defect, choice, aims)) for name, choice in choices]
+    return [(name, expected_bill(scores, is_defect, choice, aims, groups)) for name, choice in choices]
 
 
 def operating_figure(
-    scores: Floats, is_defect: Truth, thresholds: Thresholds, guarantee: Guarantee, defect_rate: float
+    scores: Floats,
+    is_defect: Truth,
+    thresholds: Thresholds,
+    guarantee: Guarantee,
+    defect_rate: float,
+    groups: Sequence[str] | None = None,
 ) -> str:
     """An SVG element: escape rate above, overkill rate and review load below, against the pass threshold on a log-odds axis.
 
-    `scores` float [n] in 0..1 and `is_defect` bool [n] are held-out, both kinds among them; `defect_rate` in 0..1 is the
-    line's, for the review load. The band round the escape rate is Clopper-Pearson with the bound's delta on each side,
-    so the widest pass threshold that the bound permits is where its upper edge meets the limit. The reject threshold
-    stays where it was chosen.
+    `scores` float [n] in 0..1, `is_defect` bool [n] and `groups` [n] are of held-out images, both kinds among them; images of
+    a group count as one. `defect_rate` in 0..1 is the line's, for the review load. The band round the escape rate is
+    Clopper-Pearson with the bound's delta on each side, so the widest pass threshold that the bound permits is where its
+    upper edge meets the limit. The reject threshold stays where it was chosen.
     """
     given = np.asarray(scores, dtype=np.float64)
-    defect, good = np.sort(given[is_defect]), np.sort(given[~is_defect])
+    defect, good = worst_scores(given, is_defect, numbered(groups, len(given)))
     low = max(_EDGE, min(given.min(), _ALWAYS))
     high = min(1 - _EDGE, max(given.max(), 1 - _ALWAYS))
     # The first defects are the steps at which the bound is decided.

@@ -93,6 +93,14 @@ class _HeldOut:
     def is_defect(self) -> NDArray[np.bool_]:
         return np.array([row.is_defect for row in self.rows])
 
+    @property
+    def labels(self) -> list[str]:
+        return [row.label for row in self.rows]
+
+    @property
+    def groups(self) -> list[str]:
+        return [row.group for row in self.rows]
+
 
 def train(config: TrainConfig) -> tuple[Path, Manifest]:
     """Train, export, measure, and write the bundle and the split catalog; returns the bundle's directory.
@@ -168,7 +176,7 @@ def cross_validate(config: TrainConfig) -> tuple[Path, CrossValidation]:
         logits, fold = out_of_fold(config, catalog, examples, checkpoint, tracker)
         ok = sum(name in catalog.ok_classes for name in catalog.classes)
         scores = defect_log_odds(logits, ok).numpy()
-        result = cross_validation(scores, examples.is_defect, fold)
+        result = cross_validation(scores, examples, fold)
         tracker.metrics({name: metric.value for name, metric in result.metrics.items()})
     predictions = config.output / "cross_validation" / f"{config.name}.csv"
     write_predictions(predictions, examples.rows, cross_calibrated(scores, examples.is_defect))
@@ -192,9 +200,7 @@ def _held_out(
         return _HeldOut(scores, val.rows, None)
     logits, fold = out_of_fold(config, catalog, train, checkpoint, tracker)
     out = defect_log_odds(logits, ok).numpy()
-    return _HeldOut(
-        np.concatenate([scores, out]), [*val.rows, *train.rows], cross_validation(out, train.is_defect, fold)
-    )
+    return _HeldOut(np.concatenate([scores, out]), [*val.rows, *train.rows], cross_validation(out, train, fold))
 
 
 def _assemble(
@@ -220,9 +226,7 @@ def _assemble(
     # The validation images through the graph that will serve; the folds' images as their own models scored them.
     scores = apply(calibration, held_out.log_odds)
     scores[: len(val.rows)] = quantized.predictions[precision].defect_probability
-    thresholds, guarantee = choose_thresholds(
-        scores, held_out.is_defect, config.aims, [row.label for row in held_out.rows]
-    )
+    thresholds, guarantee = choose_thresholds(scores, held_out.is_defect, config.aims, held_out.labels, held_out.groups)
     prediction = predict(model, test.images, "test")
     fine = network.place_heads[0].in_channels  # the embedding begins with the channel means at stride 16
     novelty = fit_novelty(
@@ -235,7 +239,7 @@ def _assemble(
     write_predictions(parts / PREDICTIONS, test.rows, prediction.defect_probability)
     expected = model(golden)
     np.savez(parts / GOLDEN, images=golden, **{name: getattr(expected, name) for name in OUTPUTS})
-    metrics = score(prediction.defect_probability, test.is_defect, thresholds, unknown)
+    metrics = score(prediction.defect_probability, test.is_defect, thresholds, unknown, test.groups)
     if (pointed := localisation(prediction.heatmap, test)) is not None:
         metrics["hot_in_box"] = pointed
     now = datetime.now(UTC)
@@ -251,7 +255,7 @@ def _assemble(
         preprocessing=config.model.image,
         thresholds=thresholds,
         guarantee=guarantee,
-        curve=OperatingCurve.of(scores, held_out.is_defect, thresholds, [row.label for row in held_out.rows]),
+        curve=OperatingCurve.of(scores, held_out.is_defect, thresholds, held_out.labels, held_out.groups),
         calibration=calibration,
         cross_validation=held_out.cross_validation,
         metrics=metrics,
@@ -272,8 +276,11 @@ def _assemble(
         files={},
     )
     plots = figures(prediction.defect_probability, test.is_defect, thresholds)
-    defect_rate = config.aims.defect_rate or float(held_out.is_defect.mean())
-    plots["operating"] = operating_figure(scores, held_out.is_defect, thresholds, guarantee, defect_rate)
+    billed = bills(scores, held_out.is_defect, thresholds, config.aims, held_out.groups)
+    defect_rate = billed[0][1].defect_rate
+    plots["operating"] = operating_figure(
+        scores, held_out.is_defect, thresholds, guarantee, defect_rate, held_out.groups
+    )
     errors = worst_errors(test, prediction, manifest, unknown)
     passed = (prediction.defect_probability < thresholds.pass_below) & ~unknown
     of_classes = class_scores(
@@ -286,7 +293,7 @@ def _assemble(
         errors,
         of_classes,
         marked_defects(test, prediction, manifest, unknown),
-        bills(scores, held_out.is_defect, thresholds, config.aims),
+        billed,
     )
     (parts / CARD).write_text(card, encoding="utf-8")
     return manifest, plots, render_gallery(errors)

@@ -9,6 +9,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from data import comparison
 from data.decide import Thresholds
+from data.groups import clusters, numbered
 from data.input_health import InputHealth, fit_input_health, look_at
 from data.metric import Metric
 from data.novelty import Novelty, NoveltySummary, false_alarms_expected
@@ -36,7 +37,11 @@ class ClassScore:
 
 
 def score(
-    defect_probability: NDArray[np.floating], is_defect: Truth, thresholds: Thresholds, unknown: Truth | None = None
+    defect_probability: NDArray[np.floating],
+    is_defect: Truth,
+    thresholds: Thresholds,
+    unknown: Truth | None = None,
+    groups: Sequence[str] | None = None,
 ) -> dict[str, Metric]:
     """Metrics of defect probabilities float [n] in 0..1 against the truth bool [n]; both kinds must be there.
 
@@ -44,20 +49,21 @@ def score(
 
     `test_auroc`, `test_accuracy` (defect probability over 0.5), `escape_rate` (defects passed), `overkill_rate` (good
     parts rejected or sent to review), `reject_good_rate`, `pass_rate`, `review_rate`, `ece` (expected calibration error).
-    Rates carry Clopper-Pearson intervals, AUROC and ECE percentile intervals of a stratified bootstrap.
+    Rates carry Clopper-Pearson intervals, which take every image as independent; AUROC and ECE percentile intervals of a
+    stratified bootstrap, which keeps the images of one of the `groups` [n] together.
     """
     scores: Scores = np.asarray(defect_probability, dtype=np.float64)
     known = np.ones(len(scores), bool) if unknown is None else ~unknown
     passed, rejected = known & (scores < thresholds.pass_below), known & (scores >= thresholds.reject_from)
     return {
-        "test_auroc": bootstrap(auroc, scores, is_defect),
+        "test_auroc": bootstrap(auroc, scores, is_defect, groups),
         "test_accuracy": rate((scores > 0.5) == is_defect),
         "escape_rate": rate(passed[is_defect]),
         "overkill_rate": rate(~passed[~is_defect]),
         "reject_good_rate": rate(rejected[~is_defect]),
         "pass_rate": rate(passed),
         "review_rate": rate(~passed & ~rejected),
-        "ece": bootstrap(calibration_error, scores, is_defect),
+        "ece": bootstrap(calibration_error, scores, is_defect, groups),
     }
 
 
@@ -128,13 +134,20 @@ def rate(events: Truth) -> Metric:
     return Metric(value=count / n, low=float(low), high=float(high), n=n)
 
 
-def bootstrap(measure: Callable[[Scores, Truth], float], scores: Scores, is_defect: Truth) -> Metric:
-    """A score with its percentile interval, good and defective images resampled apart (Efron 1979), seeded."""
+def bootstrap(
+    measure: Callable[[Scores, Truth], float], scores: Scores, is_defect: Truth, groups: Sequence[str] | None = None
+) -> Metric:
+    """A score with its percentile interval, good and defective images resampled apart (Efron 1979), seeded.
+
+    Images of one of the `groups` [n] tell little more than one of them, so they are drawn together (cluster bootstrap; Davison
+    and Hinkley 1997, section 3.8); None: every image is by itself.
+    """
     random = np.random.default_rng(0)
-    defect, good = np.flatnonzero(is_defect), np.flatnonzero(~is_defect)
+    group = numbered(groups, len(scores))
+    kinds = [clusters(np.flatnonzero(kind), group) for kind in (is_defect, ~is_defect)]
     values = []
     for _ in range(_RESAMPLES):
-        index = np.concatenate([random.choice(kind, len(kind)) for kind in (defect, good)])
+        index = np.concatenate([kind[drawn] for kind in kinds for drawn in random.choice(len(kind), len(kind))])
         values.append(measure(scores[index], is_defect[index]))
     value = measure(scores, is_defect)
     low, high = np.quantile(values, [0.025, 0.975])

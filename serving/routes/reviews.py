@@ -67,7 +67,10 @@ async def release_reviews(service: Serving, caller: Calling, reviewer: Annotated
     ),
 )
 async def put_review(service: Serving, caller: Calling, client_id: UUID, review: ReviewRequest) -> Review:
-    """Record a decision; a repeat is harmless, and a later review supersedes the one before. A null decision undoes it."""
+    """Record a decision; a repeat is harmless, and a later review supersedes the one before.
+
+    A null decision undoes it: what it superseded stands again.
+    """
     caller.answers_to(review.reviewer)
     costs, second_share = service.settings.costs, service.settings.reviewing.second_share
 

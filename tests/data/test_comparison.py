@@ -186,3 +186,31 @@ def test_judgement_weighs_targets_and_champion(strong: Path, weak: Path, tmp_pat
     assert "brightness off is worse than brightness strong" in both.why
     noisy = missed.model_copy(update={"value": 0.02, "low": 0.01, "high": 0.05})
     assert judge(write_brightness_bundle(tmp_path / "noisy", "noisy", targets=[noisy]), None).wins
+
+
+def test_copies_of_an_image_are_no_further_evidence_between_two_models() -> None:
+    first, second, truth = draw(np.random.default_rng(1), 60)
+    parts = [str(number % 60) for number in range(240)]
+    once = auroc_difference(first, second, truth)
+    copied = auroc_difference(np.tile(first, 4), np.tile(second, 4), np.tile(truth, 4), parts)
+    assert (copied.value, copied.low, copied.high) == (once.value, once.low, once.high)
+    taken_as_independent = auroc_difference(np.tile(first, 4), np.tile(second, 4), np.tile(truth, 4))
+    assert taken_as_independent.high - taken_as_independent.low < 0.6 * (once.high - once.low)
+
+
+def test_promotion_counts_a_part_of_many_frames_once(strong: Path, weak: Path) -> None:
+    alone = compare(strong, weak)
+    for bundle in (strong, weak):
+        rows = [{**row, "group": str(number // 40)} for number, row in enumerate(rows_of(bundle))]
+        replace_predictions(bundle, rows)
+    together = compare(strong, weak)
+    assert together.auroc_difference.value == alone.auroc_difference.value
+    assert together.auroc_difference != alone.auroc_difference
+
+
+def test_predictions_of_a_bundle_without_groups_are_taken_one_by_one(strong: Path, weak: Path) -> None:
+    alone = compare(strong, weak)
+    for bundle in (strong, weak):
+        rows = [{name: value for name, value in row.items() if name != "group"} for row in rows_of(bundle)]
+        replace_predictions(bundle, rows)
+    assert compare(strong, weak) == alone

@@ -142,7 +142,7 @@ def test_the_line_s_defect_rate_and_not_the_collection_s_makes_the_bill() -> Non
     assert guess.bill is not None
     assert known.bill is not None
     assert (guess.bill.defect_rate, guess.bill.defect_rate_given) == (0.5, False)
-    assert "as among the held-out images; aims.defect_rate is not set" in guess.bill.sentence
+    assert "as among the held-out ones; aims.defect_rate is not set" in guess.bill.sentence
     assert (known.bill.defect_rate, known.bill.defect_rate_given) == (0.01, True)
     assert "1% of them defective (the line's rate)" in known.bill.sentence
     assert "USD in all" in known.bill.sentence

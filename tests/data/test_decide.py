@@ -122,6 +122,66 @@ def test_the_escape_bound_holds_in_simulation() -> None:
     assert exceeded <= within_monte_carlo(1000, 0.05)
 
 
+def test_frames_of_one_part_are_one_piece_of_evidence() -> None:
+    """400 plants with 160 frames of 40 defective parts: as many frames would suffice for 2 %, as many parts do not."""
+    rng = np.random.default_rng(0)
+    defect = np.arange(560) < 160
+    parts = [f"bad {number // 4}" for number in range(160)] + [f"good {number}" for number in range(400)]
+    for _ in range(400):
+        scores = np.concatenate([near_identical(rng.random(40), rng), 0.3 * rng.random(400)])
+        thresholds, guarantee = choose_thresholds(scores, defect, Aims(escape_rate=0.02), groups=parts)
+        assert thresholds.pass_below == 0
+        assert (guarantee.escape.n, guarantee.escape.allowed, guarantee.escape.needed) == (40, None, 149)
+    assert not guarantee.holds
+    assert "with 40 held-out parts; 149 are needed" in guarantee.escape.sentence
+
+
+def test_the_bounds_hold_in_simulation_for_parts_of_several_frames() -> None:
+    """400 plants, 200 parts of each kind in three near-identical frames: both rates exceed their bounds as rarely as promised."""
+    rng = np.random.default_rng(3)
+    parts = [str(number // 3) for number in range(1200)]
+    exceeded = np.zeros(2)
+    for _ in range(400):
+        scores = near_identical(np.concatenate([rng.beta(4, 1.5, 200), rng.beta(1, 8, 200)]), rng, frames=3)
+        aims = Aims(escape_rate=0.05, reject_good_rate=0.05)
+        thresholds, guarantee = choose_thresholds(scores, np.arange(1200) < 600, aims, groups=parts)
+        assert (guarantee.escape.n, guarantee.reject_good.n) == (200, 200)
+        exceeded += beta.cdf(thresholds.pass_below, 4, 1.5) > 0.05, beta.sf(thresholds.reject_from, 1, 8) > 0.05
+    assert (exceeded <= within_monte_carlo(400, 0.05)).all()
+
+
+def near_identical(parts: NDArray[np.float64], rng: np.random.Generator, frames: int = 4) -> NDArray[np.float64]:
+    """The scores of so many frames of each part."""
+    return np.clip(np.repeat(parts, frames) + rng.normal(0, 0.002, frames * len(parts)), 0, 1)
+
+
+def test_a_part_errs_as_soon_as_one_of_its_frames_does() -> None:
+    scores = [0.1, 0.8, 0.9, 0.2, 0.3, 0.05]
+    defect = [True, True, True, False, False, False]
+    groups = ["a", "a", "b", "c", "c", "a"]  # of part a some frames are defective, and one shows nothing
+    labels = ["crack", "stain", "stain", "good", "good", "good"]
+    thresholds, guarantee = choose_thresholds(
+        scores, defect, Aims(escape_rate=0.98, reject_good_rate=0.9), labels, groups
+    )
+    assert thresholds.pass_below == 0.9, "one part of two may escape, not one of three frames"
+    assert (guarantee.escape.n, guarantee.escape.observed) == (2, 1)
+    assert guarantee.reject_good.n == 2
+    assert {bound.of_class: (bound.n, bound.observed, bound.counted) for bound in guarantee.classes} == {
+        "crack": (1, 1, "parts"),
+        "stain": (2, 1, "parts"),
+    }
+
+
+@given(st.integers(0, 1000), st.integers(10, 60))
+def test_groups_of_one_image_change_nothing(seed: int, n: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores, defect = rng.random(n).round(2), np.arange(n) % 2 == 0
+    labels = np.where(defect, rng.choice(["crack", "stain"], n), "good").tolist()
+    aims = Aims(escape_rate=0.2, reject_good_rate=0.2, per_class=True)
+    alone = [str(number) for number in rng.permutation(n)]
+    assert choose_thresholds(scores, defect, aims, labels, alone) == choose_thresholds(scores, defect, aims, labels)
+
+
 def within_monte_carlo(runs: int, delta: float) -> float:
     """As many of `runs` as may go wrong when each does with chance `delta`: the mean and three standard deviations."""
     return runs * delta + 3 * math.sqrt(runs * delta * (1 - delta))

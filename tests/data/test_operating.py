@@ -87,3 +87,17 @@ def test_a_curve_that_cannot_be_is_refused(changes: dict[str, list[float]]) -> N
     OperatingCurve.model_validate(sound)
     with pytest.raises(ValidationError):
         OperatingCurve.model_validate({**sound, **changes})
+
+
+def test_curve_of_parts_answers_as_their_guarantee_was_made() -> None:
+    groups = [str(number // 3) for number in range(len(SCORES))]
+    own, promised = choose_thresholds(SCORES, IS_DEFECT, Aims(escape_rate=0.1), groups=groups)
+    curve = OperatingCurve.of(SCORES, IS_DEFECT, own, groups=groups)
+    assert (curve.defects, curve.goods) == (promised.escape.n, promised.reject_good.n)
+    assert curve.defects < IS_DEFECT.sum()
+    again = guarantee_at(own, own, promised, curve)
+    assert again is not None
+    assert again.bill is not None
+    assert promised.bill is not None
+    assert (again.escape, again.reject_good) == (promised.escape, promised.reject_good)
+    assert again.bill.model_dump() == pytest.approx(promised.bill.model_dump())

@@ -148,6 +148,8 @@ def test_a_decision_made_without_seeing_anothers_is_refused_and_nothing_overwrit
     replaced = put(server, part, "FALSE_CALL", "ann", seen_review=theirs["client_id"])
     assert replaced.json()["supersedes"] == theirs["client_id"]
     assert put(server, part, None, "ann", seen_review=None).status_code == 200, "one's own is no surprise"
+    assert put(server, part, "FALSE_CALL", "cyd", seen_review=None).status_code == 412, "bob's stands again"
+    assert put(server, part, None, "bob", seen_review=theirs["client_id"]).status_code == 200
     assert put(server, part, "FALSE_CALL", "cyd", seen_review=None).status_code == 200, "it was withdrawn"
 
 

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import httpx
 
+from serving.audit import verify
 from tests.conftest import Served, grey_png
 
 DATABASES = ("sqlite", "postgresql")
@@ -50,14 +51,35 @@ def test_repeat_is_harmless_and_other_content_a_conflict(server: Served) -> None
     assert review(server, inspection["id"], "FALSE_CALL", client_id, note="x").status_code == 409
 
 
-def test_later_review_supersedes_and_undo_returns_the_part_to_the_queue(server: Served) -> None:
+def test_undo_returns_the_part_to_the_queue(server: Served) -> None:
+    inspection = server.inspect(grey_png(0.9))
+    first = review(server, inspection["id"], "FALSE_CALL").json()
+    assert queue(server) == []
+    undo = review(server, inspection["id"], None).json()
+    assert undo["supersedes"] == first["client_id"]
+    assert server.client.get(f"/v1/inspections/{inspection['id']}").json()["review"] is None
+    assert queue(server) == ["P-1"]
+
+
+def test_undo_lets_the_review_that_was_superseded_stand_again(server: Served) -> None:
     inspection = server.inspect(grey_png(0.9))
     first = review(server, inspection["id"], "FALSE_CALL").json()
     second = review(server, inspection["id"], "DEFECT_CONFIRMED", reviewer="bob").json()
     assert second["supersedes"] == first["client_id"]
-    assert queue(server) == []
     undo = review(server, inspection["id"], None, reviewer="bob").json()
     assert undo["supersedes"] == second["client_id"]
+    assert server.client.get(f"/v1/inspections/{inspection['id']}").json()["review"] == first
+    assert queue(server) == [], "it is decided"
+    entry = server.client.get("/v1/audit", params={"subject": undo["client_id"]}).json()["items"][0]
+    assert entry["new"]["supersedes"] == second["client_id"]
+    assert entry["old"] == {
+        "restored_client_id": first["client_id"],
+        "restored_decision": "FALSE_CALL",
+        "restored_reviewer": first["reviewer"],
+    }
+    with server.service.store.reading() as connection:
+        assert verify(connection).broken == ()
+    review(server, inspection["id"], None)
     assert server.client.get(f"/v1/inspections/{inspection['id']}").json()["review"] is None
     assert queue(server) == ["P-1"]
 

@@ -86,11 +86,52 @@ def test_who_is_unsure_of_a_second_opinion_leaves_the_first_one_standing(server:
     assert standing(server, id_) == ("ann", "DEFECT_CONFIRMED")
 
 
-def test_who_saw_the_verdict_gives_no_second_opinion_unawares(server: Served) -> None:
+def test_what_was_decided_offline_meanwhile_is_a_second_opinion(server: Served) -> None:
     id_ = decided_by_ann(server)
-    crossed = put(server, id_, "FALSE_CALL", "bob", seen_review=None)
-    assert crossed.status_code == 412, "bob had it on the screen with the verdict while ann decided"
+    late = put(server, id_, "FALSE_CALL", "bob", seen_review=None)
+    assert late.status_code == 200, "bob had it on the screen, with the verdict, while ann decided"
+    assert late.json()["blind"] is False
+    assert standing(server, id_) == ("bob", "FALSE_CALL")
+    assert all("P-1" not in hand(server, person) for person in ("ann", "bob", "cyd"))
+    found = server.client.get("/v1/metrics/agreement").json()
+    assert found["between"] is None, "who saw the verdict is not compared with ann, who saw it too"
+
+
+def test_a_stale_undo_does_not_take_back_what_somebody_else_decided(server: Served) -> None:
+    id_ = decided_by_ann(server)
+    assert put(server, id_, None, "bob", seen_review=str(uuid4())).status_code == 200
     assert standing(server, id_) == ("ann", "DEFECT_CONFIRMED")
+    assert "P-1" in hand(server, "bob")
+
+
+def figures(server: Served) -> dict[str, Any]:
+    quality = server.client.get("/v1/metrics/quality").json()
+    return {name: quality[name] for name in ("waiting", "defects_confirmed", "false_calls", "by_class")}
+
+
+def test_undoing_the_second_opinion_lets_the_first_stand_again_in_every_figure(server: Served) -> None:
+    id_ = decided_by_ann(server)
+    before = figures(server)
+    assert before["by_class"] == {"bright": 1}
+    second = put(server, id_, "FALSE_CALL", "bob", blind=True, seen_review=None).json()
+    assert figures(server) != before
+    put(server, id_, None, "bob", seen_review=second["client_id"]).raise_for_status()
+    assert standing(server, id_) == ("ann", "DEFECT_CONFIRMED")
+    assert figures(server) == before
+    assert "P-1" not in hand(server, "ann")
+    assert hand(server, "bob")["P-1"]["blind"] is True, "as before"
+    put(server, id_, "DEFECT_ACCEPTED", "bob", blind=True, seen_review=None).raise_for_status()
+    assert standing(server, id_) == ("bob", "DEFECT_ACCEPTED")
+    assert all("P-1" not in hand(server, person) for person in ("ann", "bob", "cyd"))
+
+
+def test_who_takes_back_a_change_of_mind_is_not_asked_for_the_second_opinion(server: Served) -> None:
+    id_ = decided_by_ann(server)
+    put(server, id_, "FALSE_CALL", "ann").raise_for_status()
+    put(server, id_, None, "ann").raise_for_status()
+    assert standing(server, id_) == ("ann", "DEFECT_CONFIRMED")
+    assert "P-1" not in hand(server, "ann")
+    assert "P-1" in hand(server, "bob")
 
 
 def test_whoever_decided_may_think_better_of_it(server: Served) -> None:

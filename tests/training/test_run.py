@@ -1,3 +1,4 @@
+import csv
 import os
 import re
 import shutil
@@ -5,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import mlflow
@@ -116,6 +118,30 @@ def test_thresholds_rest_on_the_validation_images(trained_bundle: Trained) -> No
     # Eight held-out defects cannot promise two per cent: nothing may pass.
     assert not manifest.guarantee.escape.holds
     assert manifest.thresholds.pass_below == 0
+
+
+def test_images_of_one_part_count_once_and_the_card_says_so(trained_bundle: Trained, tmp_path: Path) -> None:
+    images = shutil.copytree(trained_bundle.images, tmp_path / "images")
+    files = sorted(images.rglob("*.png"))
+    lines = [
+        f"{file.relative_to(images).as_posix()},{file.parent.name}{index // 4}" for index, file in enumerate(files)
+    ]
+    (images / "annotations.csv").write_text("\n".join(["path,group", *lines]), encoding="utf-8")
+    config = tiny_config(tmp_path / "config.yaml", images, tmp_path / "var", fit={"epochs": 0, "batch_size": 8})
+    result = run_training("--config", config)
+    assert result.exit_code == 0, result.stderr
+    bundle = Path(last_json(result.stdout.splitlines())["bundle"])
+    manifest = read_manifest(bundle)
+    defects = manifest.data.defects["val"] // 4
+    assert (manifest.guarantee.escape.n, manifest.guarantee.escape.counted) == (defects, "parts")
+    assert manifest.curve is not None
+    assert manifest.curve.defects == defects
+    card = (bundle / CARD).read_text(encoding="utf-8")
+    assert f"with {defects} held-out parts; 149 are needed" in card
+    assert f"They show {manifest.data.splits['test'] // 4} parts" in card
+    with (bundle / PREDICTIONS).open(newline="", encoding="utf-8") as stream:
+        tested = Counter(row["group"] for row in csv.DictReader(stream))
+    assert set(tested.values()) == {4}, "by which a later model is compared"
 
 
 def test_catalog_keeps_the_split_for_serving(trained_bundle: Trained) -> None:

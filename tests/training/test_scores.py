@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from data.decide import Thresholds
 from data.novelty import fit_novelty
-from training.scores import calibration_error, score, summarise_novelty
+from training.scores import auroc, bootstrap, calibration_error, score, summarise_novelty
 
 
 def test_counts_by_hand() -> None:
@@ -69,3 +69,12 @@ def test_calibration_error_sees_overconfidence() -> None:
     defect = random.random(20_000) < honest
     assert calibration_error(honest, defect) < 0.02
     assert calibration_error((honest > 0.5).astype(float), defect) > 0.2
+
+
+def test_frames_of_a_part_are_drawn_together() -> None:
+    random = np.random.default_rng(2)
+    scores, defect = random.random(40), np.arange(40) % 2 == 0
+    copied, parts = (np.tile(scores, 3), np.tile(defect, 3)), [str(number % 40) for number in range(120)]
+    once, three = bootstrap(auroc, scores, defect), bootstrap(auroc, *copied, parts)
+    assert (three.value, three.low, three.high) == (once.value, once.low, once.high)
+    assert bootstrap(auroc, scores, defect, [str(number) for number in range(40)]) == once

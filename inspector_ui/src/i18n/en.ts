@@ -181,14 +181,18 @@ export const en = {
     rejectGood: "Good parts rejected with no person looking",
     ofClass: "Parts of class {{name}} passed",
     holds:
-      "{{what}}: at most {{limit}} at {{confidence}} confidence, from {{n}} held-out images ({{observed}} erred, {{allowed}} allowed).",
+      "{{what}}: at most {{limit}} at {{confidence}} confidence, from {{heldOut}} ({{observed}} erred, {{allowed}} allowed).",
     impossible:
-      "{{what}}: at most {{limit}} at {{confidence}} confidence cannot be promised with {{n}} held-out images; {{needed}} are needed. The most cautious threshold is used.",
+      "{{what}}: at most {{limit}} at {{confidence}} confidence cannot be promised with {{heldOut}}; {{needed}} are needed. The most cautious threshold is used.",
     broken:
-      "{{what}}: at most {{limit}} at {{confidence}} confidence is not promised at these thresholds: {{observed}} of {{n}} held-out images erred, {{allowed}} are allowed.",
+      "{{what}}: at most {{limit}} at {{confidence}} confidence is not promised at these thresholds: {{observed}} of {{heldOut}} erred, {{allowed}} are allowed.",
+    heldOut: {
+      images: "{{n}} held-out images",
+      parts: "{{n}} held-out parts (several images of a part count once)",
+    },
     bill: "Expected of 1,000 parts, {{rate}} of them defective: {{escapes}} escapes, {{overkill}} good parts not passed ({{unseen}} of them rejected with no person looking), {{reviews}} reviews",
     billOfHeldOut:
-      "Expected of 1,000 parts, if {{rate}} of them are defective as among the held-out images: {{escapes}} escapes, {{overkill}} good parts not passed ({{unseen}} of them rejected with no person looking), {{reviews}} reviews",
+      "Expected of 1,000 parts, if {{rate}} of them are defective as among the held-out ones: {{escapes}} escapes, {{overkill}} good parts not passed ({{unseen}} of them rejected with no person looking), {{reviews}} reviews",
     money: "; {{money}} in all",
   },
   people: {
@@ -297,7 +301,8 @@ export const en = {
     discard: "Give up",
     discardSure: "Really give up?",
     conflict: "{{name}} decided meanwhile: {{decision}} ({{time}}).",
-    conflictGone: "Somebody else had decided, and has taken it back.",
+    conflictGone:
+      "Somebody else had decided. That decision was taken back, or the part now waits for a second opinion; yours can be sent.",
     keepTheirs: "Keep that decision",
     useMine: "Replace it by mine: {{decision}}",
   },
@@ -503,6 +508,7 @@ export const en = {
     title: "Control charts",
     chart: "Chart",
     which: "Camera, product and model",
+    change: "thresholds of change {{n}}",
     p: "p",
     laney: "Laney p′",
     u: "u",
@@ -1132,7 +1138,7 @@ export const en = {
     defectRate: "Defective parts on the line",
     rateGiven: "the line's rate, as given at training; it moves the review load only",
     rateHeldOut:
-      "as among the held-out images, which were collected: put in your line's rate. It moves the review load only",
+      "as among the held-out ones, which were collected: put in your line's rate. It moves the review load only",
     escapes: "Escape rate: of the defective",
     overkill: "Overkill: of the good",
     reviews: "Review load: of all parts",

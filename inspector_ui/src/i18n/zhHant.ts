@@ -174,14 +174,18 @@ export const zhHant: Words<typeof en> = {
     rejectGood: "良品未經人員查看即被剔除",
     ofClass: "缺陷類別 {{name}} 被放行",
     holds:
-      "{{what}}：信心水準 {{confidence}} 下至多 {{limit}}，依據 {{n}} 張未用於訓練的影像（誤判 {{observed}} 張，容許 {{allowed}} 張）。",
+      "{{what}}：信心水準 {{confidence}} 下至多 {{limit}}，依據{{heldOut}}（誤判 {{observed}}，容許 {{allowed}}）。",
     impossible:
-      "{{what}}：僅有 {{n}} 張未用於訓練的影像，無法在信心水準 {{confidence}} 下保證至多 {{limit}}；需要 {{needed}} 張。目前採用最謹慎的門檻。",
+      "{{what}}：僅有{{heldOut}}，無法在信心水準 {{confidence}} 下保證至多 {{limit}}；需要 {{needed}}。目前採用最謹慎的門檻。",
     broken:
-      "{{what}}：此門檻不保證在信心水準 {{confidence}} 下至多 {{limit}}：{{n}} 張未用於訓練的影像中誤判 {{observed}} 張，僅容許 {{allowed}} 張。",
+      "{{what}}：此門檻不保證在信心水準 {{confidence}} 下至多 {{limit}}：{{heldOut}}中誤判 {{observed}}，僅容許 {{allowed}}。",
+    heldOut: {
+      images: " {{n}} 張未用於訓練的影像",
+      parts: " {{n}} 個未用於訓練的零件（同一零件的多張影像只計一次）",
+    },
     bill: "每 1,000 個零件（其中 {{rate}} 不良）預期：漏檢 {{escapes}} 個，良品未放行 {{overkill}} 個（其中 {{unseen}} 個未經人員查看即剔除），複判 {{reviews}} 個",
     billOfHeldOut:
-      "若不良率如未用於訓練的影像為 {{rate}}，每 1,000 個零件預期：漏檢 {{escapes}} 個，良品未放行 {{overkill}} 個（其中 {{unseen}} 個未經人員查看即剔除），複判 {{reviews}} 個",
+      "若不良率如未用於訓練的資料為 {{rate}}，每 1,000 個零件預期：漏檢 {{escapes}} 個，良品未放行 {{overkill}} 個（其中 {{unseen}} 個未經人員查看即剔除），複判 {{reviews}} 個",
     money: "；合計 {{money}}",
   },
   people: {
@@ -288,7 +292,7 @@ export const zhHant: Words<typeof en> = {
     discard: "放棄",
     discardSure: "確定放棄？",
     conflict: "{{name}} 已在此時判定：{{decision}}（{{time}}）。",
-    conflictGone: "其他人曾判定此零件，但已收回。",
+    conflictGone: "其他人曾判定此零件；該判定已收回，或此零件正等待第二意見，您的判定可以送出。",
     keepTheirs: "保留該判定",
     useMine: "改用我的判定：{{decision}}",
   },
@@ -494,6 +498,7 @@ export const zhHant: Words<typeof en> = {
     title: "管制圖",
     chart: "管制圖",
     which: "相機、產品與模型",
+    change: "第 {{n}} 次變更的門檻",
     p: "p",
     laney: "Laney p′",
     u: "u",

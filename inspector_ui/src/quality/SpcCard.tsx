@@ -8,14 +8,20 @@ import { useFormat } from "../i18n/format";
 import { QueryView } from "../shell/QueryView";
 import { ChartCard } from "./ChartCard";
 import { spcQuery } from "./qualityQueries";
-import { type ChartName, chartNames, course, kindOf } from "./spcCourse";
+import { type ChartName, chartNames, course, kindOf, streamOf } from "./spcCourse";
 
 /** Control charts with their limits explained; one camera, product and model at a time. */
 export function SpcCard({ line }: { line: string | null }) {
   const { t } = useTranslation();
   const [name, setName] = useState<ChartName>("p");
-  const [chosen, setChosen] = useState(0);
+  const [chosen, setChosen] = useState<string | null>(null);
   const query = useQuery(spcQuery(kindOf(name), line));
+  const nameOf = useNameOf();
+  const charts = query.data?.charts ?? [];
+  // the charts come newest point first, so the first one is another after each refresh
+  if (charts[0] !== undefined && !charts.some((chart) => streamOf(chart) === chosen)) {
+    setChosen(streamOf(charts[0]));
+  }
   return (
     <ChartCard title={t("spc.title")}>
       <SegmentedControl
@@ -27,7 +33,7 @@ export function SpcCard({ line }: { line: string | null }) {
       />
       <QueryView query={query}>
         {(metrics) => {
-          const chart = metrics.charts[chosen] ?? metrics.charts[0];
+          const chart = metrics.charts.find((each) => streamOf(each) === chosen) ?? metrics.charts[0];
           if (chart === undefined) {
             return (
               <Text c="dimmed" py="xl" ta="center">
@@ -41,9 +47,9 @@ export function SpcCard({ line }: { line: string | null }) {
                 <NativeSelect
                   aria-label={t("spc.which")}
                   mb="sm"
-                  value={metrics.charts.indexOf(chart)}
-                  onChange={(event) => setChosen(Number(event.currentTarget.value))}
-                  data={metrics.charts.map((each, index) => ({ value: String(index), label: nameOf(each) }))}
+                  value={streamOf(chart)}
+                  onChange={(event) => setChosen(event.currentTarget.value)}
+                  data={metrics.charts.map((each) => ({ value: streamOf(each), label: nameOf(each) }))}
                 />
               )}
               <Chart chart={chart} metrics={metrics} name={name} />
@@ -58,6 +64,7 @@ export function SpcCard({ line }: { line: string | null }) {
 function Chart({ chart, metrics, name }: { chart: SpcChart; metrics: SpcMetrics; name: ChartName }) {
   const { t } = useTranslation();
   const format = useFormat();
+  const nameOf = useNameOf();
   const points = course(chart, name, metrics.cusum_limit);
   const share = name === "p" || name === "laney";
   const say = (value: number) => (share ? format.percent(value) : format.number(value));
@@ -135,6 +142,11 @@ function Chart({ chart, metrics, name }: { chart: SpcChart; metrics: SpcMetrics;
   );
 }
 
-function nameOf({ line, station, camera, product, model }: SpcChart): string {
-  return `${line} · ${station} · ${camera} · ${product} · ${model.name} ${model.version}`;
+/** Says of a chart whose it is; charts of different thresholds are told apart. */
+function useNameOf(): (chart: SpcChart) => string {
+  const { t } = useTranslation();
+  return ({ line, station, camera, product, model, threshold_change: change }) =>
+    [line, station, camera, product, `${model.name} ${model.version}`]
+      .concat(change === null ? [] : t("spc.change", { n: change }))
+      .join(" · ");
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { SpcChart } from "../api/types";
-import { course, kindOf } from "./spcCourse";
+import { course, kindOf, streamOf } from "./spcCourse";
 
 const point = {
   started_at: "2026-11-01T08:00:00Z",
@@ -41,4 +41,10 @@ test("EWMA and CUSUM are drawn from the p chart", () => {
     "p",
     "p",
   ]);
+});
+
+test("a chart is told by whose it is: not by its points, but by the thresholds too", () => {
+  const own = { ...chart, line: "a", model: { name: "m", version: "1" }, threshold_change: null } as SpcChart;
+  expect(streamOf({ ...own, points: [] })).toBe(streamOf(own));
+  expect(streamOf({ ...own, threshold_change: 4 })).not.toBe(streamOf(own));
 });

@@ -21,6 +21,11 @@ export function kindOf(name: ChartName): SpcKind {
   return name === "ewma" || name === "cusum" ? "p" : name;
 }
 
+/** What tells a chart from all others, whatever comes next in it. */
+export function streamOf({ line, station, camera, product, model, threshold_change }: SpcChart): string {
+  return JSON.stringify([line, station, camera, product, model.name, model.version, threshold_change]);
+}
+
 /** What to draw of a chart; EWMA and CUSUM are in standard deviations. */
 export function course(chart: SpcChart, name: ChartName, cusumLimit: number): CoursePoint[] {
   return chart.points.map((point) => {

@@ -8,7 +8,15 @@ const curve = {
   goods_below: [0, 50, 150, 190, 200],
   classes_below: {},
 };
-const bound = { limit: 0.02, delta: 0.05, allowed: 1, observed: 0, needed: 149, of_class: null };
+const bound = {
+  limit: 0.02,
+  delta: 0.05,
+  allowed: 1,
+  observed: 0,
+  needed: 149,
+  of_class: null,
+  counted: "images" as const,
+};
 const promised: Guarantee = {
   escape: { ...bound, rate: "escape rate", n: 100 },
   reject_good: { ...bound, rate: "good parts rejected", n: 200, allowed: 10 },
