@@ -1,6 +1,7 @@
 """A posted frame gets the verdict that its content deserves, with everything that explains it."""
 
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 import cv2
 import numpy as np
@@ -121,6 +122,16 @@ def test_part_is_as_good_as_its_worst_view_and_incomplete_without_an_expected_on
     assert part["verdict"] == "REJECT", "a view taken again makes no rejected part good"
     assert [frame["camera"] for frame in part["inspections"]] == ["top", "side", "side"]
     assert server.client.get("/v1/parts/unknown").status_code == 404
+
+
+@pytest.mark.parametrize("part_id", ["A/17", "/a//b/", "50 %/#1?", "零件/7"])
+def test_a_part_is_found_whatever_its_serial_number(server: Served, part_id: str) -> None:
+    path = quote(part_id, safe="")
+    truth = {"defective": True, "person": "ann"}
+    assert server.client.put(f"/v1/challenges/{path}", json=truth).json()["part_id"] == part_id
+    posted = server.inspect(grey_png(0.1), part_id=part_id)
+    part = server.client.get(f"/v1/parts/{path}").json()
+    assert (part["part_id"], [frame["id"] for frame in part["inspections"]]) == (part_id, [posted["id"]])
 
 
 def test_an_older_frame_that_was_spooled_makes_no_rejected_part_good(server: Served) -> None:

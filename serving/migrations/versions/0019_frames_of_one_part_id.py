@@ -77,14 +77,14 @@ def _drop(trigger: _Trigger) -> None:
 
 
 def _triggers() -> list[_Trigger]:
-    ((*arrives, (count, _, _, latency)),) = _hourly_before()
+    ((arrives, event, table, condition, (count, _, _, latency)),) = _hourly_before()
     before = {name: condition for name, _, _, condition, _ in _tallies_before()}
     changed = before["inspection_is_tallied_anew"]
     joins = before["inspection_joins_a_part"]
     frame, decided = _tallies._frame, "BEFORE UPDATE OF decision, review_id"
     comes = [_unit_of("NEW", -1), _unit_of("NEW", 1, plus="NEW")]
     return [
-        (*arrives, [count, *_count_part(), latency]),
+        (arrives, event, table, condition, [count, *_count_part(), latency]),
         (
             "inspection_joins_a_part",
             "BEFORE INSERT",
