@@ -689,7 +689,9 @@ class Alarm(Message):
     camera: str
     fault: Fault | None = Field(description="of a CAMERA_FAULT, the newest one when it was raised")
     reason: str = Field(description="in English")
-    inspection_id: str = Field(description="the frame that raised it")
+    inspection_id: str | None = Field(
+        description="the frame that raised it; null for inspectors, who may have to review it blind"
+    )
     raised_at: datetime
     cleared_at: datetime | None
     acknowledged_at: datetime | None
