@@ -1,7 +1,10 @@
 """Verdicts of the model and decisions of people, and how frames add up to a part."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from enum import StrEnum
+from typing import TypeVar
+
+View = TypeVar("View", bound=Hashable)
 
 
 class Verdict(StrEnum):
@@ -33,14 +36,19 @@ DECIDED = frozenset({ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.FALSE_CALL,
 _SEVERITY = {verdict: severity for severity, verdict in enumerate(Verdict)}
 
 
-def part_verdict(by_camera: Mapping[str, Verdict], expected_views: Collection[str] = ()) -> Verdict:
-    """The worst verdict of a part's frames; NO_DECISION when an expected view, or every frame, is missing.
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The most severe of at least one verdict."""
+    return max(verdicts, key=_SEVERITY.__getitem__)
+
+
+def part_verdict(by_view: Mapping[View, Verdict], expected_views: Collection[View] = ()) -> Verdict:
+    """The worst verdict of a part's views; NO_DECISION when an expected view, or every view, is missing.
 
     >>> part_verdict({"top": Verdict.PASS, "side": Verdict.REVIEW}).value
     'REVIEW'
     >>> part_verdict({"top": Verdict.PASS}, expected_views=["top", "side"]).value
     'NO_DECISION'
     """
-    if not by_camera or not set(expected_views) <= by_camera.keys():
+    if not by_view or not set(expected_views) <= by_view.keys():
         return Verdict.NO_DECISION
-    return max(by_camera.values(), key=_SEVERITY.__getitem__)
+    return worst(by_view.values())

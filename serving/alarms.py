@@ -112,6 +112,12 @@ def acknowledge(connection: Connection, id_: str, request: AcknowledgeRequest) -
     return before.model_copy(update=changes)
 
 
+def without_frame(alarm: Alarm) -> Alarm:
+    """The alarm as an inspector sees it: what is wrong with the camera, not what was said of the frame that raised it."""
+    reason = alarm.reason if alarm.fault is None else alarm.fault.value
+    return alarm.model_copy(update={"inspection_id": None, "reason": reason})
+
+
 def _add(connection: Connection, row: dict[str, Any]) -> Alarm:
     connection.execute(insert(alarms), row)
     return _stored(connection, row["id"])

@@ -11,15 +11,15 @@ from uuid import UUID
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, RowMapping, literal, select, tuple_
+from sqlalchemy import Connection, RowMapping, func, literal, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from data.decide import InForce
 from data.image import Pixels
 from data.novelty import is_unknown
 from data.region import Region
-from data.verdict import ReviewDecision, Verdict, part_verdict
-from serving.blindness import Sight
+from data.verdict import ReviewDecision, Verdict, part_verdict, worst
+from serving.blindness import TELLING, Sight
 from serving.problem import ProblemError
 from serving.sampling import NOT_DRAWN, Draw
 from serving.schema import (
@@ -36,7 +36,10 @@ from serving.schema import (
     ViewState,
 )
 from serving.settings import Costs, Settings
-from serving.tables import Utc, inspections, line_holds, reviews, tombstones
+from serving.tables import RECORDED, Utc, inspections, line_holds, reviews, tombstones
+
+# A constant part_id, of a reader that could not read it, has as many frames as it likes.
+_MOST_OF_PART = 200
 
 _HIDDEN = ("heatmap", "idempotency_key", "fingerprint", "posted_by", "sketch")
 _SHOWN = [column for column in inspections.c if column.name not in _HIDDEN]
@@ -296,41 +299,87 @@ def _newest(connection: Connection, filters: Filters, cursor: str | None, limit:
 
 
 def get_part(connection: Connection, part_id: str, settings: Settings, sight: Sight) -> Part:
-    """A part with its frames, oldest first; each camera's last frame counts. Raises a 404 problem when unknown.
+    """A part with its newest frames, oldest first; its verdict is the worst of all. Raises a 404 problem when unknown.
 
-    What retention removed counts as it did before; what is kept from the caller counts as REVIEW.
+    Views are told apart by product, station and camera: products may share a serial number. What retention removed counts as
+    it did before; what is kept from the caller counts as REVIEW.
     """
-    frames = find(connection, inspections.c.part_id == part_id, sight=sight)
-    query = select(tombstones).where(tombstones.c.part_id == part_id).order_by(tombstones.c.received_at)
-    removed = connection.execute(query).mappings().all()
-    if not frames and not removed:
+    seen = _seen(connection, part_id, sight)
+    if not seen:
         raise ProblemError(404, f"no frame of part {part_id} was inspected here")
-    latest = {f"{row['station']}/{row['camera']}": Verdict(row["verdict"]) for row in removed}
-    latest |= {f"{frame.station}/{frame.camera}": frame.verdict for frame in frames}
-    seen = [((frame.product, frame.station), frame.received_at) for frame in frames]
-    seen += [((row["product"], row["station"]), row["received_at"]) for row in removed]
+    verdicts = {view: worst(one.verdict for one in each) for view, each in seen.items()}
     views: list[View] = []
     now = datetime.now(UTC)
-    for product, station in sorted({where for where, _ in seen}):
+    for product, station in sorted({view[:2] for view in seen}):
         recipe = settings.recipe(product, station)
         if recipe is None:
             continue
-        first = min(at for where, at in seen if where == (product, station))
+        first = min(one.first_at for view, each in seen.items() if view[:2] == (product, station) for one in each)
         due_at = first + timedelta(seconds=recipe.view_window_seconds)
         for camera in recipe.expected_views:
-            has_come = f"{station}/{camera}" in latest
+            has_come = (product, station, camera) in seen
             state = ViewState.SEEN if has_come else ViewState.AWAITED if now < due_at else ViewState.OVERDUE
-            views.append(View(station=station, camera=camera, state=state, due_at=due_at))
-    expected = [f"{view.station}/{view.camera}" for view in views]
+            views.append(View(product=product, station=station, camera=camera, state=state, due_at=due_at))
+    frames, removed = (
+        connection.execute(
+            query.where(table.c.part_id == part_id)
+            .order_by(table.c.received_at.desc(), table.c.id.desc())
+            .limit(_MOST_OF_PART)
+        )
+        .mappings()
+        .all()[::-1]
+        for table, query in ((inspections, INSPECTED), (tombstones, select(tombstones)))
+    )
     return Part(
         part_id=part_id,
-        verdict=part_verdict(latest, expected),
-        missing_views=[view for view in expected if view not in latest],
+        verdict=part_verdict(verdicts, [(view.product, view.station, view.camera) for view in views]),
+        missing_views=[f"{view.station}/{view.camera}" for view in views if view.state is not ViewState.SEEN],
         views=views,
-        inspections=frames,
+        inspections=[sight.of(inspection_of(row), row) for row in frames],
         removed=[Tombstone(**{name: row[name] for name in Tombstone.model_fields}) for row in removed],
-        line_hold=next((frame.line_hold for frame in reversed(frames) if frame.line_hold is not None), None),
+        left_out=sum(one.frames for each in seen.values() for one in each) - len(frames) - len(removed),
+        line_hold=_newest_line_hold(connection, part_id),
     )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Frames of one view that got the same verdict."""
+
+    verdict: Verdict
+    first_at: datetime
+    frames: int
+
+
+def _seen(connection: Connection, part_id: str, sight: Sight) -> dict[tuple[str, str, str], list[_Seen]]:
+    """By product, station and camera, what was said of all frames of the part that there ever were."""
+    found: dict[tuple[str, str, str], list[_Seen]] = {}
+    for table in RECORDED:
+        key = [table.c[name] for name in ("product", "station", "camera", "verdict")]
+        first_at = func.min(table.c.received_at).label("first_at")
+        query = select(*key, first_at, func.count().label("frames")).where(table.c.part_id == part_id)
+        if table is inspections and sight.hides:
+            query = query.where(table.c.queue_cost.is_(None))
+        for row in connection.execute(query.group_by(*key)):
+            same = _Seen(Verdict(row.verdict), row.first_at, row.frames)
+            found.setdefault((row.product, row.station, row.camera), []).append(same)
+    if sight.hides:
+        # Whether a frame that waits is hidden follows from its id: no database can group by that.
+        columns = [inspections.c[name] for name in ("id", *TELLING, "product", "station", "camera", "received_at")]
+        query = select(*columns, reviews.c.reviewer.label("review_reviewer")).select_from(_JOINED)
+        waiting = query.where(inspections.c.part_id == part_id, inspections.c.queue_cost.is_not(None))
+        for one in connection.execute(waiting).mappings():
+            verdict = Verdict.REVIEW if sight.hidden(one) else Verdict(one["verdict"])
+            view = (one["product"], one["station"], one["camera"])
+            found.setdefault(view, []).append(_Seen(verdict, one["received_at"], 1))
+    return found
+
+
+def _newest_line_hold(connection: Connection, part_id: str) -> LineHoldRef | None:
+    query = select(line_holds.c.id, line_holds.c.reason).select_from(_JOINED)
+    query = query.where(inspections.c.part_id == part_id, inspections.c.line_hold_id.is_not(None))
+    row = connection.execute(query.order_by(inspections.c.received_at.desc(), inspections.c.id.desc()).limit(1)).first()
+    return None if row is None else LineHoldRef(id=row.id, reason=row.reason)
 
 
 def encode_heatmap(heatmap: NDArray[np.float32]) -> bytes:

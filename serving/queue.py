@@ -5,15 +5,17 @@ for themselves that nobody else decided meanwhile.
 """
 
 import math
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from sqlalchemy import Connection, RowMapping, and_, delete, false, func, insert, literal, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from data.verdict import DECIDED, ReviewDecision, Verdict
-from serving.blindness import waits_blind, without_verdict
+from data.verdict import DECIDED, ReviewDecision
+from serving.blindness import TELLING, waits_blind, without_verdict
 from serving.inspections import INSPECTED, inspection_of
 from serving.review_schema import (
     Claim,
@@ -29,16 +31,19 @@ from serving.reviews import taken_back
 from serving.settings import Reviewing
 from serving.tables import Utc, claims, inspections, reviews
 
+_ORDER = (inspections.c.queue_cost.desc(), inspections.c.id)
+
 
 def get_queue(connection: Connection, query: QueueQuery, reviewing: Reviewing) -> ReviewQueue:
     """What waits, most expensive first, older first among equals; claims nothing."""
     now = datetime.now(UTC)
+    by_class = query.class_name is not None
     clauses = [*_waiting(query, now), *_not_for(query.reviewer)]
-    free = [] if query.reviewer is None else [~_with_others(query.reviewer, now)]
+    theirs = [] if query.reviewer is None else [_with_others(query.reviewer, now)]
     return ReviewQueue(
-        items=_items(connection, [*clauses, *free], query.limit, reviewing, query.class_name is not None),
-        waiting=_count(connection, clauses),
-        with_others=0 if query.reviewer is None else _count(connection, [*clauses, _with_others(query.reviewer, now)]),
+        items=_items(connection, [*clauses, *(~one for one in theirs)], query.limit, reviewing, by_class),
+        waiting=_count(connection, clauses, reviewing, by_class),
+        with_others=_count(connection, [*clauses, *theirs], reviewing, by_class) if theirs else 0,
     )
 
 
@@ -49,10 +54,10 @@ def claim(connection: Connection, request: ClaimRequest, reviewing: Reviewing) -
     """
     now = datetime.now(UTC)
     until = now + timedelta(seconds=reviewing.claim_seconds)
-    reviewer = request.reviewer
+    reviewer, by_class = request.reviewer, request.class_name is not None
     connection.execute(delete(claims).where(claims.c.until <= literal(now, Utc())))
     clauses = [*_waiting(request, now), *_not_for(reviewer)]
-    waiting = _count(connection, clauses)
+    waiting = _count(connection, clauses, reviewing, by_class)
     others = select(func.count(claims.c.reviewer.distinct())).where(claims.c.reviewer != reviewer)
     share = math.ceil(waiting / (1 + connection.execute(others).scalar_one()))
     kept = {
@@ -73,7 +78,7 @@ def claim(connection: Connection, request: ClaimRequest, reviewing: Reviewing) -
     more = min(request.limit, max(share, 1)) - len(items)
     if more > 0:
         free = [*clauses, ~_with_others(reviewer, now), inspections.c.id.not_in(kept)]
-        items += _items(connection, free, more, reviewing, request.class_name is not None)
+        items += _items(connection, free, more, reviewing, by_class)
     connection.execute(delete(claims).where(claims.c.reviewer == reviewer))
     # The first says that this person is here: whoever came too late for a part must count, or would never get a share.
     claimed = [_presence(reviewer), *(item.id for item in items)]
@@ -83,7 +88,7 @@ def claim(connection: Connection, request: ClaimRequest, reviewing: Reviewing) -
     return ClaimedQueue(
         items=items,
         waiting=waiting,
-        with_others=_count(connection, [*clauses, _with_others(reviewer, now)]),
+        with_others=_count(connection, [*clauses, _with_others(reviewer, now)], reviewing, by_class),
         until=until,
         refused=[Claim(**row) for row in connection.execute(refused).mappings()],
     )
@@ -94,10 +99,9 @@ def release(connection: Connection, reviewer: str) -> None:
     connection.execute(delete(claims).where(claims.c.reviewer == reviewer))
 
 
-def get_choices(connection: Connection) -> QueueChoices:
-    """What can be filtered by, among all that waits."""
-
-    names = ("line", "station", "lot", "class_name")
+def get_choices(connection: Connection, reviewing: Reviewing) -> QueueChoices:
+    """What can be filtered by, among all that waits; classes of what is not blind alone."""
+    names = ("line", "station", "lot")
     columns = [inspections.c[name] for name in names]
     # All at once, in the order of the index of what waits: asked for one by one, SQLite takes indices of all inspections.
     query = select(*columns).where(inspections.c.queue_cost.is_not(None)).group_by(*columns)
@@ -105,7 +109,9 @@ def get_choices(connection: Connection) -> QueueChoices:
     for row in connection.execute(query).mappings():
         for name in names:
             found[name].add(row[name])
-    return QueueChoices(**{name: sorted(values - {None}) for name, values in found.items()})
+    named: list[ColumnElement[bool]] = [inspections.c[name].is_not(None) for name in ("queue_cost", "class_name")]
+    found["class_name"] = {row["class_name"] for row in _seeing(connection, named, reviewing)}
+    return QueueChoices(**{name: sorted(values) for name, values in found.items()})
 
 
 def _presence(reviewer: str) -> str:
@@ -120,9 +126,11 @@ def _items(
     reviewing: Reviewing,
     by_class: bool = False,
 ) -> list[QueueItem]:
-    query = INSPECTED.where(*clauses).order_by(inspections.c.queue_cost.desc(), inspections.c.id).limit(limit)
-    items = [_item(row, reviewing) for row in connection.execute(query).mappings()]
-    return [item for item in items if not (by_class and item.blind)]
+    if by_class:
+        first = islice(_seeing(connection, clauses, reviewing), limit)
+        clauses = [inspections.c.id.in_([row["id"] for row in first])]
+    query = INSPECTED.where(*clauses).order_by(*_ORDER).limit(limit)
+    return [_item(row, reviewing) for row in connection.execute(query).mappings()]
 
 
 def _item(row: RowMapping, reviewing: Reviewing) -> QueueItem:
@@ -131,8 +139,20 @@ def _item(row: RowMapping, reviewing: Reviewing) -> QueueItem:
     return QueueItem(**dict(without_verdict(item) if blind else item), blind=blind)
 
 
-def _count(connection: Connection, clauses: list[ColumnElement[bool]]) -> int:
+def _count(
+    connection: Connection, clauses: list[ColumnElement[bool]], reviewing: Reviewing, by_class: bool = False
+) -> int:
+    if by_class:
+        return sum(1 for _ in _seeing(connection, clauses, reviewing))
     return connection.execute(select(func.count()).select_from(inspections).where(*clauses)).scalar_one()
+
+
+def _seeing(connection: Connection, clauses: list[ColumnElement[bool]], reviewing: Reviewing) -> Iterator[RowMapping]:
+    """Of what waits, in order, what is not decided blind: by class one would learn what the model said of the others."""
+    columns = [inspections.c[name] for name in ("id", "class_name", *TELLING)]
+    for row in connection.execute(select(*columns).where(*clauses).order_by(*_ORDER)).mappings():
+        if not waits_blind(row, reviewing.blind_share):
+            yield row
 
 
 def _waiting(filters: QueueFilters, now: datetime) -> list[ColumnElement[bool]]:
@@ -140,9 +160,6 @@ def _waiting(filters: QueueFilters, now: datetime) -> list[ColumnElement[bool]]:
     clauses: list[ColumnElement[bool]] = [table.queue_cost.is_not(None)]
     wanted = {name: getattr(filters, name) for name in ("line", "station", "lot", "class_name")}
     clauses += [table[name] == value for name, value in wanted.items() if value is not None]
-    if filters.class_name is not None:
-        # Whoever asks for a class would learn what the model said of those that are to be decided without it.
-        clauses += [table.audit.is_(None), table.verdict != Verdict.PASS.value]
     if filters.older_than_minutes is not None:
         clauses.append(table.received_at <= now - timedelta(minutes=filters.older_than_minutes))
     if filters.newer_than_minutes is not None:

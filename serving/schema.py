@@ -223,6 +223,7 @@ class ViewState(StrEnum):
 class View(Message):
     """An expected view of a part. `due_at` is the end of the time window, which the part's first view at the station began."""
 
+    product: str
     station: str
     camera: str
     state: ViewState
@@ -254,16 +255,21 @@ class Tombstone(Message):
 
 
 class Part(Message):
-    """The whole story of one part: every frame with its review. With an expected view missing, it is never passed."""
+    """The whole story of one part: its frames with their reviews. With an expected view missing, it is never passed."""
 
     part_id: str
-    verdict: Verdict
+    verdict: Verdict = Field(
+        description="the worst of all its frames, in whatever order they came: a view taken again makes no rejected part good, "
+        "a person does. Products that share the part_id count together"
+    )
     missing_views: list[str]
     views: list[View] = Field(description="the expected views, in the recipe's order; empty where no recipe names any")
-    inspections: list[Inspection]
+    inspections: list[Inspection] = Field(description="the newest 200, oldest first")
     removed: list[Tombstone] = Field(
-        default=[], description="inspections that retention removed; their verdicts still count"
+        default=[],
+        description="inspections that retention removed, the newest 200, oldest first; their verdicts still count",
     )
+    left_out: int = Field(default=0, description="older frames that are not listed; their verdicts still count")
     line_hold: LineHoldRef | None = Field(
         default=None, description="of the newest frame that was taken while its line was on hold"
     )
@@ -693,7 +699,9 @@ class Alarm(Message):
     camera: str
     fault: Fault | None = Field(description="of a CAMERA_FAULT, the newest one when it was raised")
     reason: str = Field(description="in English")
-    inspection_id: str = Field(description="the frame that raised it")
+    inspection_id: str | None = Field(
+        description="the frame that raised it; null for inspectors, who may have to review it blind"
+    )
     raised_at: datetime
     cleared_at: datetime | None
     acknowledged_at: datetime | None

@@ -83,6 +83,10 @@ metadata = MetaData(
     }
 )
 
+# Frames that are no challenge, by part, station and camera.
+_VIEW = ("part_id", "product", "station", "camera", "received_at", "id")
+_PRODUCTION = text("coalesce(audit, '') <> 'CHALLENGE'")
+
 inspections = Table(
     "inspections",
     metadata,
@@ -144,6 +148,9 @@ inspections = Table(
     Index(None, "received_at", "id", "line", "verdict", "decision"),
     Index(None, "line", "received_at", "id", "verdict", "decision"),
     Index(None, "part_id", "received_at"),
+    # What the triggers ask of a part, whose id may come again and again: its first frame on the line, and of each view.
+    Index(None, "part_id", "line", "received_at"),
+    Index("ix_inspections_views", *_VIEW, sqlite_where=_PRODUCTION, postgresql_where=_PRODUCTION),
     Index(None, "lot", "received_at"),
     Index(None, "queue_cost", "id"),
     Index(None, "line", "queue_cost", "id"),
@@ -180,8 +187,8 @@ claims = Table(
     Index(None, "reviewer"),
 )
 
-# What inspections and tombstones come to, by the hour: counting millions of rows takes seconds. Triggers, which migration 0009
-# made, keep these in the transaction of the row itself; no other code writes them. serving.hourly reads them.
+# What inspections and tombstones come to, by the hour: counting millions of rows takes seconds. Triggers, which migrations 0009
+# and 0019 made, keep these in the transaction of the row itself; no other code writes them. serving.hourly reads them.
 hourly_counts = Table(
     "hourly_counts",
     metadata,
@@ -220,8 +227,9 @@ hourly_latencies = Table(
 )
 
 # As the hourly tables, of half-hours, since shifts change at them: what figures for a line, station, product, lot, shift or
-# model are counted from. Migration 0015 made the triggers; serving.tallies reads it. `model_version` is empty where no model
-# decided. The counts are of frames that are no challenge: passed ones that are no audit by score band, flagged ones by verdict.
+# model are counted from. Migrations 0015 and 0019 made the triggers; serving.tallies reads it. `model_version` is empty where no
+# model decided. The counts are of frames that are no challenge: passed ones that are no audit by score band, flagged ones by
+# verdict.
 tallies = Table(
     "tallies",
     metadata,
@@ -396,7 +404,8 @@ tombstones = Table(
     # The sequence of the audit entry that tells of it.
     Column("batch", Integer, nullable=False),
     Index(None, "received_at", "line", "verdict", "decision"),
-    Index(None, "part_id"),
+    Index(None, "part_id", "line", "received_at"),
+    Index("ix_tombstones_views", *_VIEW, sqlite_where=_PRODUCTION, postgresql_where=_PRODUCTION),
     Index(None, "batch"),
 )
 

@@ -11,7 +11,7 @@ import structlog
 from data.bundle import Bundle
 from data.drift import Floats, Reference
 from data.input_health import Fault
-from serving.alarms import Alarms
+from serving.alarms import Alarms, without_frame
 from serving.cameras import Camera
 from serving.drift import (
     STEPS,
@@ -179,4 +179,4 @@ class Watch:
         if self._webhook is not None:
             self._webhook.send_soon()
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._events.publish, "alarm", alarm)
+            self._loop.call_soon_threadsafe(self._events.publish, "alarm", alarm, without_frame(alarm))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from serving import alarms
 from serving.caller import Calling
-from serving.routes.parameters import Id, Serving, problems
+from serving.routes.parameters import Id, Looking, Serving, problems
 from serving.schema import AcknowledgeRequest, Alarm, Name
 
 routes = APIRouter(tags=["alarms"])
@@ -16,13 +16,18 @@ routes = APIRouter(tags=["alarms"])
 @routes.get("/alarms", operation_id="list_alarms")
 def list_alarms(
     service: Serving,
+    sight: Looking,
     cleared: Annotated[bool | None, Query(description="only those that are cleared, or are not")] = None,
     line: Name | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> list[Alarm]:
-    """Alarms about cameras, newest first: faults that persist, and drift. They clear by themselves."""
+    """Alarms about cameras, newest first: faults that persist, and drift. They clear by themselves.
+
+    Inspectors are told what is wrong with the camera, not which frame said so: they may have to review it blind.
+    """
     with service.store.reading() as connection:
-        return alarms.find(connection, cleared, line, limit)
+        found = alarms.find(connection, cleared, line, limit)
+    return [alarms.without_frame(alarm) for alarm in found] if sight.hides else found
 
 
 @routes.put(
@@ -33,6 +38,7 @@ def list_alarms(
 async def acknowledge_alarm(
     service: Serving,
     caller: Calling,
+    sight: Looking,
     id: Id,  # noqa: A002 - the API's name
     acknowledgement: AcknowledgeRequest,
 ) -> Alarm:
@@ -40,5 +46,6 @@ async def acknowledge_alarm(
     caller.answers_to(acknowledgement.person)
     writing = service.store.submit(lambda connection: alarms.acknowledge(connection, id, acknowledgement))
     alarm = await asyncio.wrap_future(writing)
-    service.events.publish("alarm", alarm)
-    return alarm
+    told = alarms.without_frame(alarm)
+    service.events.publish("alarm", alarm, told)
+    return told if sight.hides else alarm

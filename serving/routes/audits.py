@@ -36,7 +36,7 @@ def list_challenges(service: Serving) -> list[Challenge]:
 
 
 @routes.put(
-    "/challenges/{part_id}",
+    "/challenges/{part_id:path}",
     operation_id="put_challenge",
     responses=problems(_403="Not who is signed in.", _409="The part was inspected before as an ordinary one."),
 )

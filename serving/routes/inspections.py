@@ -225,7 +225,7 @@ def get_past(service: Serving, sight: Looking, id: Id) -> Past:  # noqa: A002 - 
         return similar.get_past(connection, id, sight)
 
 
-@routes.get("/parts/{part_id}", operation_id="get_part", responses=problems(_404="No such part."))
+@routes.get("/parts/{part_id:path}", operation_id="get_part", responses=problems(_404="No such part."))
 def get_part(service: Serving, sight: Looking, part_id: Annotated[str, Path(max_length=128, pattern=TEXT)]) -> Part:
     """The whole story of a part."""
     with service.store.reading() as connection:

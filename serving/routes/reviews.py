@@ -33,7 +33,7 @@ def review_queue(service: Serving, query: Annotated[QueueQuery, Query()]) -> Rev
 def review_choices(service: Serving) -> QueueChoices:
     """What the queue can be filtered by."""
     with service.store.reading() as connection:
-        return queue.get_choices(connection)
+        return queue.get_choices(connection, service.settings.reviewing)
 
 
 @routes.post("/reviews/claims", operation_id="claim_reviews", responses=problems(_403="Not who is signed in."))

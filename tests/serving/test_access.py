@@ -39,7 +39,7 @@ GET    /v1/inspections/{id}/thumbnail . . i e m a
 GET    /v1/inspections/{id}/reviews   . . i e m a
 GET    /v1/inspections/{id}/similar   . . i e m a
 GET    /v1/inspections/{id}/past      . . i e m a
-GET    /v1/parts/{part_id}            . . i e m a
+GET    /v1/parts/{part_id:path}       . . i e m a
 GET    /v1/history                    . . i e m a
 GET    /v1/history/export.csv         . . i e m a
 GET    /v1/history/export.xlsx        . . i e m a
@@ -62,7 +62,7 @@ GET    /v1/studies/{id}/task          . . i . . a
 POST   /v1/studies/{id}/answers       . . i . . a
 GET    /v1/sampling                   . . . . m a
 GET    /v1/challenges                 . . . . m a
-PUT    /v1/challenges/{part_id}       . . . . m a
+PUT    /v1/challenges/{part_id:path}  . . . . m a
 GET    /v1/returns                    . . . . m a
 POST   /v1/returns                    . . . . m a
 POST   /v1/returns/csv                . . . . m a

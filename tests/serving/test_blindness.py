@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import insert
 
 from serving.role import Role
-from serving.tables import drift_windows, shadow_inspections, shadows
+from serving.tables import alarms, drift_windows, shadow_inspections, shadows
 from tests.accounts import key_client, person_client
 from tests.conftest import Served, StartServer, grey_png
 
@@ -224,3 +224,26 @@ def test_a_first_decision_is_kept_from_who_may_give_the_second_but_not_from_who_
         assert id_ not in {case["inspection"]["id"] for case in similar}
     put(bob, "bob", id_, "FALSE_CALL")
     assert len(bob.get(f"/v1/inspections/{id_}/reviews").json()) == 2
+
+
+def test_an_alarm_tells_an_inspector_of_the_camera_and_nothing_of_the_frame(
+    server: Served, posted: list[dict[str, Any]]
+) -> None:
+    why = "brightness 2 of 255, at least 30 in training"
+    alarm = {
+        "id": "a-1",
+        "kind": "CAMERA_FAULT",
+        "line": "line-1",
+        "station": "final",
+        "camera": "side",
+        "fault": "DARK",
+    }
+    alarm |= {"reason": why, "inspection_id": posted[1]["id"], "raised_at": datetime.now(UTC)}
+    server.service.store.submit(lambda connection: connection.execute(insert(alarms), alarm)).result()
+    (full,) = key_client(server, Role.ENGINEER).get("/v1/alarms").json()
+    assert (full["fault"], full["reason"], full["inspection_id"]) == ("DARK", why, posted[1]["id"])
+    inspector = person_client(server, "Chen", Role.INSPECTOR)
+    (seen,) = inspector.get("/v1/alarms").json()
+    known = inspector.put("/v1/alarms/a-1/acknowledgement", json={"reason": "lamp is changed", "person": "Chen"}).json()
+    for told in (seen, known):
+        assert (told["fault"], told["reason"], told["inspection_id"]) == ("DARK", "DARK", None)

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from data.verdict import Verdict
 from serving.blindness import is_blind
@@ -167,3 +167,36 @@ def test_blind_parts_are_the_set_share_and_audits_always(start_server: StartServ
     assert drawn == [is_blind(name, Verdict.REVIEW, 0.1) for name in names]
     assert not any(is_blind(name, Verdict.REJECT, 0) for name in names)
     assert is_blind(names[0], Verdict.PASS, 0)
+
+
+def test_a_class_says_nothing_of_blind_parts_and_loses_no_others(start_server: StartServer) -> None:
+    server = start_server(reviewing={"blind_share": 0.5})
+    parts = flagged(server, 30, lot="L-1")
+    seen = [part for part in parts if not is_blind(part, Verdict.REVIEW, 0.5)]
+    query = {"class": "bright", "lot": "L-1", "limit": 4, "reviewer": "ann"}
+    found = server.client.get("/v1/reviews/queue", params=query).json()
+    assert (ids(found), found["waiting"]) == (seen[:4], len(seen))
+    claimed = claim(server, "bob", **{"class": "bright", "limit": 4})
+    assert (ids(claimed), claimed["waiting"]) == (seen[:4], len(seen))
+    found = server.client.get("/v1/reviews/queue", params=query).json()
+    assert (ids(found), found["with_others"]) == (seen[4:8], 4)
+
+
+def test_a_page_of_a_class_is_not_filled_with_blind_parts(server: Served) -> None:
+    parts = flagged(server, 6)
+
+    def draw(connection: Connection) -> None:
+        connection.execute(update(inspections).where(inspections.c.id.in_(parts[:4])).values(audit="CHALLENGE"))
+
+    server.service.store.submit(draw).result()
+    assert ids(server.client.get("/v1/reviews/queue", params={"class": "bright", "limit": 1}).json()) == [parts[4]]
+
+
+def test_a_blind_part_is_found_under_no_class(start_server: StartServer) -> None:
+    server = start_server(reviewing={"blind_share": 1})
+    flagged(server, 1, lot="L-3")
+    for name in ("bright", "good"):
+        found = server.client.get("/v1/reviews/queue", params={"class": name, "lot": "L-3"}).json()
+        assert (found["items"], found["waiting"]) == ([], 0)
+    choices = server.client.get("/v1/reviews/choices").json()
+    assert (choices["class"], choices["lot"]) == ([], ["L-3"])

@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -60,10 +60,13 @@ def settings() -> Settings:
 
 
 def rows(count: int, seed: int = 1) -> list[dict[str, Any]]:
-    """Frames of every kind, in no order, so that the cameras of a part come in different half-hours, and some come again."""
+    """Frames of every kind, in no order, so that the cameras of a part come in different half-hours, and some come again.
+
+    Every fifth is of a reader that could not read: many frames of one part_id, several of one moment.
+    """
     place = Random(seed)
     made = plain_rows(count, seed)
-    for row in made:
+    for number, row in enumerate(made):
         audit = place.choice([None, None, None, "SAMPLE", "CHALLENGE"])
         row |= {
             "product": place.choice(["p", "q"]),
@@ -77,6 +80,8 @@ def rows(count: int, seed: int = 1) -> list[dict[str, Any]]:
             "audit_band": place.choice([None, 0, 1, 2, 3]),
             "audit_probability": place.choice([0.25, 0.5]) if audit == "SAMPLE" else 0.0,
         }
+        if number % 5 == 0:
+            row |= {"part_id": "NOREAD", "received_at": row["received_at"].replace(minute=0, second=0)}
     return made
 
 
@@ -214,6 +219,62 @@ def test_a_database_from_before_is_counted_when_it_is_brought_up_to_date(
     engine.dispose()
     store = Store.open(database)
     check(store, settings, monkeypatch)
+    store.close()
+
+
+def steps(store: Store, job: Callable[[Connection], Any]) -> int:
+    """How many steps SQLite's machine takes for a job, which is undone."""
+
+    taken = 0
+
+    def step() -> int:
+        nonlocal taken
+        taken += 1
+        return 0
+
+    def counted(connection: Connection) -> None:
+        raw: Any = connection.connection.driver_connection
+        with connection.begin_nested() as undone:
+            raw.set_progress_handler(step, 1)
+            job(connection)
+            raw.set_progress_handler(None, 0)
+            undone.rollback()
+
+    store.submit(counted).result()
+    return taken
+
+
+def test_a_frame_costs_the_same_however_many_have_its_part_id(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path}/steps.db")
+    same = {"part_id": "NOREAD", "line": "a", "product": "p", "station": "s", "audit": None, "decision": None}
+    made = [
+        row | same | {"camera": "cd"[number % 2], "received_at": NOW + timedelta(seconds=number), "verdict": "REVIEW"}
+        for number, row in enumerate(rows(606))
+    ]
+    passed, flagged = made.pop() | {"verdict": "PASS"}, made.pop()
+    reviewed, retired = made[10], made[11]
+    stone = {column.name: retired.get(column.name) for column in tombstones.c} | {
+        "removed_at": NOW,
+        "rule": "r",
+        "batch": 1,
+    }
+
+    def retire(connection: Connection) -> None:
+        connection.execute(insert(tombstones), stone)
+        connection.execute(delete(inspections).where(inspections.c.id == retired["id"]))
+
+    jobs: list[Callable[[Connection], Any]] = [
+        lambda connection: connection.execute(insert(inspections), passed),
+        lambda connection: connection.execute(insert(inspections), flagged),
+        lambda connection: connection.execute(
+            update(inspections).where(inspections.c.id == reviewed["id"]).values(decision="FALSE_CALL")
+        ),
+        retire,
+    ]
+    add(store, made[:20])
+    few = [steps(store, job) for job in jobs]
+    add(store, made[20:])
+    assert [steps(store, job) for job in jobs] == pytest.approx(few, rel=0.2)
     store.close()
 
 

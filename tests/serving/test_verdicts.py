@@ -1,11 +1,13 @@
 """A posted frame gets the verdict that its content deserves, with everything that explains it."""
 
 from datetime import datetime, timedelta
+from urllib.parse import quote
 
 import cv2
 import numpy as np
 import pytest
 
+from serving import inspections
 from tests.conftest import Served, StartServer, grey_png
 
 DATABASES = ("sqlite", "postgresql")
@@ -117,6 +119,51 @@ def test_part_is_as_good_as_its_worst_view_and_incomplete_without_an_expected_on
     assert (part["verdict"], part["missing_views"]) == ("REJECT", [])
     server.inspect(grey_png(0.1), camera="side", part_id="P-7")
     part = server.client.get("/v1/parts/P-7").json()
-    assert part["verdict"] == "PASS", "a view taken again replaces the one before"
+    assert part["verdict"] == "REJECT", "a view taken again makes no rejected part good"
     assert [frame["camera"] for frame in part["inspections"]] == ["top", "side", "side"]
     assert server.client.get("/v1/parts/unknown").status_code == 404
+
+
+@pytest.mark.parametrize("part_id", ["A/17", "/a//b/", "50 %/#1?", "零件/7"])
+def test_a_part_is_found_whatever_its_serial_number(server: Served, part_id: str) -> None:
+    path = quote(part_id, safe="")
+    truth = {"defective": True, "person": "ann"}
+    assert server.client.put(f"/v1/challenges/{path}", json=truth).json()["part_id"] == part_id
+    posted = server.inspect(grey_png(0.1), part_id=part_id)
+    part = server.client.get(f"/v1/parts/{path}").json()
+    assert (part["part_id"], [frame["id"] for frame in part["inspections"]]) == (part_id, [posted["id"]])
+
+
+def test_an_older_frame_that_was_spooled_makes_no_rejected_part_good(server: Served) -> None:
+    server.inspect(grey_png(0.9), part_id="P-8", captured_at="2026-11-01T10:05:00Z")
+    server.inspect(grey_png(0.1), part_id="P-8", captured_at="2026-11-01T10:00:00Z")
+    assert server.client.get("/v1/parts/P-8").json()["verdict"] == "REJECT"
+
+
+def test_products_that_share_a_serial_number_hide_nothing_of_each_other(start_server: StartServer) -> None:
+    recipe = {"product": "cell", "station": "final", "expected_views": ["top", "side"]}
+    server = start_server(recipes=[recipe])
+    server.inspect(grey_png(0.9), product="frame", line="line-1", camera="top", part_id="001")
+    server.inspect(grey_png(0.1), product="glass", line="line-2", camera="top", part_id="001")
+    assert server.client.get("/v1/parts/001").json()["verdict"] == "REJECT"
+    server.inspect(grey_png(0.1), product="glass", camera="side", part_id="002")
+    server.inspect(grey_png(0.1), product="cell", camera="top", part_id="002")
+    part = server.client.get("/v1/parts/002").json()
+    assert (part["verdict"], part["missing_views"]) == ("NO_DECISION", ["final/side"])
+    assert [(view["product"], view["camera"], view["state"]) for view in part["views"]] == [
+        ("cell", "top", "SEEN"),
+        ("cell", "side", "AWAITED"),
+    ]
+
+
+def test_a_part_of_many_frames_lists_the_newest_and_is_judged_by_all(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspections, "_MOST_OF_PART", 2)
+    hold = {"line": "line-1", "person": "ann", "reason": "claim 7"}
+    assert server.client.post("/v1/line-holds", json=hold).status_code == 201
+    server.inspect(grey_png(0.9), part_id="NOREAD")
+    newer = [server.inspect(grey_png(0.1), part_id="NOREAD", line="line-2")["id"] for _ in range(3)]
+    part = server.client.get("/v1/parts/NOREAD").json()
+    assert [frame["id"] for frame in part["inspections"]] == newer[1:]
+    assert (part["verdict"], part["left_out"], part["line_hold"]["reason"]) == ("REJECT", 2, "claim 7")

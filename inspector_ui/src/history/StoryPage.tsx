@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import { imageUrl } from "../api/imageUrl";
 import type { Inspection } from "../api/types";
+import { useFormat } from "../i18n/format";
 import { Reason } from "../i18n/Reason";
 import { Icon } from "../icons/Icon";
 import { ImageViewer, type ViewerHandle } from "../image/ImageViewer";
@@ -103,6 +104,7 @@ function Story({ inspection }: { inspection: Inspection }) {
 
 function OtherFrames({ inspection }: { inspection: Inspection }) {
   const { t } = useTranslation();
+  const format = useFormat();
   const { data } = useQuery(partQuery(inspection.part_id));
   if (data === undefined) {
     return null;
@@ -132,6 +134,11 @@ function OtherFrames({ inspection }: { inspection: Inspection }) {
         {others.length === 0 && (
           <Text size="sm" c="dimmed">
             {t("history.onlyFrame")}
+          </Text>
+        )}
+        {data.left_out > 0 && (
+          <Text size="sm" c="dimmed">
+            {t("history.leftOut", { n: format.count(data.left_out) })}
           </Text>
         )}
       </Stack>

@@ -362,6 +362,7 @@ export const en = {
     partVerdict: "The whole part",
     missingViews: "Views missing: {{views}}",
     onlyFrame: "This is its only frame.",
+    leftOut: "Older frames that count but are not listed: {{n}}",
   },
   past: {
     title: "Around this part",

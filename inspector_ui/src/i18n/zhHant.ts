@@ -352,6 +352,7 @@ export const zhHant: Words<typeof en> = {
     partVerdict: "整個零件",
     missingViews: "缺少視角：{{views}}",
     onlyFrame: "只有這一張影像。",
+    leftOut: "計入判定但未列出的較早影像：{{n}} 張",
   },
   past: {
     title: "此零件的前後",
