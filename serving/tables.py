@@ -188,7 +188,7 @@ claims = Table(
 )
 
 # What inspections and tombstones come to, by the hour: counting millions of rows takes seconds. Triggers, which migrations 0009
-# and 0019 made, keep these in the transaction of the row itself; no other code writes them. serving.hourly reads them.
+# and 0020 made, keep these in the transaction of the row itself; no other code writes them. serving.hourly reads them.
 hourly_counts = Table(
     "hourly_counts",
     metadata,
@@ -227,7 +227,7 @@ hourly_latencies = Table(
 )
 
 # As the hourly tables, of half-hours, since shifts change at them: what figures for a line, station, product, lot, shift or
-# model are counted from. Migrations 0015 and 0019 made the triggers; serving.tallies reads it. `model_version` is empty where no
+# model are counted from. Migrations 0015 and 0020 made the triggers; serving.tallies reads it. `model_version` is empty where no
 # model decided. The counts are of frames that are no challenge: passed ones that are no audit by score band, flagged ones by
 # verdict.
 tallies = Table(
