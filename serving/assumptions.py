@@ -15,10 +15,11 @@ from sqlalchemy import Connection, RowMapping, func, insert, select
 from data.config import ConfigModel, explain, load_config
 from data.errors import InputError
 from serving.audit import Action, append, digest
-from serving.problem import ProblemError
+from serving.problem import ProblemError, explain_fields
 from serving.schema import Text
 from serving.spread import Spread, Triangular
 from serving.tables import assumptions
+from serving.wording import text
 
 LARGEST = 1e12
 """of any number of a plant, in whatever unit: what is larger is a slip of the pen, and products of such have no meaning"""
@@ -111,7 +112,11 @@ class Inputs(ConfigModel):
         unknown = sorted(values.keys() - tree.keys())
         if unknown:
             raise ProblemError(
-                422, f"{', '.join(unknown)}: no such assumption; GET /v1/roi lists them under case_study.inputs"
+                422,
+                text(
+                    f"{', '.join(unknown)}: no such assumption; GET /v1/roi lists them under case_study.inputs",
+                    f"{'、'.join(unknown)}：沒有這項假設；GET /v1/roi 的 case_study.inputs 列出所有假設",
+                ),
             )
         for key, value in values.items():
             tree[key] |= {"value": value}
@@ -121,7 +126,7 @@ class Inputs(ConfigModel):
         try:
             return type(self).model_validate(tree)
         except ValidationError as error:
-            raise ProblemError(422, explain(error)) from error
+            raise ProblemError(422, text(explain(error), explain_fields(error.errors()).zh_hant)) from error
 
 
 class Assumptions(ConfigModel):
@@ -200,7 +205,13 @@ def change(
     Raises a 404 problem for an unknown key, 422 for what the number cannot be.
     """
     if key not in Inputs.model_fields:
-        raise ProblemError(404, f"there is no assumption {key}; GET /v1/roi lists them under measured.inputs")
+        raise ProblemError(
+            404,
+            text(
+                f"there is no assumption {key}; GET /v1/roi lists them under measured.inputs",
+                f"沒有假設 {key}；GET /v1/roi 的 measured.inputs 列出所有假設",
+            ),
+        )
     before = current(connection, given).inputs
     old = getattr(before, key)
     tree = before.model_dump(by_alias=True)
@@ -210,7 +221,7 @@ def change(
     try:
         new = getattr(Inputs.model_validate(tree), key)
     except ValidationError as error:
-        raise ProblemError(422, explain(error)) from error
+        raise ProblemError(422, text(explain(error), explain_fields(error.errors()).zh_hant)) from error
     row = _row(key, _next_version(connection), given.currency, new, person, reason, datetime.now(UTC))
     (sequence,) = connection.execute(insert(assumptions).returning(assumptions.c.sequence), row).one()
     kept = ("value", "source", "kind", "spread")
@@ -221,7 +232,13 @@ def change(
 def history(connection: Connection, key: str) -> list[RowMapping]:
     """Every version of one number, newest first. Raises a 404 problem for an unknown key."""
     if key not in Inputs.model_fields:
-        raise ProblemError(404, f"there is no assumption {key}; GET /v1/roi lists them under measured.inputs")
+        raise ProblemError(
+            404,
+            text(
+                f"there is no assumption {key}; GET /v1/roi lists them under measured.inputs",
+                f"沒有假設 {key}；GET /v1/roi 的 measured.inputs 列出所有假設",
+            ),
+        )
     query = select(assumptions).where(assumptions.c.key == key).order_by(assumptions.c.sequence.desc())
     return list(connection.execute(query).mappings())
 

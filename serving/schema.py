@@ -769,10 +769,13 @@ class DriftReport(Message):
 
 
 class Problem(Message):
-    """RFC 9457 problem details; `detail` says what to do about it."""
+    """RFC 9457 problem details; `detail` says what to do about it, in English."""
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
+    detail_zh_hant: str | None = Field(
+        default=None, description="the same in Traditional Chinese, where people meet the refusal; an extension member"
+    )
     instance: str | None = None
