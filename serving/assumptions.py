@@ -16,7 +16,7 @@ from data.config import ConfigModel, explain, load_config
 from data.errors import InputError
 from serving.audit import Action, append, digest
 from serving.problem import ProblemError, explain_fields
-from serving.schema import Text
+from serving.schema import InvalidError, Text
 from serving.spread import Spread, Triangular
 from serving.tables import assumptions
 from serving.wording import text
@@ -42,9 +42,15 @@ class Assumption(ConfigModel):
     def _spread_holds_the_value(self) -> Self:
         if isinstance(self.spread, Triangular):
             if not self.spread.low <= self.value <= self.spread.high:
-                raise ValueError(f"spread: {self.value:g} is not within {self.spread.low:g} to {self.spread.high:g}")
+                raise InvalidError(
+                    f"spread: {self.value:g} is not within {self.spread.low:g} to {self.spread.high:g}",
+                    f"範圍：{self.value:g} 不在 {self.spread.low:g} 至 {self.spread.high:g} 之間",
+                )
             if self.spread.low < self.least or self.spread.high > self.most:
-                raise ValueError(f"spread: must stay within {self.least:g} to {self.most:g}")
+                raise InvalidError(
+                    f"spread: must stay within {self.least:g} to {self.most:g}",
+                    f"範圍：須在 {self.least:g} 至 {self.most:g} 之間",
+                )
         return self
 
 
@@ -103,7 +109,10 @@ class Inputs(ConfigModel):
     @model_validator(mode="after")
     def _costs_something(self) -> Self:
         if self.development.value + self.implementation.value + self.run.value == 0:
-            raise ValueError("development, implementation and run are all 0: a return on no cost is not defined")
+            raise InvalidError(
+                "development, implementation and run are all 0: a return on no cost is not defined",
+                "開發、導入與運作皆為 0：沒有成本便無法計算投資報酬",
+            )
         return self
 
     def with_values(self, values: Mapping[str, float]) -> Self:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.engine import OverloadedError
-from serving.schema import Problem, Text
+from serving.schema import InvalidError, Problem, Text
 from serving.store import StorageError
 from serving.wording import text
 
@@ -151,8 +151,10 @@ def explain_fields(errors: object) -> Text:
         field = ".".join(str(step) for step in item["loc"] if step not in ("query", "body", "path", "header"))
         en = "unknown field" if item["type"] == "extra_forbidden" else str(item["msg"]).removeprefix("Value error, ")
         en = "missing" if item["type"] == "missing" else en
-        known = _FIELD_ZH_HANT.get(item["type"])
-        zh_hant = en if known is None else known.format_map(item.get("ctx", {}))
+        known, told = _FIELD_ZH_HANT.get(item["type"]), item.get("ctx", {})
+        zh_hant = en if known is None else known.format_map(told)
+        if isinstance(wrong := told.get("error"), InvalidError):
+            zh_hant = wrong.said.zh_hant
         english.append(f"{field}: {en}" if field else en)
         chinese.append(f"{field}：{zh_hant}" if field else zh_hant)
     return text("; ".join(english), "；".join(chinese))

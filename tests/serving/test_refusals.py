@@ -55,6 +55,7 @@ ENGLISH_ALONE = {
         ("DELETE", "/v1/holds/h?person=max&reason=because", None, "there is no hold h"),
         ("PUT", "/v1/alarms/a/acknowledgement", WHY, "there is no alarm a"),
         ("POST", "/v1/line-holds", {"line": "", "reason": "because"}, None),
+        ("POST", "/v1/holds", WHY, "give one of part_id, lot, and a time range (since, until)"),
     ],
 )
 def test_a_refusal_is_said_in_both_languages(
