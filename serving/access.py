@@ -18,15 +18,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving.caller import ANYONE, Caller
 from serving.credentials import Credentials
 from serving.gauges import Gauges
-from serving.problem import ProblemError, problem_response
+from serving.problem import ProblemError, not_possible, nothing_at, problem_response
 from serving.rate import Rate
-from serving.role import Permission
+from serving.role import Permission, Role
 from serving.service import service_of
 from serving.sessions import csrf_token
 from serving.settings import Settings
+from serving.wording import text
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "x-csrf-token"
+_ROLES_ZH_HANT = {
+    Role.CAMERA: "相機",
+    Role.INSPECTOR: "檢驗員",
+    Role.ENGINEER: "工程師",
+    Role.MANAGER: "主管",
+    Role.ADMIN: "管理員",
+}
 _API = "/v1/"
 _UI = "/{path:path}"
 
@@ -156,10 +164,10 @@ def permission_for(method: str, path: str) -> Permission:
             others.add(declared)
     if others:
         allow = ", ".join(sorted(others))
-        raise ProblemError(405, f"{method} is not possible at {path}; /docs lists what is", {"Allow": allow})
+        raise ProblemError(405, not_possible(method, path), {"Allow": allow})
     # The router's $ matches before a final newline too: it would find a route that this table does not.
     if method != "GET" or path.startswith(_API) or path.endswith("\n"):
-        raise ProblemError(404, f"nothing at {path}; /docs lists what there is")
+        raise ProblemError(404, nothing_at(path))
     return NEEDS["GET", _UI]
 
 
@@ -198,7 +206,7 @@ class Access:
             scope["caller"] = await self._let_in(scope, service.credentials)
         except ProblemError as error:
             self._count(error, service.gauges)
-            response = problem_response(error.status, error.detail, scope["path"], error.headers)
+            response = problem_response(error.status, error.said, scope["path"], error.headers)
             await response(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -216,21 +224,44 @@ class Access:
             caller = await (credentials.key(secret) if secret else credentials.person(cookie or ""))
         except SQLAlchemyError as error:
             structlog.get_logger().error("caller not looked up", cause=str(error))
-            raise ProblemError(503, "the database does not answer; send again", {"Retry-After": "5"}) from error
+            raise ProblemError(
+                503,
+                text("the database does not answer; send again", "資料庫沒有回應；請重新送出"),
+                {"Retry-After": "5"},
+            ) from error
         if permission is Permission.PUBLIC:
             return caller
         if caller is None:
-            how = "the key is unknown or revoked" if secret else "sign in, or send a key as Authorization: Bearer KEY"
+            how = (
+                text("the key is unknown or revoked", "金鑰不存在或已撤銷")
+                if secret
+                else text(
+                    "sign in, or send a key as Authorization: Bearer KEY",
+                    "請先登入，或以 Authorization: Bearer KEY 提供金鑰",
+                )
+            )
             raise ProblemError(401, how, {"WWW-Authenticate": "Bearer"})
         structlog.contextvars.bind_contextvars(caller=caller.name)
         if caller.key_id is not None:
             self._slow_down(caller, caller.key_id)
         elif method not in SAFE and not _has_csrf_token(request.headers, cookie or ""):
-            raise ProblemError(403, f"{CSRF_HEADER} is missing or wrong: GET /v1/session gives it")
+            raise ProblemError(
+                403,
+                text(
+                    f"{CSRF_HEADER} is missing or wrong: GET /v1/session gives it",
+                    f"{CSRF_HEADER} 缺少或不正確：請重新載入頁面（由 GET /v1/session 取得）",
+                ),
+            )
         if caller.must_change_password and permission is not Permission.SELF:
-            raise ProblemError(403, "change your one-time password first")
+            raise ProblemError(403, text("change your one-time password first", "請先變更一次性密碼"))
         if not caller.may(permission):
-            raise ProblemError(403, f"{caller.name} is {caller.role.value}, which does not allow to {method} {path}")
+            raise ProblemError(
+                403,
+                text(
+                    f"{caller.name} is {caller.role.value}, which does not allow to {method} {path}",
+                    f"{caller.name} 的角色為{_ROLES_ZH_HANT[caller.role]}，不允許 {method} {path}",
+                ),
+            )
         return caller
 
     def _slow_down(self, caller: Caller, key_id: str) -> None:

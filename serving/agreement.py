@@ -52,8 +52,12 @@ def create_study(connection: Connection, request: StudyRequest) -> Study:
     if wanted_defective > len(defective) or not defective or not good:
         raise ProblemError(
             422,
-            f"parts: {request.parts} wanted, and people have decided {len(defective)} frames as defective and {len(good)} as "
-            "good whose images are kept; decide more, or ask for fewer parts",
+            text(
+                f"parts: {request.parts} wanted, and people have decided {len(defective)} frames as defective and {len(good)} as "
+                "good whose images are kept; decide more, or ask for fewer parts",
+                f"零件：需要 {request.parts} 件，但影像仍在且經人員判定的只有缺陷 {len(defective)} 張、"
+                f"良品 {len(good)} 張；請再多判定一些，或減少件數",
+            ),
         )
     random = np.random.default_rng()
     chosen = [(row, True) for row in random.permutation(len(defective))[:wanted_defective]]
@@ -97,7 +101,7 @@ def get_study(connection: Connection, id: str) -> Study:  # noqa: A002 - the API
     """One study. Raises a 404 problem when there is none."""
     row = connection.execute(select(studies).where(studies.c.id == id)).mappings().first()
     if row is None:
-        raise ProblemError(404, f"there is no study {id}")
+        raise ProblemError(404, text(f"there is no study {id}", f"沒有研究 {id}"))
     counts = select(study_answers.c.person, func.count()).where(study_answers.c.study_id == id)
     answered = {row[0]: row[1] for row in connection.execute(counts.group_by(study_answers.c.person))}
     parts = connection.execute(select(func.count()).where(study_parts.c.study_id == id)).scalar_one()
@@ -143,7 +147,13 @@ def answer(connection: Connection, id: str, given: StudyAnswer) -> StudyTask:  #
     study = get_study(connection, id)
     _check_person(study, given.person)
     if given.trial > study.trials or given.number >= study.parts:
-        raise ProblemError(422, f"trial, number: the study has {study.trials} trials of {study.parts} parts")
+        raise ProblemError(
+            422,
+            text(
+                f"trial, number: the study has {study.trials} trials of {study.parts} parts",
+                f"trial、number：此研究共 {study.trials} 次，每次 {study.parts} 件",
+            ),
+        )
     key = {"study_id": id, "person": given.person, "trial": given.trial, "number": given.number}
     same = [study_answers.c[name] == value for name, value in key.items()]
     before = connection.execute(select(study_answers.c.defective).where(*same)).first()
@@ -157,7 +167,13 @@ def answer(connection: Connection, id: str, given: StudyAnswer) -> StudyTask:  #
         }
         connection.execute(insert(study_answers), row)
     elif before.defective != given.defective:
-        raise ProblemError(409, "this part was called otherwise in this trial; a call in a study stands")
+        raise ProblemError(
+            409,
+            text(
+                "this part was called otherwise in this trial; a call in a study stands",
+                "此零件在這一次中已有不同的判定；研究中的判定不能更改",
+            ),
+        )
     return next_task(connection, id, given.person)
 
 
@@ -401,7 +417,13 @@ def _order(study: Study, person: str, trial: int) -> Iterable[int]:
 
 def _check_person(study: Study, person: str) -> None:
     if person not in study.people:
-        raise ProblemError(403, f"{person} takes no part in the study {study.name}: {', '.join(study.people)} do")
+        raise ProblemError(
+            403,
+            text(
+                f"{person} takes no part in the study {study.name}: {', '.join(study.people)} do",
+                f"{person} 不在研究「{study.name}」的人員之中；參與者為 {'、'.join(study.people)}",
+            ),
+        )
 
 
 def majority(calls: Calls) -> Calls:

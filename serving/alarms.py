@@ -16,6 +16,7 @@ from serving.problem import ProblemError
 from serving.schema import AcknowledgeRequest, Alarm, AlarmKind
 from serving.store import StorageError, Store
 from serving.tables import alarms
+from serving.wording import text
 
 log = structlog.get_logger()
 
@@ -98,9 +99,15 @@ def acknowledge(connection: Connection, id_: str, request: AcknowledgeRequest) -
     """Write down who knows of an alarm and what is done about it, once. Raises 404 and 409 problems."""
     before = _get(connection, id_)
     if before is None:
-        raise ProblemError(404, f"there is no alarm {id_}")
+        raise ProblemError(404, text(f"there is no alarm {id_}", f"沒有警報 {id_}"))
     if before.acknowledged_at is not None:
-        raise ProblemError(409, f"{before.acknowledged_by} acknowledged this alarm before: {before.acknowledgement}")
+        raise ProblemError(
+            409,
+            text(
+                f"{before.acknowledged_by} acknowledged this alarm before: {before.acknowledgement}",
+                f"此警報已由 {before.acknowledged_by} 確認：{before.acknowledgement}",
+            ),
+        )
     changes = {
         "acknowledged_at": datetime.now(UTC),
         "acknowledged_by": request.person,

@@ -15,10 +15,11 @@ from sqlalchemy import Connection, RowMapping, func, insert, select
 from data.config import ConfigModel, explain, load_config
 from data.errors import InputError
 from serving.audit import Action, append, digest
-from serving.problem import ProblemError
-from serving.schema import Text
+from serving.problem import ProblemError, explain_fields
+from serving.schema import InvalidError, Text
 from serving.spread import Spread, Triangular
 from serving.tables import assumptions
+from serving.wording import text
 
 LARGEST = 1e12
 """of any number of a plant, in whatever unit: what is larger is a slip of the pen, and products of such have no meaning"""
@@ -41,9 +42,15 @@ class Assumption(ConfigModel):
     def _spread_holds_the_value(self) -> Self:
         if isinstance(self.spread, Triangular):
             if not self.spread.low <= self.value <= self.spread.high:
-                raise ValueError(f"spread: {self.value:g} is not within {self.spread.low:g} to {self.spread.high:g}")
+                raise InvalidError(
+                    f"spread: {self.value:g} is not within {self.spread.low:g} to {self.spread.high:g}",
+                    f"範圍：{self.value:g} 不在 {self.spread.low:g} 至 {self.spread.high:g} 之間",
+                )
             if self.spread.low < self.least or self.spread.high > self.most:
-                raise ValueError(f"spread: must stay within {self.least:g} to {self.most:g}")
+                raise InvalidError(
+                    f"spread: must stay within {self.least:g} to {self.most:g}",
+                    f"範圍：須在 {self.least:g} 至 {self.most:g} 之間",
+                )
         return self
 
 
@@ -102,7 +109,10 @@ class Inputs(ConfigModel):
     @model_validator(mode="after")
     def _costs_something(self) -> Self:
         if self.development.value + self.implementation.value + self.run.value == 0:
-            raise ValueError("development, implementation and run are all 0: a return on no cost is not defined")
+            raise InvalidError(
+                "development, implementation and run are all 0: a return on no cost is not defined",
+                "開發、導入與運作皆為 0：沒有成本便無法計算投資報酬",
+            )
         return self
 
     def with_values(self, values: Mapping[str, float]) -> Self:
@@ -111,7 +121,11 @@ class Inputs(ConfigModel):
         unknown = sorted(values.keys() - tree.keys())
         if unknown:
             raise ProblemError(
-                422, f"{', '.join(unknown)}: no such assumption; GET /v1/roi lists them under case_study.inputs"
+                422,
+                text(
+                    f"{', '.join(unknown)}: no such assumption; GET /v1/roi lists them under case_study.inputs",
+                    f"{'、'.join(unknown)}：沒有這項假設；GET /v1/roi 的 case_study.inputs 列出所有假設",
+                ),
             )
         for key, value in values.items():
             tree[key] |= {"value": value}
@@ -121,7 +135,7 @@ class Inputs(ConfigModel):
         try:
             return type(self).model_validate(tree)
         except ValidationError as error:
-            raise ProblemError(422, explain(error)) from error
+            raise ProblemError(422, text(explain(error), explain_fields(error.errors()).zh_hant)) from error
 
 
 class Assumptions(ConfigModel):
@@ -200,7 +214,13 @@ def change(
     Raises a 404 problem for an unknown key, 422 for what the number cannot be.
     """
     if key not in Inputs.model_fields:
-        raise ProblemError(404, f"there is no assumption {key}; GET /v1/roi lists them under measured.inputs")
+        raise ProblemError(
+            404,
+            text(
+                f"there is no assumption {key}; GET /v1/roi lists them under measured.inputs",
+                f"沒有假設 {key}；GET /v1/roi 的 measured.inputs 列出所有假設",
+            ),
+        )
     before = current(connection, given).inputs
     old = getattr(before, key)
     tree = before.model_dump(by_alias=True)
@@ -210,7 +230,7 @@ def change(
     try:
         new = getattr(Inputs.model_validate(tree), key)
     except ValidationError as error:
-        raise ProblemError(422, explain(error)) from error
+        raise ProblemError(422, text(explain(error), explain_fields(error.errors()).zh_hant)) from error
     row = _row(key, _next_version(connection), given.currency, new, person, reason, datetime.now(UTC))
     (sequence,) = connection.execute(insert(assumptions).returning(assumptions.c.sequence), row).one()
     kept = ("value", "source", "kind", "spread")
@@ -221,7 +241,13 @@ def change(
 def history(connection: Connection, key: str) -> list[RowMapping]:
     """Every version of one number, newest first. Raises a 404 problem for an unknown key."""
     if key not in Inputs.model_fields:
-        raise ProblemError(404, f"there is no assumption {key}; GET /v1/roi lists them under measured.inputs")
+        raise ProblemError(
+            404,
+            text(
+                f"there is no assumption {key}; GET /v1/roi lists them under measured.inputs",
+                f"沒有假設 {key}；GET /v1/roi 的 measured.inputs 列出所有假設",
+            ),
+        )
     query = select(assumptions).where(assumptions.c.key == key).order_by(assumptions.c.sequence.desc())
     return list(connection.execute(query).mappings())
 

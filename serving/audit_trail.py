@@ -20,6 +20,7 @@ from serving.problem import ProblemError
 from serving.schema import AuditBreak, AuditCheck, AuditEntry, AuditPage
 from serving.store import Store
 from serving.tables import audit, from_microseconds
+from serving.wording import text
 
 log = structlog.get_logger()
 
@@ -60,7 +61,13 @@ def list_page(connection: Connection, filters: Filters, cursor: str | None, limi
     clauses = filters.clauses()
     if cursor is not None:
         if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 10):
-            raise ProblemError(422, "cursor: not one that this server gave; leave it out for the first page")
+            raise ProblemError(
+                422,
+                text(
+                    "cursor: not one that this server gave; leave it out for the first page",
+                    "cursor：不是此伺服器提供的頁碼標記；省略即從第一頁開始",
+                ),
+            )
         clauses.append(audit.c.sequence < int(cursor))
     query = select(audit).where(*clauses).order_by(audit.c.sequence.desc()).limit(limit + 1)
     rows = connection.execute(query).mappings().all()

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from data.config import ConfigModel
-from serving.schema import LARGEST_INTEGER, Day, Message, Name, Rate, Reason, Text
+from serving.schema import LARGEST_INTEGER, Day, InvalidError, Message, Name, Rate, Reason, Text
 
 Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 
@@ -38,9 +38,13 @@ class HistoryRow(ConfigModel):
         ):
             less, more = getattr(self, part), getattr(self, whole)
             if less is not None and more is not None and less > more:
-                raise ValueError(f"{part} is {less}, more than {whole}, {more}")
+                raise InvalidError(
+                    f"{part} is {less}, more than {whole}, {more}", f"{part} 為 {less}，多於 {whole} 的 {more}"
+                )
         if self.audit_defects is not None and self.audited is None:
-            raise ValueError("audit_defects without audited: of how many parts?")
+            raise InvalidError(
+                "audit_defects without audited: of how many parts?", "有 audit_defects 而沒有 audited：抽查了多少件？"
+            )
         return self
 
 
@@ -82,19 +86,31 @@ class FreezeBaseline(Message):
     @model_validator(mode="after")
     def _a_period(self) -> Self:
         if (self.kind is BaselineKind.STUDY) != (self.study is not None):
-            raise ValueError("study: needed for a STUDY baseline, and for no other")
+            raise InvalidError(
+                "study: needed for a STUDY baseline, and for no other", "study：研究基準期必填，其他基準期不可填"
+            )
         if self.kind is BaselineKind.STUDY:
             if self.shadow is not None or self.first_day is not None or self.last_day is not None:
-                raise ValueError("a STUDY baseline takes the days of its study")
+                raise InvalidError(
+                    "a STUDY baseline takes the days of its study", "研究基準期的日期取自該研究，不可另填"
+                )
             return self
         if self.kind is BaselineKind.SHADOW:
             if self.shadow is None or self.first_day is not None or self.last_day is not None:
-                raise ValueError("a SHADOW baseline needs the shadow run, and takes its days")
+                raise InvalidError(
+                    "a SHADOW baseline needs the shadow run, and takes its days",
+                    "影子模式基準期須指定影子模式，日期取自該次影子模式",
+                )
             return self
         if self.first_day is None or self.last_day is None:
-            raise ValueError("first_day and last_day are missing: a baseline is of a period")
+            raise InvalidError(
+                "first_day and last_day are missing: a baseline is of a period", "缺少第一天與最後一天：基準期須有期間"
+            )
         if self.first_day > self.last_day:
-            raise ValueError(f"first_day: {self.first_day} is after last_day, {self.last_day}")
+            raise InvalidError(
+                f"first_day: {self.first_day} is after last_day, {self.last_day}",
+                f"第一天 {self.first_day} 晚於最後一天 {self.last_day}",
+            )
         return self
 
 

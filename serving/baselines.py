@@ -52,7 +52,13 @@ def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> B
     since, until = _period_of(connection, request, zone)
     now = datetime.now(UTC)
     if until > now:
-        raise ProblemError(422, f"the period ends {until.isoformat()}: a baseline is frozen once it is over")
+        raise ProblemError(
+            422,
+            text(
+                f"the period ends {until.isoformat()}: a baseline is frozen once it is over",
+                f"期間至 {until.isoformat()} 才結束：基準期須在結束後凍結",
+            ),
+        )
     first, end = day_of(since, zone), day_of(until, zone)
     history = request.kind is BaselineKind.HISTORY
     if request.kind is BaselineKind.STUDY:
@@ -62,13 +68,23 @@ def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> B
         counts = imported_counts(connection, first, end) if history else measured_counts(connection, since, until)
     if not counts:
         where = "imported for" if history else "inspected in"
-        raise ProblemError(422, f"nothing was {where} {first} to {end - timedelta(days=1)}: there is nothing to freeze")
+        raise ProblemError(
+            422,
+            text(
+                f"nothing was {where} {first} to {end - timedelta(days=1)}: there is nothing to freeze",
+                f"{first} 至 {end - timedelta(days=1)} 沒有任何{'匯入的統計' if history else '檢驗'}：沒有可凍結的內容",
+            ),
+        )
     rollout = None if request.kind in _BESIDE else treated(counts, end, list_rollouts(connection))
     if rollout is not None:
         raise ProblemError(
             422,
-            f"baseline and treatment overlap: the system decides on line {rollout.line} since {rollout.day}, and the "
-            f"period goes to {end - timedelta(days=1)}; end it before, or leave that line out",
+            text(
+                f"baseline and treatment overlap: the system decides on line {rollout.line} since {rollout.day}, and the "
+                f"period goes to {end - timedelta(days=1)}; end it before, or leave that line out",
+                f"基準期與導入後重疊：產線 {rollout.line} 自 {rollout.day} 起由系統判定，"
+                f"而期間至 {end - timedelta(days=1)}；請提前結束，或排除該產線",
+            ),
         )
     row = {
         "id": str(uuid_utils.uuid7()),
@@ -90,7 +106,7 @@ def get(connection: Connection, id: str) -> Baseline:  # noqa: A002 - the API's 
     """One baseline. Raises a 404 problem when there is none."""
     row = connection.execute(select(baselines).where(baselines.c.id == id)).mappings().first()
     if row is None:
-        raise ProblemError(404, f"there is no baseline {id}")
+        raise ProblemError(404, text(f"there is no baseline {id}", f"沒有基準期 {id}"))
     return Baseline(**row)
 
 
@@ -147,12 +163,22 @@ def compare(
     """The days [first, end) against a baseline. Raises a 422 problem when they overlap it or hold nothing."""
     baseline, (since, until) = get(connection, id), span(first, end, zone)
     if first >= end:
-        raise ProblemError(422, f"first_day: {first} is after last_day, {end - timedelta(days=1)}")
+        raise ProblemError(
+            422,
+            text(
+                f"first_day: {first} is after last_day, {end - timedelta(days=1)}",
+                f"第一天 {first} 晚於最後一天 {end - timedelta(days=1)}",
+            ),
+        )
     if since < baseline.until and until > baseline.since:
         raise ProblemError(
             422,
-            f"baseline and treatment overlap: {baseline.name} goes to {day_of(baseline.until, zone) - timedelta(days=1)}, "
-            f"and the period begins {first}; compare with days after the baseline",
+            text(
+                f"baseline and treatment overlap: {baseline.name} goes to {day_of(baseline.until, zone) - timedelta(days=1)}, "
+                f"and the period begins {first}; compare with days after the baseline",
+                f"基準期與導入後重疊：{baseline.name} 至 {day_of(baseline.until, zone) - timedelta(days=1)} 為止，"
+                f"而期間自 {first} 開始；請與基準期之後的日期比較",
+            ),
         )
     after = imported_counts(connection, first, end) if imported else measured_counts(connection, since, until)
     common = {(one.line, one.product) for one in baseline.counts} & {(one.line, one.product) for one in after}
@@ -502,16 +528,32 @@ def _period_of(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) 
     row = connection.execute(select(shadows).where(shadows.c.sequence == request.shadow)).mappings().first()
     if row is None:
         raise ProblemError(
-            422, f"shadow: there was no shadow run {request.shadow}; GET /v1/models/shadow/runs lists them"
+            422,
+            text(
+                f"shadow: there was no shadow run {request.shadow}; GET /v1/models/shadow/runs lists them",
+                f"影子模式：沒有第 {request.shadow} 次影子模式；GET /v1/models/shadow/runs 列出所有次數",
+            ),
         )
     if row["ended_at"] is None:
-        raise ProblemError(422, f"shadow: run {request.shadow} still goes on; end it, then freeze")
+        raise ProblemError(
+            422,
+            text(
+                f"shadow: run {request.shadow} still goes on; end it, then freeze",
+                f"影子模式：第 {request.shadow} 次仍在進行；請先停止，再凍結",
+            ),
+        )
     return row["started_at"], row["ended_at"]
 
 
 def _days_of_study(connection: Connection, id_: str) -> tuple[datetime, datetime]:
     if answers_of(connection, id_).missing:
-        raise ProblemError(422, f"study: people have not called every part of {id_} yet; freeze it once they have")
+        raise ProblemError(
+            422,
+            text(
+                f"study: people have not called every part of {id_} yet; freeze it once they have",
+                f"研究：人員尚未判定 {id_} 的所有零件；請在全部判定後再凍結",
+            ),
+        )
     began = connection.execute(select(studies.c.created_at).where(studies.c.id == id_)).scalar_one()
     last = select(func.max(study_answers.c.answered_at)).where(study_answers.c.study_id == id_)
     return began, connection.execute(last).scalar_one()

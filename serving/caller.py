@@ -8,6 +8,7 @@ from starlette.requests import Request
 
 from serving.problem import ProblemError
 from serving.role import PERMISSIONS, Permission, Role
+from serving.wording import text
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,13 @@ class Caller:
         when it is sent.
         """
         if self.name is not None and name != self.name:
-            raise ProblemError(403, f"you are signed in as {self.name} and cannot speak for {name}")
+            raise ProblemError(
+                403,
+                text(
+                    f"you are signed in as {self.name} and cannot speak for {name}",
+                    f"您以 {self.name} 登入，不能代替 {name}",
+                ),
+            )
         return name
 
 

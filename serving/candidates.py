@@ -34,7 +34,7 @@ def read_candidates(path: Path) -> list[Candidate]:
     if path.suffix.lower() != ".csv":
         return load_config(path, _Candidates).candidates
     try:
-        return read_rows(path.read_bytes(), Candidate, str(path))
+        return read_rows(path.read_bytes(), Candidate, text(str(path), str(path)))
     except OSError as error:
         raise InputError(f"candidates {path} cannot be read: {error.strerror}") from error
     except ProblemError as error:
@@ -49,7 +49,9 @@ def rank(candidates: Sequence[Candidate], inputs: Inputs, currency: str) -> Rank
     names = [one.name for one in candidates]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ProblemError(422, f"candidates: {twice[0]} is named more than once")
+        raise ProblemError(
+            422, text(f"candidates: {twice[0]} is named more than once", f"候選點：{twice[0]} 出現不只一次")
+        )
     worth = {one.name: _worth(one, inputs) for one in candidates}
     ready = {one.name: _readiness(one) for one in candidates}
     by_value = sorted(candidates, key=lambda one: -float(np.mean(worth[one.name])))

@@ -9,6 +9,7 @@ from serving.audit import Action, append
 from serving.problem import ProblemError
 from serving.quality_schema import Challenge, ChallengeRequest
 from serving.tables import challenges, inspections
+from serving.wording import text
 
 
 def list_all(connection: Connection) -> list[Challenge]:
@@ -28,7 +29,10 @@ def register(connection: Connection, part_id: str, request: ChallengeRequest) ->
         if connection.execute(seen).first() is not None:
             raise ProblemError(
                 409,
-                f"part {part_id} was inspected before as an ordinary one; a challenge part is named before it comes",
+                text(
+                    f"part {part_id} was inspected before as an ordinary one; a challenge part is named before it comes",
+                    f"零件 {part_id} 先前已當作一般零件檢驗過；挑戰件須在上線前登錄",
+                ),
             )
     row: dict[str, Any] = {"part_id": part_id, **request.model_dump(), "registered_at": datetime.now(UTC)}
     if before is None:

@@ -69,7 +69,7 @@ class Gate:
         try:
             self._check(scope["method"], Headers(scope=scope))
         except ProblemError as error:
-            response = problem_response(error.status, error.detail, scope["path"])
+            response = problem_response(error.status, error.said, scope["path"])
             await response(scope, receive, send_guarded)
             return
         await self._app(scope, receive_limited, send_guarded)

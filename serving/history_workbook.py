@@ -15,6 +15,7 @@ from serving.history import COLUMNS, chunks, more_than
 from serving.history_schema import HistoryFilters
 from serving.problem import ProblemError
 from serving.store import Store
+from serving.wording import text
 
 MOST_ROWS = 1_048_575
 """of a sheet in Excel, after its header"""
@@ -85,6 +86,10 @@ def _blocks(store: Store, filters: HistoryFilters, sight: Sight, most_rows: int)
 def _too_many(most_rows: int) -> ProblemError:
     return ProblemError(
         422,
-        f"more than {most_rows:,} inspections are found, and a sheet of Excel has no more rows; narrow the search, say by "
-        "since and until, and take one file for each, or take export.csv, which has no limit",
+        text(
+            f"more than {most_rows:,} inspections are found, and a sheet of Excel has no more rows; narrow the search, say by "
+            "since and until, and take one file for each, or take export.csv, which has no limit",
+            f"找到的檢驗紀錄超過 {most_rows:,} 筆，超出 Excel 工作表的列數；"
+            "請縮小範圍（例如依 since 與 until 分段）分成數個檔案，或改用沒有上限的 export.csv",
+        ),
     )

@@ -9,6 +9,7 @@ from serving.audit import Action, append
 from serving.problem import ProblemError
 from serving.schema import Hold, HoldRequest
 from serving.tables import holds
+from serving.wording import text
 
 
 def set_hold(connection: Connection, request: HoldRequest) -> Hold:
@@ -23,7 +24,13 @@ def lift_hold(connection: Connection, id: str, person: str, reason: str) -> Hold
     """End a hold, which stays on record. Raises a 404 problem for none of that id, 409 when it was lifted before."""
     hold = get(connection, id)
     if hold.lifted_at is not None:
-        raise ProblemError(409, f"hold {id} was lifted by {hold.lifted_by} on {hold.lifted_at.isoformat()}")
+        raise ProblemError(
+            409,
+            text(
+                f"hold {id} was lifted by {hold.lifted_by} on {hold.lifted_at.isoformat()}",
+                f"法律保全 {id} 已由 {hold.lifted_by} 於 {hold.lifted_at.isoformat()} 解除",
+            ),
+        )
     lifted = {"lifted_at": datetime.now(UTC), "lifted_by": person, "lift_reason": reason}
     connection.execute(update(holds).where(holds.c.id == id).values(lifted))
     old = hold.model_dump(include={"part_id", "lot", "since", "until"})
@@ -35,7 +42,7 @@ def get(connection: Connection, id: str) -> Hold:  # noqa: A002
     """One hold. Raises a 404 problem when there is none."""
     row = connection.execute(select(holds).where(holds.c.id == id)).mappings().first()
     if row is None:
-        raise ProblemError(404, f"there is no hold {id}")
+        raise ProblemError(404, text(f"there is no hold {id}", f"沒有法律保全 {id}"))
     return Hold(**row)
 
 

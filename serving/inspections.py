@@ -37,6 +37,7 @@ from serving.schema import (
 )
 from serving.settings import Costs, Settings
 from serving.tables import RECORDED, Utc, inspections, line_holds, reviews, tombstones
+from serving.wording import text
 
 # A constant part_id, of a reader that could not read it, has as many frames as it likes.
 _MOST_OF_PART = 200
@@ -238,7 +239,7 @@ def get_posted_by(connection: Connection, id: str, posted_by: str) -> Inspection
     """The inspection when this key posted it; a 404 problem otherwise, so that a camera learns nothing of others."""
     found = find(connection, inspections.c.id == id, inspections.c.posted_by == posted_by)
     if not found:
-        raise ProblemError(404, f"there is no inspection {id}")
+        raise ProblemError(404, text(f"there is no inspection {id}", f"沒有檢驗紀錄 {id}"))
     return found[0]
 
 
@@ -248,13 +249,20 @@ def get_image(connection: Connection, id: str) -> StoredImage:  # noqa: A002
     if not image.kept:
         raise ProblemError(
             410,
-            f"the image of inspection {id} was not kept: it passed while the disk was nearly full; its record stands",
+            text(
+                f"the image of inspection {id} was not kept: it passed while the disk was nearly full; its record stands",
+                f"檢驗 {id} 的影像未保存：判為合格時磁碟即將用盡；檢驗紀錄仍然保留",
+            ),
         )
     if image.removed_at is not None:
         raise ProblemError(
             410,
-            f"the image of inspection {id} was removed on {image.removed_at.isoformat()} by the retention rule "
-            f"{image.removed_rule}; the inspection itself is still there",
+            text(
+                f"the image of inspection {id} was removed on {image.removed_at.isoformat()} by the retention rule "
+                f"{image.removed_rule}; the inspection itself is still there",
+                f"檢驗 {id} 的影像已超過保存期限（規則 {image.removed_rule}），"
+                f"於 {image.removed_at.isoformat()} 刪除；檢驗紀錄仍然保留",
+            ),
         )
     return image
 
@@ -265,7 +273,9 @@ def get_heatmap(connection: Connection, id: str) -> bytes:  # noqa: A002
     if row is None:
         raise missing(connection, id)
     if row.heatmap is None:
-        raise ProblemError(404, f"inspection {id} has no heatmap: no model decided it")
+        raise ProblemError(
+            404, text(f"inspection {id} has no heatmap: no model decided it", f"檢驗 {id} 沒有熱圖：並非由模型判定")
+        )
     return bytes(row.heatmap)
 
 
@@ -306,7 +316,9 @@ def get_part(connection: Connection, part_id: str, settings: Settings, sight: Si
     """
     seen = _seen(connection, part_id, sight)
     if not seen:
-        raise ProblemError(404, f"no frame of part {part_id} was inspected here")
+        raise ProblemError(
+            404, text(f"no frame of part {part_id} was inspected here", f"此處沒有零件 {part_id} 的檢驗影像")
+        )
     verdicts = {view: worst(one.verdict for one in each) for view, each in seen.items()}
     views: list[View] = []
     now = datetime.now(UTC)
@@ -409,11 +421,15 @@ def missing(connection: Connection, id: str) -> ProblemError:  # noqa: A002
     """What to answer for an id that no inspection has: 410 when retention removed it, else 404."""
     row = connection.execute(select(tombstones).where(tombstones.c.id == id)).first()
     if row is None:
-        return ProblemError(404, f"there is no inspection {id}")
+        return ProblemError(404, text(f"there is no inspection {id}", f"沒有檢驗紀錄 {id}"))
     return ProblemError(
         410,
-        f"inspection {id} of part {row.part_id}, {row.verdict}, was removed on {row.removed_at.isoformat()} by the "
-        f"retention rule {row.rule}",
+        text(
+            f"inspection {id} of part {row.part_id}, {row.verdict}, was removed on {row.removed_at.isoformat()} by the "
+            f"retention rule {row.rule}",
+            f"零件 {row.part_id} 的檢驗 {id}（{row.verdict}）已超過保存期限（規則 {row.rule}），"
+            f"於 {row.removed_at.isoformat()} 刪除",
+        ),
     )
 
 
@@ -430,4 +446,10 @@ def read_cursor(cursor: str) -> Sequence[Any]:
             raise ValueError("no id has a zero character")
         return (literal(datetime.fromisoformat(time).astimezone(UTC), Utc()), id_)
     except (binascii.Error, ValueError, OverflowError) as error:
-        raise ProblemError(422, "cursor: not one that this server gave; leave it out for the first page") from error
+        raise ProblemError(
+            422,
+            text(
+                "cursor: not one that this server gave; leave it out for the first page",
+                "cursor：不是此伺服器提供的頁碼標記；省略即從第一頁開始",
+            ),
+        ) from error

@@ -14,6 +14,7 @@ from serving.schema import Key
 from serving.store import Store
 from serving.tables import api_keys, people
 from serving.token import new_token, token_sha256
+from serving.wording import text
 
 
 class Keys:
@@ -45,9 +46,21 @@ class Keys:
 
         def write(connection: Connection) -> None:
             if is_name_taken(connection, name, by=(people,)):
-                raise ProblemError(409, f"a person is named {name}; choose another name for the key")
+                raise ProblemError(
+                    409,
+                    text(
+                        f"a person is named {name}; choose another name for the key",
+                        f"已有人員名為 {name}；請為金鑰另取名稱",
+                    ),
+                )
             if _in_use(connection, name) is not None:
-                raise ProblemError(409, f"a key named {name} is in use; revoke it first, or choose another name")
+                raise ProblemError(
+                    409,
+                    text(
+                        f"a key named {name} is in use; revoke it first, or choose another name",
+                        f"名為 {name} 的金鑰正在使用中；請先撤銷，或另取名稱",
+                    ),
+                )
             connection.execute(insert(api_keys), row)
             told = {"id": row["id"], "role": role.value, "rate_limit": rate_limit}
             append(connection, Action.KEY_ADDED, f"key {name}", by, new=told)
@@ -61,7 +74,7 @@ class Keys:
         def write(connection: Connection) -> None:
             row = connection.execute(select(api_keys).where(api_keys.c.id == key_id)).first()
             if row is None:
-                raise ProblemError(404, f"there is no key {key_id}")
+                raise ProblemError(404, text(f"there is no key {key_id}", f"沒有金鑰 {key_id}"))
             if row.revoked_at is None:
                 revoked = {"revoked_at": datetime.now(UTC)}
                 connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(revoked))
@@ -75,7 +88,7 @@ class Keys:
         with self._store.reading() as connection:
             row = _in_use(connection, name)
         if row is None:
-            raise ProblemError(404, f"no key named {name} is in use")
+            raise ProblemError(404, text(f"no key named {name} is in use", f"沒有名為 {name} 的使用中金鑰"))
         return _key(row)
 
     def _get(self, key_id: str) -> Key:

@@ -7,7 +7,7 @@ from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from data.config import ConfigModel
 from serving.assumptions import LARGEST
-from serving.schema import LARGEST_INTEGER, TEXT, Day, Message, Name, Rate, Text
+from serving.schema import LARGEST_INTEGER, TEXT, Day, InvalidError, Message, Name, Rate, Text
 
 Amount = Annotated[float, Field(gt=0, le=LARGEST)]
 KpiKey = Literal["survey", "nps", "staff_kept", "customers_kept", "npi_days", "ai_assisted_products"]
@@ -31,7 +31,10 @@ class KpiRow(ConfigModel):
             "customers_kept": (0, 1),
         }.get(self.kpi, (0, float("inf")))
         if not low <= self.value <= high:
-            raise ValueError(f"value: {self.kpi} goes from {low:g} to {high:g}, found {self.value:g}")
+            raise InvalidError(
+                f"value: {self.kpi} goes from {low:g} to {high:g}, found {self.value:g}",
+                f"value：{self.kpi} 的範圍為 {low:g} 至 {high:g}，填入的是 {self.value:g}",
+            )
         return self
 
 
@@ -92,9 +95,14 @@ class Candidate(ConfigModel):
             value = getattr(self, name)
             low, high = getattr(self, f"{name}_low"), getattr(self, f"{name}_high")
             if (low is not None and low > value) or (high is not None and high < value):
-                raise ValueError(f"{name}: {value:g} is not between its low and high")
+                raise InvalidError(
+                    f"{name}: {value:g} is not between its low and high", f"{name}：{value:g} 不在其下限與上限之間"
+                )
         if self.defect_images > self.labelled_images:
-            raise ValueError(f"defect_images: {self.defect_images} of only {self.labelled_images} labelled images")
+            raise InvalidError(
+                f"defect_images: {self.defect_images} of only {self.labelled_images} labelled images",
+                f"defect_images：缺陷影像 {self.defect_images} 張，但已標註的影像只有 {self.labelled_images} 張",
+            )
         return self
 
 

@@ -47,6 +47,7 @@ from serving.store import Question, StorageError, Store
 from serving.tables import inspections
 from serving.views import Views
 from serving.watch import Watch
+from serving.wording import text
 
 log = structlog.get_logger()
 
@@ -266,7 +267,13 @@ class Line:
         """Raises a 422 problem for a line that the settings do not name, where they name any."""
         known = self._settings.lines
         if known and line not in known:
-            raise ProblemError(422, f"line: {line!r} is not a line of this plant; expected one of {', '.join(known)}")
+            raise ProblemError(
+                422,
+                text(
+                    f"line: {line!r} is not a line of this plant; expected one of {', '.join(known)}",
+                    f"line：{line!r} 不是本廠的產線；應為下列之一：{'、'.join(known)}",
+                ),
+            )
 
     def _begin(self, frame: _Frame) -> None:
         """On a worker: the image on its way to the disk, then decoded and on its way to the model."""

@@ -20,6 +20,7 @@ from serving.problem import ProblemError
 from serving.schema import Inspection, LineHold, LineHoldRef, LineHoldRequest
 from serving.store import Store
 from serving.tables import line_holds
+from serving.wording import text
 
 log = structlog.get_logger()
 
@@ -87,7 +88,13 @@ def _hold(connection: Connection, request: LineHoldRequest) -> LineHold:
     row: dict[str, Any] = {"id": str(uuid_utils.uuid7()), "held_at": datetime.now(UTC), **request.model_dump()}
     present = find(connection, released=False, line=request.line)
     if present:
-        raise ProblemError(409, f"{present[0].person} put line {request.line} on hold before: {present[0].reason}")
+        raise ProblemError(
+            409,
+            text(
+                f"{present[0].person} put line {request.line} on hold before: {present[0].reason}",
+                f"產線 {request.line} 已由 {present[0].person} 暫停放行：{present[0].reason}",
+            ),
+        )
     connection.execute(insert(line_holds).values(row))
     append(connection, Action.LINE_HELD, row["id"], request.person, new=row, reason=request.reason)
     return _get(connection, row["id"])
@@ -96,7 +103,13 @@ def _hold(connection: Connection, request: LineHoldRequest) -> LineHold:
 def _release(connection: Connection, id_: str, person: str, reason: str) -> LineHold:
     hold = _get(connection, id_)
     if hold.released_at is not None:
-        raise ProblemError(409, f"{hold.released_by} released line {hold.line} before: {hold.release_reason}")
+        raise ProblemError(
+            409,
+            text(
+                f"{hold.released_by} released line {hold.line} before: {hold.release_reason}",
+                f"產線 {hold.line} 已由 {hold.released_by} 恢復放行：{hold.release_reason}",
+            ),
+        )
     released = {"released_at": datetime.now(UTC), "released_by": person, "release_reason": reason}
     connection.execute(update(line_holds).where(line_holds.c.id == id_).values(released))
     old = hold.model_dump(include={"line", "reason", "person", "held_at"})
@@ -107,7 +120,7 @@ def _release(connection: Connection, id_: str, person: str, reason: str) -> Line
 def _get(connection: Connection, id_: str) -> LineHold:
     row = connection.execute(select(line_holds).where(line_holds.c.id == id_)).mappings().first()
     if row is None:
-        raise ProblemError(404, f"there is no hold {id_} of a line")
+        raise ProblemError(404, text(f"there is no hold {id_} of a line", f"沒有產線暫停放行 {id_}"))
     return LineHold(**row)
 
 

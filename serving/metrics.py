@@ -54,7 +54,13 @@ def period(since: datetime | None, until: datetime | None) -> tuple[datetime, da
     end = until or datetime.now(UTC)
     start = since or max(end, EARLIEST) - _DAY
     if start >= end:
-        raise ProblemError(422, f"since: {start.isoformat()} is not before until, {end.isoformat()}")
+        raise ProblemError(
+            422,
+            text(
+                f"since: {start.isoformat()} is not before until, {end.isoformat()}",
+                f"since：{start.isoformat()} 不早於 until（{end.isoformat()}）",
+            ),
+        )
     return start, end
 
 
@@ -78,7 +84,13 @@ def quality(
     span = (until - since).total_seconds()
     seconds = bucket_seconds or next((size for size in _BUCKETS if span / size <= _FEW_BUCKETS), _BUCKETS[-1])
     if span / seconds > _MOST_BUCKETS:
-        raise ProblemError(422, f"bucket_seconds: {span / seconds:,.0f} buckets; at most {_MOST_BUCKETS:,} are given")
+        raise ProblemError(
+            422,
+            text(
+                f"bucket_seconds: {span / seconds:,.0f} buckets; at most {_MOST_BUCKETS:,} are given",
+                f"bucket_seconds：共 {span / seconds:,.0f} 個時段；最多 {_MOST_BUCKETS:,} 個",
+            ),
+        )
     by_bucket = outcomes_by_bucket(connection, since, until, line, seconds)
     total: Outcomes = sum(by_bucket.values(), Counter())
     inspected = total.total()

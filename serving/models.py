@@ -21,6 +21,7 @@ from serving.shadow import Shadow, Shadowing
 from serving.store import Store
 from serving.tables import promotions, shadows
 from serving.watch import Watch
+from serving.wording import text
 
 log = structlog.get_logger()
 
@@ -81,9 +82,18 @@ class Models:
         path = self._path_of(version)
         listed, file = read_manifest(path).files.get(CARD), path / CARD
         if listed is None or not file.is_file():
-            raise ProblemError(404, f"the bundle of version {version} has no {CARD}")
+            raise ProblemError(
+                404,
+                text(f"the bundle of version {version} has no {CARD}", f"版本 {version} 的模型沒有說明卡（{CARD}）"),
+            )
         if sha256_of(file) != listed:
-            raise ProblemError(409, f"{file} was altered after export (its sha256 differs); copy the bundle again")
+            raise ProblemError(
+                409,
+                text(
+                    f"{file} was altered after export (its sha256 differs); copy the bundle again",
+                    f"{file} 在匯出後遭更動（sha256 不符）；請重新複製模型",
+                ),
+            )
         return file.read_bytes()
 
     def promote(self, request: PromoteRequest, person: str) -> ModelInfo:
@@ -99,14 +109,22 @@ class Models:
             try:
                 bundle = self._load(path)
             except BundleError as error:
-                raise ProblemError(409, f"refused, the present model keeps deciding: {error}") from error
+                raise ProblemError(
+                    409,
+                    text(
+                        f"refused, the present model keeps deciding: {error}", f"拒絕啟用，仍由目前的模型判定：{error}"
+                    ),
+                ) from error
             present = self._engine.bundle if recipe is None else self._engine.bundle_for(*recipe)
             kind, objections = self._weigh(bundle, present, recipe)
             if objections and not request.force:
                 raise ProblemError(
                     409,
-                    f"refused, the present model keeps deciding: {'; '.join(objections)}. "
-                    "To go ahead all the same, set force, and let the reason say why",
+                    text(
+                        f"refused, the present model keeps deciding: {'; '.join(objections)}. "
+                        "To go ahead all the same, set force, and let the reason say why",
+                        f"拒絕啟用，仍由目前的模型判定：{'；'.join(objections)}。若仍要執行，請勾選確認（force）並在原因中說明",
+                    ),
                 )
             row = {
                 "name": bundle.manifest.name,
@@ -155,10 +173,16 @@ class Models:
                 # One thread: it runs on the shadow's own, whose priority is low.
                 bundle = Bundle.load(path, threads=1)
             except BundleError as error:
-                raise ProblemError(409, f"refused: {error}") from error
+                raise ProblemError(409, text(f"refused: {error}", f"拒絕：{error}")) from error
             manifest = bundle.manifest
             if self._is_active(manifest):
-                raise ProblemError(409, f"{manifest.name} {manifest.version} decides already; choose another as shadow")
+                raise ProblemError(
+                    409,
+                    text(
+                        f"{manifest.name} {manifest.version} decides already; choose another as shadow",
+                        f"{manifest.name} {manifest.version} 已是使用中的模型；請另選影子模型",
+                    ),
+                )
             now = datetime.now(UTC)
             row = {
                 "name": manifest.name,
@@ -189,7 +213,7 @@ class Models:
         def end(connection: Connection) -> ShadowInfo:
             last = last_shadow(connection)
             if last is None or last.ended_at is not None:
-                raise ProblemError(404, "no bundle is a shadow at present")
+                raise ProblemError(404, text("no bundle is a shadow at present", "目前沒有影子模型"))
             ended_at = datetime.now(UTC)
             connection.execute(update(shadows).where(shadows.c.sequence == last.number).values(ended_at=ended_at))
             told = {"name": last.name, "version": last.version, "ended_at": ended_at}
@@ -224,9 +248,21 @@ class Models:
     def _path_of(self, version: str) -> Path:
         found = [path for path, manifest in self._manifests().items() if manifest.version == version]
         if not found:
-            raise ProblemError(404, f"no bundle of version {version} in {self._settings.bundles}")
+            raise ProblemError(
+                404,
+                text(
+                    f"no bundle of version {version} in {self._settings.bundles}",
+                    f"{self._settings.bundles} 中沒有版本 {version} 的模型",
+                ),
+            )
         if len(found) > 1:
-            raise ProblemError(409, f"version {version} is in {found[0]} and {found[1]}; remove one")
+            raise ProblemError(
+                409,
+                text(
+                    f"version {version} is in {found[0]} and {found[1]}; remove one",
+                    f"版本 {version} 同時位於 {found[0]} 與 {found[1]}；請移除其中之一",
+                ),
+            )
         return found[0]
 
     def _previous(self) -> tuple[str, str] | None:
@@ -324,7 +360,11 @@ def named_recipe(settings: Settings, asked: RecipeRef | None) -> RecipeName | No
         return None
     if settings.recipe(asked.product, asked.station) is None:
         raise ProblemError(
-            404, f"no recipe for product {asked.product} at station {asked.station}; add it to the settings first"
+            404,
+            text(
+                f"no recipe for product {asked.product} at station {asked.station}; add it to the settings first",
+                f"站別 {asked.station} 的產品 {asked.product} 沒有檢驗配方；請先加入設定",
+            ),
         )
     return (asked.product, asked.station)
 

@@ -15,6 +15,7 @@ from serving.problem import ProblemError
 from serving.role import Role
 from serving.schema import Name
 from serving.settings import Oidc
+from serving.wording import text
 
 log = structlog.get_logger()
 
@@ -50,7 +51,9 @@ class IdentityProvider:
         try:
             answer = await self._client.authorize_redirect(request, callback)
         except HTTPError as error:
-            raise ProblemError(503, f"the identity provider does not answer: {error}") from error
+            raise ProblemError(
+                503, text(f"the identity provider does not answer: {error}", f"公司帳號的登入服務沒有回應：{error}")
+            ) from error
         assert isinstance(answer, Response)
         return answer
 
@@ -66,16 +69,29 @@ class IdentityProvider:
         try:
             token = await self._client.authorize_access_token(request)
         except HTTPError as error:
-            raise ProblemError(503, f"the identity provider does not answer: {error}") from error
+            raise ProblemError(
+                503, text(f"the identity provider does not answer: {error}", f"公司帳號的登入服務沒有回應：{error}")
+            ) from error
         except (AuthlibBaseError, JoseError) as error:
-            raise ProblemError(403, f"the identity provider's answer does not hold: {error}") from error
+            raise ProblemError(
+                403,
+                text(f"the identity provider's answer does not hold: {error}", f"公司帳號登入服務的回覆無效：{error}"),
+            ) from error
         claims = token.get("userinfo")
         if claims is None:
-            raise ProblemError(403, "the identity provider sent no ID token")
+            raise ProblemError(
+                403, text("the identity provider sent no ID token", "公司帳號的登入服務沒有提供 ID token")
+            )
         try:
             name = _name.validate_python(claims.get(self._oidc.name_claim))
         except ValidationError as error:
-            raise ProblemError(403, f"the ID token's {self._oidc.name_claim} is no name") from error
+            raise ProblemError(
+                403,
+                text(
+                    f"the ID token's {self._oidc.name_claim} is no name",
+                    f"ID token 的 {self._oidc.name_claim} 不是姓名",
+                ),
+            ) from error
         return f"{claims['iss']} {claims['sub']}", name, self._role(claims.get(self._oidc.role_claim))
 
     def _role(self, claim: Any) -> Role:
@@ -84,7 +100,13 @@ class IdentityProvider:
         for role in reversed(Role):
             if role in roles:
                 return role
-        raise ProblemError(403, f"the ID token's {self._oidc.role_claim} holds none of the groups that may come in")
+        raise ProblemError(
+            403,
+            text(
+                f"the ID token's {self._oidc.role_claim} holds none of the groups that may come in",
+                f"ID token 的 {self._oidc.role_claim} 不含任何獲准登入的群組",
+            ),
+        )
 
 
 def remember_attempts(app: ASGIApp, https: bool) -> ASGIApp:

@@ -7,6 +7,7 @@ from functools import cache
 from pwdlib import PasswordHash
 
 from serving.problem import ProblemError
+from serving.wording import text
 
 SHORTEST, LONGEST = 12, 256
 
@@ -41,6 +42,8 @@ def new_password() -> str:
 def check_password(password: str, name: str) -> None:
     """Raises a 422 problem for a password that is too short or names the person. Other rules only make people write it down."""
     if not SHORTEST <= len(password) <= LONGEST:
-        raise ProblemError(422, f"password: {SHORTEST} to {LONGEST} characters")
+        raise ProblemError(
+            422, text(f"password: {SHORTEST} to {LONGEST} characters", f"密碼：須為 {SHORTEST} 至 {LONGEST} 個字元")
+        )
     if len(name) >= _SHORTEST_NAME and name.casefold() in password.casefold():
-        raise ProblemError(422, "password: must not contain your name")
+        raise ProblemError(422, text("password: must not contain your name", "密碼：不可包含您的姓名"))

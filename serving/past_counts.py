@@ -15,10 +15,11 @@ from serving.hourly import frames_by_line, parts_by_line
 from serving.plant_day import start_of
 from serving.problem import ProblemError
 from serving.quality.escape import Band
-from serving.schema import AuditKind
+from serving.schema import AuditKind, Text
 from serving.scope import Scope
 from serving.tables import BANDED, FLAGGED, OUTCOMES, history
 from serving.tallies import Span, span_of, sums
+from serving.wording import text
 
 _PASSED = (*BANDED, "passed_known")
 MOST_FRAMES_A_PART = 1.1
@@ -36,7 +37,14 @@ def import_history(
     keys = [(row.day.isoformat(), row.line, row.product) for row in rows]
     twice = sorted({key for key in keys if keys.count(key) > 1}) if len(set(keys)) < len(keys) else []
     if twice:
-        raise ProblemError(409, f"history: {_named(twice[0])} is given more than once; nothing was kept")
+        named = _named(twice[0])
+        raise ProblemError(
+            409,
+            text(
+                f"history: {named.en} is given more than once; nothing was kept",
+                f"過去的統計：{named.zh_hant}出現不只一次；未保存任何資料",
+            ),
+        )
     first, last = min(keys)[0], max(keys)[0]
     if not replace:
         known = connection.execute(
@@ -44,10 +52,15 @@ def import_history(
         )
         there = sorted({tuple(row) for row in known} & set(keys))
         if there:
+            named = _named(there[0])
             raise ProblemError(
                 409,
-                f"history: {_named(there[0])} is there already ({len(there)} such rows); nothing was kept. "
-                "Send it with replace=true when the new counts are the right ones",
+                text(
+                    f"history: {named.en} is there already ({len(there)} such rows); nothing was kept. "
+                    "Send it with replace=true when the new counts are the right ones",
+                    f"過去的統計：{named.zh_hant}已存在（共 {len(there)} 列）；未保存任何資料。"
+                    "若新的數字才正確，請以 replace=true 重新送出",
+                ),
             )
     values = [{**row.model_dump(), "day": row.day.isoformat()} for row in rows]
     add_batch(connection, history, values, Action.HISTORY_IMPORTED, person, reason)
@@ -168,6 +181,6 @@ def span(first: date, end: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     return start_of(first, zone), start_of(end, zone)
 
 
-def _named(key: tuple[str, str, str]) -> str:
+def _named(key: tuple[str, str, str]) -> Text:
     day, line, product = key
-    return f"{day}, line {line}, product {product}"
+    return text(f"{day}, line {line}, product {product}", f"{day}、產線 {line}、產品 {product} ")

@@ -14,6 +14,7 @@ from serving.role import Role
 from serving.schema import Person
 from serving.store import Store
 from serving.tables import api_keys, people, sessions
+from serving.wording import text
 
 FIRST_ADMIN = "admin"
 
@@ -34,7 +35,7 @@ class People:
         with self._store.reading() as connection:
             row = connection.execute(select(people).where(people.c.name == name)).first()
         if row is None:
-            raise ProblemError(404, f"there is nobody named {name}")
+            raise ProblemError(404, text(f"there is nobody named {name}", f"沒有名為 {name} 的人員"))
         return _person(row)
 
     def first_admin(self) -> str | None:
@@ -51,14 +52,20 @@ class People:
         """
         name = unicodedata.normalize("NFKC", name).strip()
         if not name:
-            raise ProblemError(422, "name: must not be blank")
+            raise ProblemError(422, text("name: must not be blank", "名稱：不可空白"))
         _check_role(role)
         password = new_password()
         row = _row(name, role, hash_password(password))
 
         def write(connection: Connection) -> None:
             if is_name_taken(connection, name):
-                raise ProblemError(409, f"the name {name} is taken; add something that tells the two apart")
+                raise ProblemError(
+                    409,
+                    text(
+                        f"the name {name} is taken; add something that tells the two apart",
+                        f"名稱 {name} 已有人使用；請加上可區別兩人的字樣",
+                    ),
+                )
             connection.execute(insert(people), row)
             append(connection, Action.PERSON_ADDED, f"person {name}", by, new={"id": row["id"], "role": role.value})
 
@@ -84,7 +91,13 @@ class People:
                 return
             an_admin = {"role": Role.ADMIN.value, "disabled": False}
             if was == an_admin and not _another_admin(connection, person_id):
-                raise ProblemError(409, f"{row.name} is the last admin who can sign in; make somebody else admin first")
+                raise ProblemError(
+                    409,
+                    text(
+                        f"{row.name} is the last admin who can sign in; make somebody else admin first",
+                        f"{row.name} 是最後一位能登入的管理員；請先將他人設為管理員",
+                    ),
+                )
             disabled_at = (row.disabled_at or datetime.now(UTC)) if now["disabled"] else None
             values = {"role": now["role"], "disabled_at": disabled_at}
             connection.execute(update(people).where(people.c.id == person_id).values(values))
@@ -108,10 +121,10 @@ class People:
         with self._store.reading() as connection:
             row = _get(connection, person_id)
         if not verify_password(present, row.password_hash):
-            raise ProblemError(403, "the present password is wrong")
+            raise ProblemError(403, text("the present password is wrong", "目前密碼錯誤"))
         check_password(new, row.name)
         if new == present:
-            raise ProblemError(422, "password: must differ from the present one")
+            raise ProblemError(422, text("password: must differ from the present one", "密碼：不可與目前密碼相同"))
         self._set_password(person_id, new, row.name, Action.PASSWORD_CHANGED)
 
     def with_password(self, name: str, password: str) -> Person | None:
@@ -133,7 +146,9 @@ class People:
         if row is None:
             return self._add_from_oidc(subject, name, role)
         if row.disabled_at is not None:
-            raise ProblemError(403, f"{row.name} is disabled here; ask an admin")
+            raise ProblemError(
+                403, text(f"{row.name} is disabled here; ask an admin", f"{row.name} 在此已停用；請洽管理員")
+            )
         if row.role != role.value:
             return self.change(row.id, by="identity provider", role=role)
         return _person(row)
@@ -143,7 +158,13 @@ class People:
 
         def write(connection: Connection) -> None:
             if is_name_taken(connection, name):
-                raise ProblemError(403, f"somebody else is named {name} here; ask an admin to settle it")
+                raise ProblemError(
+                    403,
+                    text(
+                        f"somebody else is named {name} here; ask an admin to settle it",
+                        f"此處另有名為 {name} 的人員；請洽管理員處理",
+                    ),
+                )
             connection.execute(insert(people), row)
             told = {"id": row["id"], "role": role.value, "oidc_subject": subject}
             append(connection, Action.PERSON_ADDED, f"person {name}", "identity provider", new=told)
@@ -157,7 +178,13 @@ class People:
         def write(connection: Connection) -> None:
             row = _get(connection, person_id)
             if row.oidc_subject is not None:
-                raise ProblemError(409, f"{row.name} signs in with the identity provider, and has no password here")
+                raise ProblemError(
+                    409,
+                    text(
+                        f"{row.name} signs in with the identity provider, and has no password here",
+                        f"{row.name} 以公司帳號登入，在此沒有密碼",
+                    ),
+                )
             values = {"password_hash": hashed, "must_change_password": action is Action.PASSWORD_RESET}
             connection.execute(update(people).where(people.c.id == person_id).values(values))
             connection.execute(delete(sessions).where(sessions.c.person_id == person_id))
@@ -181,7 +208,7 @@ def is_name_taken(connection: Connection, name: str, by: tuple[Table, ...] = (pe
 def _get(connection: Connection, person_id: str) -> Row[Any]:
     row = connection.execute(select(people).where(people.c.id == person_id)).first()
     if row is None:
-        raise ProblemError(404, f"there is no person {person_id}")
+        raise ProblemError(404, text(f"there is no person {person_id}", f"沒有人員 {person_id}"))
     return row
 
 
@@ -192,7 +219,13 @@ def _another_admin(connection: Connection, person_id: str) -> bool:
 
 def _check_role(role: Role) -> None:
     if role is Role.CAMERA:
-        raise ProblemError(422, "role: cameras have keys, people have one of the other roles")
+        raise ProblemError(
+            422,
+            text(
+                "role: cameras have keys, people have one of the other roles",
+                "角色：相機使用金鑰，人員須為其他角色之一",
+            ),
+        )
 
 
 def _row(name: str, role: Role, password_hash: str | None) -> dict[str, Any]:

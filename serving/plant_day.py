@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from serving.problem import ProblemError
 from serving.schema import FIRST_DAY, LAST_DAY
+from serving.wording import text
 
 _WEEK = re.compile(r"(\d{4})-W(\d{2})")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
@@ -54,9 +55,23 @@ def parse_period(name: str) -> Period:
         elif month := _MONTH.fullmatch(name):
             first = date(int(month[1]), int(month[2]), 1)
         else:
-            raise ProblemError(422, f"period: {name} is neither a week such as 2026-W47 nor a month such as 2026-11")
+            raise ProblemError(
+                422,
+                text(
+                    f"period: {name} is neither a week such as 2026-W47 nor a month such as 2026-11",
+                    f"期間：{name} 既不是 2026-W47 這樣的週，也不是 2026-11 這樣的月",
+                ),
+            )
     except ValueError as error:
-        raise ProblemError(422, f"period: there is no {name} ({error})") from error
+        raise ProblemError(
+            422, text(f"period: there is no {name} ({error})", f"期間：沒有 {name}（{error}）")
+        ) from error
     if not FIRST_DAY <= first <= LAST_DAY:
-        raise ProblemError(422, f"period: {name} is not in the years {FIRST_DAY.year} to {LAST_DAY.year}")
+        raise ProblemError(
+            422,
+            text(
+                f"period: {name} is not in the years {FIRST_DAY.year} to {LAST_DAY.year}",
+                f"期間：{name} 不在 {FIRST_DAY.year} 至 {LAST_DAY.year} 年之間",
+            ),
+        )
     return containing(first, weekly="W" in name)

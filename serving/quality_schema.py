@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from serving.quality.charts import ChartKind, Rule
-from serving.schema import LARGEST_INTEGER, TEXT, Inspection, Message, ModelRef, Name, Text, UtcTime
+from serving.schema import LARGEST_INTEGER, TEXT, Inspection, InvalidError, Message, ModelRef, Name, Text, UtcTime
 
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=TEXT)]
 
@@ -317,14 +317,15 @@ class StudyRequest(Message):
     @model_validator(mode="after")
     def _different_people(self) -> Self:
         if len(set(self.people)) < len(self.people):
-            raise ValueError("people: each one once")
+            raise InvalidError("people: each one once", "人員：每人只能列一次")
         return self
 
     @model_validator(mode="after")
     def _as_often_with_as_without(self) -> Self:
         if self.kind is StudyKind.WITH_AI and self.trials % 2:
-            raise ValueError(
-                f"trials: {self.trials}; a study with the model needs an even number, half of them without it"
+            raise InvalidError(
+                f"trials: {self.trials}; a study with the model needs an even number, half of them without it",
+                f"次數：{self.trials}；顯示模型判定的研究須為偶數次，其中一半不顯示",
             )
         return self
 

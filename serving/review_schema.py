@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from serving.schema import Id, Inspection, Message, Name
+from serving.schema import Id, Inspection, InvalidError, Message, Name
 
 
 class QueueFilters(Message):
@@ -22,7 +22,10 @@ class QueueFilters(Message):
     def _some_age(self) -> Self:
         older, newer = self.older_than_minutes, self.newer_than_minutes
         if older is not None and newer is not None and older >= newer:
-            raise ValueError("older_than_minutes: must be less than newer_than_minutes, or nothing is left")
+            raise InvalidError(
+                "older_than_minutes: must be less than newer_than_minutes, or nothing is left",
+                "older_than_minutes：須小於 newer_than_minutes，否則沒有零件符合",
+            )
         return self
 
 

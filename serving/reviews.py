@@ -17,6 +17,7 @@ from serving.sampling import place_in_queue
 from serving.schema import Review, ReviewRequest
 from serving.settings import Costs
 from serving.tables import Utc, claims, inspections, reviews
+from serving.wording import text
 
 _LATELY = timedelta(days=1)
 
@@ -41,7 +42,13 @@ def add_review(
     present = connection.execute(select(reviews).where(reviews.c.client_id == str(client_id))).mappings().first()
     if present is not None:
         if any(present[name] != value for name, value in content.items()):
-            raise ProblemError(409, f"review {client_id} was stored with other content; choose a new client_id")
+            raise ProblemError(
+                409,
+                text(
+                    f"review {client_id} was stored with other content; choose a new client_id",
+                    f"判定 {client_id} 已以其他內容保存；請使用新的 client_id",
+                ),
+            )
         return review_of(present), False
     inspected = connection.execute(select(inspections).where(inspections.c.id == request.inspection_id)).first()
     if inspected is None:
@@ -150,6 +157,10 @@ def _check_seen(standing: Row[Any] | None, request: ReviewRequest) -> None:
     if str(request.seen_review) != standing.client_id:
         raise ProblemError(
             412,
-            f"{standing.reviewer} decided {standing.decision} on {standing.decided_at.isoformat()}, which the person did not "
-            f"see: show it, then send with seen_review {standing.client_id} to replace it, or drop this review",
+            text(
+                f"{standing.reviewer} decided {standing.decision} on {standing.decided_at.isoformat()}, which the person did not "
+                f"see: show it, then send with seen_review {standing.client_id} to replace it, or drop this review",
+                f"{standing.reviewer} 已於 {standing.decided_at.isoformat()} 判定為 {standing.decision}，此人尚未看到："
+                f"請先顯示該判定，再以 seen_review {standing.client_id} 送出以取代，或放棄此判定",
+            ),
         )

@@ -74,6 +74,14 @@ class Text(Message):
     zh_hant: str = Field(alias="zh-Hant")
 
 
+class InvalidError(ValueError):
+    """What a validator finds wrong with a request that people make, in both languages; as a string it is English."""
+
+    def __init__(self, en: str, zh_hant: str) -> None:
+        super().__init__(en)
+        self.said = Text(en=en, zh_hant=zh_hant)
+
+
 class Rule(StrEnum):
     """What retention removes, in this order: whole inspections, images of flagged or audited parts, images of passed parts."""
 
@@ -545,9 +553,15 @@ class HoldRequest(Message):
     def _one_scope(self) -> Self:
         in_time = self.since is not None or self.until is not None
         if [self.part_id is not None, self.lot is not None, in_time].count(True) != 1:
-            raise ValueError("give one of part_id, lot, and a time range (since, until)")
+            raise InvalidError(
+                "give one of part_id, lot, and a time range (since, until)",
+                "零件、批號與時間範圍（since、until）三者須擇一",
+            )
         if self.since is not None and self.until is not None and self.since >= self.until:
-            raise ValueError(f"since: {self.since.isoformat()} is not before until, {self.until.isoformat()}")
+            raise InvalidError(
+                f"since: {self.since.isoformat()} is not before until, {self.until.isoformat()}",
+                f"since：{self.since.isoformat()} 不早於 until（{self.until.isoformat()}）",
+            )
         return self
 
 
@@ -780,10 +794,13 @@ class DriftReport(Message):
 
 
 class Problem(Message):
-    """RFC 9457 problem details; `detail` says what to do about it."""
+    """RFC 9457 problem details; `detail` says what to do about it, in English."""
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
+    detail_zh_hant: str | None = Field(
+        default=None, description="the same in Traditional Chinese, where people meet the refusal; an extension member"
+    )
     instance: str | None = None

@@ -35,6 +35,7 @@ from serving.quality_schema import GroupBy
 from serving.settings import LineClock
 from serving.shifts import shift_runs
 from serving.tables import RECORDED, SLOT, Utc, microseconds
+from serving.wording import text
 
 _COLUMNS = (
     "id",
@@ -96,7 +97,11 @@ class Scope:
         ]
         if len(found) > MOST_PIECES:
             raise ProblemError(
-                422, f"since: {len(found):,} shifts up to until; at most {MOST_PIECES:,} are counted at once"
+                422,
+                text(
+                    f"since: {len(found):,} shifts up to until; at most {MOST_PIECES:,} are counted at once",
+                    f"since：到 until 為止共 {len(found):,} 個班次；一次最多統計 {MOST_PIECES:,} 個，請縮短期間",
+                ),
             )
         return found
 

@@ -16,6 +16,7 @@ from serving.store import Store
 from serving.tables import sessions
 from serving.throttle import FREE_BY_ADDRESS, FREE_BY_NAME, Throttle
 from serving.token import new_token, token_sha256
+from serving.wording import text
 
 log = structlog.get_logger()
 
@@ -39,7 +40,7 @@ class Sessions:
         person = self._people.with_password(name, password)
         if person is None:
             log.warning("sign-in refused", address=address)
-            raise ProblemError(401, "the name or the password is wrong")
+            raise ProblemError(401, text("the name or the password is wrong", "姓名或密碼錯誤"))
         self._by_name.forgive(_subject(name))
         self._by_address.forgive(address)
         return self.open(person)
@@ -87,7 +88,11 @@ class Sessions:
         wait = self._by_address.take(address) or self._by_name.take(_subject(name))
         if wait > 0:
             seconds = math.ceil(wait)
-            raise ProblemError(429, f"too many tries; try again in {seconds} s", {"Retry-After": str(seconds)})
+            raise ProblemError(
+                429,
+                text(f"too many tries; try again in {seconds} s", f"嘗試次數過多；請於 {seconds} 秒後再試"),
+                {"Retry-After": str(seconds)},
+            )
 
 
 def _subject(name: str) -> str:

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from data.decide import Guarantee, InForce, Thresholds
 from data.operating import OperatingCurve
-from serving.schema import Message, ModelRef, Name, Reason, RecipeRef
+from serving.schema import InvalidError, Message, ModelRef, Name, Reason, RecipeRef
 
 
 class ThresholdRequest(Message):
@@ -29,7 +29,10 @@ class ThresholdRequest(Message):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.pass_below > self.reject_from:
-            raise ValueError(f"pass_below {self.pass_below} is above reject_from {self.reject_from}")
+            raise InvalidError(
+                f"pass_below {self.pass_below} is above reject_from {self.reject_from}",
+                f"合格上限 {self.pass_below} 高於剔退下限 {self.reject_from}",
+            )
         return self
 
 

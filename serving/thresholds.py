@@ -25,6 +25,7 @@ from serving.settings import Settings
 from serving.store import Store
 from serving.tables import promotions, threshold_changes
 from serving.threshold_schema import ThresholdChange, ThresholdRequest, ThresholdsHere
+from serving.wording import text
 
 log = structlog.get_logger()
 
@@ -93,9 +94,14 @@ class ThresholdChanges:
             recipe = named_recipe(self._settings, request.recipe)
             place = self._place(recipe)
             if place is None or place.model != request.model:
-                now = "no model" if place is None else f"{place.model.name} {place.model.version}"
+                now = None if place is None else f"{place.model.name} {place.model.version}"
+                wanted_of = f"{request.model.name} {request.model.version}"
                 raise ProblemError(
-                    409, f"{now} decides by now, not {request.model.name} {request.model.version}; look again"
+                    409,
+                    text(
+                        f"{now or 'no model'} decides by now, not {wanted_of}; look again",
+                        f"{f'目前已改由 {now} 判定' if now else '目前沒有模型判定'}，而非 {wanted_of}；請重新查看",
+                    ),
                 )
             wanted = Thresholds(pass_below=request.pass_below, reject_from=request.reject_from)
             manifest = place.bundle.manifest
@@ -104,12 +110,19 @@ class ThresholdChanges:
             if objections and not request.without_guarantee:
                 raise ProblemError(
                     409,
-                    f"no guarantee covers these thresholds: {' '.join(objections)} To go ahead all the same, set "
-                    "without_guarantee, and let the reason say why",
+                    text(
+                        f"no guarantee covers these thresholds: {' '.join(objections)} To go ahead all the same, set "
+                        "without_guarantee, and let the reason say why",
+                        f"這些門檻沒有任何保證涵蓋：{' '.join(objections)} 若仍要套用，請勾選不受保證並在原因中說明",
+                    ),
                 )
             if objections and not caller.may(Permission.WAIVE):
                 raise ProblemError(
-                    403, f"{caller.role.value} may not set thresholds that no guarantee covers: {' '.join(objections)}"
+                    403,
+                    text(
+                        f"{caller.role.value} may not set thresholds that no guarantee covers: {' '.join(objections)}",
+                        f"您的角色（{caller.role.value}）不得設定沒有保證涵蓋的門檻：{' '.join(objections)}",
+                    ),
                 )
             before = self._in_force(place)
             row = {

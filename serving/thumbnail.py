@@ -5,6 +5,7 @@ import cv2
 from data.errors import UnreadableImageError
 from data.image import decode
 from serving.problem import ProblemError
+from serving.wording import text
 
 _LONGEST = 256
 _QUALITY = 80
@@ -15,7 +16,7 @@ def thumbnail(content: bytes) -> bytes:
     try:
         pixels = decode(content)
     except UnreadableImageError as error:
-        raise ProblemError(404, f"there is no small copy: {error.reason}") from error
+        raise ProblemError(404, text(f"there is no small copy: {error.reason}", f"沒有縮圖：{error.reason}")) from error
     height, width = pixels.shape[:2]
     shrink = min(1.0, _LONGEST / max(width, height))
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))

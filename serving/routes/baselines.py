@@ -22,6 +22,7 @@ from serving.caller import Calling
 from serving.csv_rows import read_rows
 from serving.routes.parameters import CSV, CsvBody, Id, Serving, problems
 from serving.schema import Day, Name, Reason
+from serving.wording import text
 
 routes = APIRouter(tags=["baselines"])
 
@@ -46,7 +47,7 @@ async def import_history(
     Columns: day, line, product, inspected, and what is known of flagged, false_calls, confirmed, audited, audit_defects, escapes.
     """
     caller.answers_to(person)
-    rows = await asyncio.to_thread(read_rows, content, HistoryRow, "history")
+    rows = await asyncio.to_thread(read_rows, content, HistoryRow, text("history", "過去的統計"))
     importing = service.store.submit(
         lambda connection: past_counts.import_history(connection, rows, replace, person, reason)
     )

@@ -17,6 +17,7 @@ from serving.routes.parameters import Id, Looking, Serving, Since, Until, proble
 from serving.schema import TEXT, FrameInfo, Inspection, InspectionPage, Name, Part, Review
 from serving.service import service_of
 from serving.thumbnail import thumbnail
+from serving.wording import text
 
 _IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/bmp", "image/tiff", "image/webp")
@@ -163,7 +164,13 @@ def get_inspection_heatmap(service: Serving, caller: Calling, sight: Looking, id
     """Where the model saw evidence: a transparent PNG to stretch over the whole image."""
     with service.store.reading() as connection:
         if in_review(sight, service.settings.reviewing, caller.name is not None).hidden_ids(connection, [id]):
-            raise problem.ProblemError(404, f"inspection {id} is reviewed blind: its heatmap shows once it is decided")
+            raise problem.ProblemError(
+                404,
+                text(
+                    f"inspection {id} is reviewed blind: its heatmap shows once it is decided",
+                    f"檢驗 {id} 採盲判：判定之後才會顯示熱圖",
+                ),
+            )
         stored, image = inspections.get_heatmap(connection, id), inspections.get(connection, id).image
     assert image.width is not None and image.height is not None
     png = inspections.render_heatmap(stored, image.width, image.height)

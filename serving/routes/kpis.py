@@ -14,6 +14,7 @@ from serving.csv_rows import read_rows
 from serving.kpi_schema import Candidate, CandidateRequest, KpiRow, Kpis, Ranking
 from serving.routes.parameters import CSV, CsvBody, Serving
 from serving.schema import Name, Reason
+from serving.wording import text
 
 routes = APIRouter(tags=["roi"])
 
@@ -37,7 +38,7 @@ async def import_kpis(
     """Figures of surveys and the like. Columns: kpi (survey, nps, staff_kept, customers_kept, npi_days or
     ai_assisted_products), day, value, n, source."""
     caller.answers_to(person)
-    rows = await asyncio.to_thread(read_rows, content, KpiRow, "kpis")
+    rows = await asyncio.to_thread(read_rows, content, KpiRow, text("kpis", "指標"))
     importing = service.store.submit(lambda connection: kpis.import_kpis(connection, rows, person, reason))
     return await asyncio.wrap_future(importing)
 
@@ -57,7 +58,9 @@ def try_candidates(service: Serving, request: CandidateRequest) -> Ranking:
 @routes.post("/roi/candidates/csv", operation_id="upload_candidates", openapi_extra=CSV)
 async def upload_candidates(service: Serving, content: CsvBody) -> Ranking:
     """Rank the candidates of a table: a row each, with the columns of a candidate. Nothing is kept."""
-    return await asyncio.to_thread(lambda: _ranked(service, read_rows(content, Candidate, "candidates")))
+    return await asyncio.to_thread(
+        lambda: _ranked(service, read_rows(content, Candidate, text("candidates", "候選點")))
+    )
 
 
 def _ranked(service: Serving, given: Sequence[Candidate]) -> Ranking:

@@ -15,6 +15,7 @@ from serving.role import Permission
 from serving.routes.parameters import Serving, Since, Until, problems
 from serving.schema import TEXT, Name, QualityMetrics, ThroughputMetrics, Trend
 from serving.scope import Scope
+from serving.wording import text
 
 routes = APIRouter(tags=["metrics"])
 
@@ -33,7 +34,13 @@ def _scope(
     """The last 24 hours unless told otherwise. Raises a 422 problem for a shift that no line has."""
     names = {each.name for clock in service.settings.clocks for each in clock.shifts}
     if shift is not None and shift not in names:
-        raise ProblemError(422, f"shift: no line has a shift {shift!r}; there are {', '.join(sorted(names))}")
+        raise ProblemError(
+            422,
+            text(
+                f"shift: no line has a shift {shift!r}; there are {', '.join(sorted(names))}",
+                f"班別：沒有產線有班別 {shift!r}；現有 {'、'.join(sorted(names))}",
+            ),
+        )
     return Scope(*metrics.period(since, until), line, station, product, lot, model_version, shift)
 
 

@@ -19,6 +19,7 @@ from serving.schema import (
     ShadowInfo,
     ShadowRequest,
 )
+from serving.wording import text
 
 routes = APIRouter(tags=["models"])
 
@@ -49,7 +50,7 @@ def promote_model(service: Serving, caller: Calling, promotion: PromoteRequest) 
     """
     person = promotion.person or caller.name
     if person is None:
-        raise ProblemError(422, "person: missing; say who answers for it")
+        raise ProblemError(422, text("person: missing; say who answers for it", "人員：缺少；請註明由誰負責"))
     return service.models.promote(promotion, caller.answers_to(person))
 
 

@@ -47,7 +47,13 @@ async def change_assumption(service: Serving, caller: Calling, key: Id, request:
     if "spread" in request.model_fields_set:
         changes["spread"] = request.spread
     if not changes:
-        raise ProblemError(422, "give at least one of value, source, kind and spread")
+        raise ProblemError(
+            422,
+            text(
+                "give at least one of value, source, kind and spread",
+                "數值、來源、性質與範圍（value、source、kind、spread）至少須給一項",
+            ),
+        )
     given = service.assumptions
     changing = service.store.submit(
         lambda connection: assumptions.change(connection, given, key, changes, request.person, request.reason)

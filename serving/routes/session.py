@@ -17,6 +17,7 @@ from serving.routes.parameters import Serving, problems
 from serving.schema import ChangePassword, SessionInfo, SignIn
 from serving.service import Service
 from serving.sessions import csrf_token
+from serving.wording import text
 
 log = structlog.get_logger()
 routes = APIRouter(tags=["session"])
@@ -54,7 +55,12 @@ def get_session(
 def sign_in(service: Serving, request: Request, response: Response, who: SignIn) -> SessionInfo:
     """Sign in: sets the session cookie."""
     if not service.settings.auth:
-        raise ProblemError(409, "this server runs without authentication; nobody needs to sign in")
+        raise ProblemError(
+            409,
+            text(
+                "this server runs without authentication; nobody needs to sign in", "此伺服器未啟用登入驗證；不需登入"
+            ),
+        )
     return _begin(service, response, service.sessions.sign_in(who.name, who.password, _address(request)))
 
 
@@ -78,7 +84,7 @@ def change_password(
 ) -> SessionInfo:
     """Change one's own password; every other session of this person ends."""
     if caller.person_id is None or caller.name is None:
-        raise ProblemError(409, "only a person who is signed in has a password")
+        raise ProblemError(409, text("only a person who is signed in has a password", "只有已登入的人員才有密碼"))
     token = service.sessions.change_password(
         caller.name, caller.person_id, change.present, change.new, _address(request)
     )
@@ -98,7 +104,12 @@ async def begin_oidc(
 ) -> Response:
     """Off to the plant's identity provider."""
     if service.identity_provider is None:
-        raise ProblemError(404, "no identity provider is set; sign in with name and password")
+        raise ProblemError(
+            404,
+            text(
+                "no identity provider is set; sign in with name and password", "未設定公司帳號登入；請以姓名與密碼登入"
+            ),
+        )
     request.session["page"] = page if _OWN_PAGE.fullmatch(page) else "/"
     return await service.identity_provider.begin(request, str(request.url_for("finish_oidc")))
 
@@ -113,7 +124,12 @@ async def begin_oidc(
 async def finish_oidc(service: Serving, request: Request) -> Response:
     """Back from the identity provider: sets the session cookie, and goes on to the page that wanted it."""
     if service.identity_provider is None:
-        raise ProblemError(404, "no identity provider is set; sign in with name and password")
+        raise ProblemError(
+            404,
+            text(
+                "no identity provider is set; sign in with name and password", "未設定公司帳號登入；請以姓名與密碼登入"
+            ),
+        )
     try:
         subject, name, role = await service.identity_provider.finish(request)
         person = await asyncio.to_thread(service.people.from_oidc, subject, name, role)

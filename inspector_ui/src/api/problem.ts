@@ -1,25 +1,44 @@
-/** An answer that is not 2xx, with the sentence that the server gave (RFC 9457 `detail`). */
+import i18next from "i18next";
+import type { Language } from "../i18n/i18n";
+
+interface Sentence {
+  words: string;
+  lang: Language;
+}
+
+/** An answer that is not 2xx, with the sentence that the server gave (RFC 9457 `detail`), and its language. */
 export class ProblemError extends Error {
   readonly status: number;
+  readonly lang: Language;
 
-  constructor(status: number, detail: string) {
-    super(detail);
+  constructor(status: number, { words, lang }: Sentence) {
+    super(words);
     this.status = status;
+    this.lang = lang;
   }
 }
 
-/** The sentence in a problem+json body, or the bare status when the body has none. */
+/** The sentence in a problem+json body, in the page's language where the server has it; the bare status without a body. */
 export function problemDetail(status: number, body: unknown): string {
-  if (typeof body === "object" && body !== null && "detail" in body && typeof body.detail === "string") {
-    return body.detail;
-  }
-  return `HTTP ${status}`;
+  return sentenceOf(status, body).words;
 }
 
 /** The data of an openapi-fetch answer; throws ProblemError otherwise. */
 export function expectData<T>(answer: { data?: T; error?: unknown; response: Response }): T {
   if (answer.data === undefined) {
-    throw new ProblemError(answer.response.status, problemDetail(answer.response.status, answer.error));
+    throw new ProblemError(answer.response.status, sentenceOf(answer.response.status, answer.error));
   }
   return answer.data;
+}
+
+function sentenceOf(status: number, body: unknown): Sentence {
+  if (typeof body === "object" && body !== null) {
+    if (i18next.language === "zh-Hant" && "detail_zh_hant" in body && typeof body.detail_zh_hant === "string") {
+      return { words: body.detail_zh_hant, lang: "zh-Hant" };
+    }
+    if ("detail" in body && typeof body.detail === "string") {
+      return { words: body.detail, lang: "en" };
+    }
+  }
+  return { words: `HTTP ${status}`, lang: "en" };
 }

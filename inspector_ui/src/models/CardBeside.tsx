@@ -1,8 +1,8 @@
-import { Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
 import { expectData } from "../api/problem";
+import { Refusal } from "../people/Refusal";
 import classes from "./CardBeside.module.css";
 
 /** The model card to read while deciding: a document of whoever made the bundle, so it runs nothing and asks for nothing. */
@@ -18,11 +18,7 @@ export function CardBeside({ version }: { version: string }) {
     staleTime: Number.POSITIVE_INFINITY,
   });
   if (card.isError) {
-    return (
-      <Text size="sm" lang="en">
-        {card.error.message}
-      </Text>
-    );
+    return <Refusal error={card.error} />;
   }
   return <iframe className={classes.card} title={t("models.card")} sandbox="" srcDoc={card.data ?? ""} />;
 }

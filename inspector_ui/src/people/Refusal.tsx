@@ -9,7 +9,7 @@ export function Refusal({ error }: { error: Error | null }) {
   return (
     error !== null && (
       <Alert color="red" icon={<Icon name="alert" />} role="alert">
-        {error instanceof ProblemError ? <span lang="en">{error.message}</span> : t("state.unreachable")}
+        {error instanceof ProblemError ? <span lang={error.lang}>{error.message}</span> : t("state.unreachable")}
       </Alert>
     )
   );

@@ -1,10 +1,10 @@
-import { Alert, Button, Group, NumberInput, Radio, Stack, TagsInput, Text, TextInput } from "@mantine/core";
+import { Button, Group, NumberInput, Radio, Stack, TagsInput, Text, TextInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
-import { expectData, ProblemError } from "../api/problem";
-import { Icon } from "../icons/Icon";
+import { expectData } from "../api/problem";
+import { Refusal } from "../people/Refusal";
 import { useReviewer } from "../reviewer/reviewer";
 import { Dialog } from "../shell/Dialog";
 import { studiesQuery } from "../study/studyQueries";
@@ -27,7 +27,7 @@ export function NewStudy({ onClose, onMade }: Props) {
   const [kind, setKind] = useState<Kind>("ALONE");
   const [parts, setParts] = useState(50);
   const [trials, setTrials] = useState(3);
-  const [refusal, setRefusal] = useState<string | null>(null);
+  const [refusal, setRefusal] = useState<Error | null>(null);
 
   async function make(): Promise<void> {
     try {
@@ -43,7 +43,7 @@ export function NewStudy({ onClose, onMade }: Props) {
       await queries.invalidateQueries({ queryKey: studiesQuery.queryKey });
       onMade(study.id);
     } catch (error) {
-      setRefusal(error instanceof ProblemError ? error.message : t("state.unreachable"));
+      setRefusal(error as Error);
     }
   }
 
@@ -104,11 +104,7 @@ export function NewStudy({ onClose, onMade }: Props) {
               onChange={(value) => setTrials(Number(value))}
             />
           </Group>
-          {refusal !== null && (
-            <Alert color="red" icon={<Icon name="alert" />} role="alert">
-              <span lang="en">{refusal}</span>
-            </Alert>
-          )}
+          <Refusal error={refusal} />
           <Group justify="end">
             <Button variant="default" onClick={onClose}>
               {t("reason.cancel")}

@@ -48,7 +48,7 @@ export function ReasonDialog({
   const [person, setPerson] = useState(reviewer);
   const [reason, setReason] = useState("");
   const [busy, setBusy] = useState(false);
-  const [refusal, setRefusal] = useState<{ words: string; overrulable: boolean } | null>(null);
+  const [refusal, setRefusal] = useState<{ words: string; lang?: string; overrulable: boolean } | null>(null);
   const [sure, setSure] = useState(false);
   const complete = !incomplete && person.trim() !== "" && reason.trim() !== "";
   const forcing = refusal?.overrulable === true;
@@ -62,6 +62,7 @@ export function ReasonDialog({
       const answered = error instanceof ProblemError;
       setRefusal({
         words: answered ? error.message : t("state.unreachable"),
+        lang: answered ? error.lang : undefined,
         overrulable: mayForce && answered && error.status === 409,
       });
       setSure(false);
@@ -98,7 +99,7 @@ export function ReasonDialog({
             />
             {refusal !== null && (
               <Alert color="red" icon={<Icon name="alert" />} title={t("models.refused")} role="alert">
-                <span lang="en">{refusal.words}</span>
+                <span lang={refusal.lang}>{refusal.words}</span>
               </Alert>
             )}
             {forcing && (

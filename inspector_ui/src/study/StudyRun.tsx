@@ -1,4 +1,4 @@
-import { Alert, Button, Group, Image, Progress, Text, Title } from "@mantine/core";
+import { Button, Group, Image, Progress, Text, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
@@ -6,7 +6,7 @@ import { api } from "../api/client";
 import { imageUrl } from "../api/imageUrl";
 import { expectData } from "../api/problem";
 import type { StudyTask } from "../api/types";
-import { Icon } from "../icons/Icon";
+import { Refusal } from "../people/Refusal";
 import { KeyCap } from "../shell/KeyCap";
 import { QueryView } from "../shell/QueryView";
 import { StudyAid } from "./StudyAid";
@@ -93,11 +93,7 @@ export function StudyRun({ id, person, onEnd }: Props) {
             ) : (
               <StudyAid inspection={now.aid} />
             )}
-            {call.isError && (
-              <Alert color="red" icon={<Icon name="alert" />} role="alert">
-                {call.error.message}
-              </Alert>
-            )}
+            <Refusal error={call.error} />
             <Group grow w="100%" maw={640}>
               <Button
                 size="xl"
