@@ -192,6 +192,8 @@ def settle(page: Page, path: str) -> None:
     page.wait_for_function(f"document.querySelector('{_BUSY}') === null")
     if path == "live":
         page.wait_for_selector("[data-testid=live-verdict]")
+    if path == "history":
+        page.wait_for_selector("[role=feed] article")
     if path == "review" or "?" in path:
         page.wait_for_selector("[data-testid=viewer][data-drawn]")
     page.wait_for_load_state("load")

@@ -104,7 +104,7 @@ function GroupMenu({ group, pages }: { group: PageGroup; pages: readonly PageEnt
       <Menu.Target>
         <UnstyledButton className={classes.link} aria-current={open && "page"}>
           {t(`nav.${group}`)}
-          {open && <span className={classes.wide}>· {t(open.label)}</span>}
+          {open && <span className={classes.widest}>· {t(open.label)}</span>}
           <Icon name="chevronDown" size={16} />
         </UnstyledButton>
       </Menu.Target>

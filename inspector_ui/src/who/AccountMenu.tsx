@@ -25,7 +25,8 @@ export function AccountMenu() {
           <UnstyledButton className={classes.link} h={44} maw={220} aria-label={label}>
             <Icon name="person" />
             <span className={classes.wide} style={{ overflow: "hidden", textOverflow: "ellipsis" }}>
-              {name} · {t(`role.${role}`)}
+              {name}
+              <span className={classes.widest}> · {t(`role.${role}`)}</span>
             </span>
           </UnstyledButton>
         </Menu.Target>
