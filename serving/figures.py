@@ -121,9 +121,7 @@ def figures(connection: Connection, scope: Scope, settings: Settings, by: GroupB
 
 
 def _read_groups(connection: Connection, span: Span, settings: Settings, groups: Mapping[str, _Group]) -> None:
-    for part in tallies.groups(connection, span):
-        if part.of not in groups:
-            continue
+    for part in tallies.groups(connection, span, groups):
         group, recipe = groups[part.of], settings.recipe(part.product, part.station)
         if part.units:
             at = group.stations[part.station]
