@@ -104,7 +104,10 @@ def _calls(connection: Connection, scope: Scope, settings: Settings) -> list[_Ca
     pieces = scope.pieces(clocks=settings.clocks)
     if not pieces:
         return []
-    frames = scope.recorded(pieces).subquery()
+    # Few frames of a period were reviewed, and none before it came.
+    since = min(piece.start for piece in pieces)
+    seen = select(reviews.c.inspection_id).where(reviews.c.received_at >= since, reviews.c.decision.in_(_CALLS))
+    frames = scope.recorded(pieces, id=seen).subquery()
     columns = (
         frames.c.id,
         frames.c.verdict,
