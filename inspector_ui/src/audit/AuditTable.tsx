@@ -43,7 +43,11 @@ export function AuditTable({ entries }: { entries: AuditEntry[] }) {
                     <Table.Td style={{ whiteSpace: "nowrap" }}>{format.dateTime(entry.at)}</Table.Td>
                     <Table.Td>{entry.person}</Table.Td>
                     <Table.Td fw={600}>{t(`auditAction.${entry.action}`)}</Table.Td>
-                    <Table.Td style={{ overflowWrap: "anywhere" }}>{entry.subject}</Table.Td>
+                    <Table.Td>
+                      <Text size="sm" truncate maw={{ base: 120, md: 310 }} title={entry.subject}>
+                        {entry.subject}
+                      </Text>
+                    </Table.Td>
                     <Table.Td style={{ overflowWrap: "anywhere" }}>{entry.reason}</Table.Td>
                   </Table.Tr>
                   {open && (
@@ -72,6 +76,9 @@ function Details({ entry }: { entry: AuditEntry }) {
         <Values title={t("audit.before")} values={entry.old} />
         <Values title={t("audit.after")} values={entry.new} />
       </Group>
+      <Text size="sm" c="dimmed">
+        {t("audit.subject")} <Code style={{ overflowWrap: "anywhere" }}>{entry.subject}</Code>
+      </Text>
       <Text size="sm" c="dimmed">
         {t("audit.hash")} <Code style={{ overflowWrap: "anywhere" }}>{entry.hash}</Code>
       </Text>

@@ -1056,9 +1056,9 @@ export const zhHant: Words<typeof en> = {
     compared: "比較對象：{{lines}}",
     rate: "比率",
     rates: {
-      false_call_rate: "誤報（占檢驗數）",
+      false_call_rate: "誤判（占檢驗數）",
       escape_rate: "漏檢（占不良品，依抽查）",
-      overkill_rate: "誤報（占良品，依抽查）",
+      overkill_rate: "誤判（占良品，依抽查）",
       returns_rate: "市場退件（占檢驗數）",
       caught_rate: "攔截的缺陷（占檢驗數）",
     },
@@ -1079,7 +1079,7 @@ export const zhHant: Words<typeof en> = {
     attribution: "可歸因於系統的變化",
     attributionHint: "以匯入的每週資料做差異中之差異分析：已導入產線的變化，超出尚未導入產線的部分。",
     outcome: "指標",
-    outcomes: { escapes: "漏檢", false_calls: "誤報", confirmed: "攔截的缺陷" },
+    outcomes: { escapes: "漏檢", false_calls: "誤判", confirmed: "攔截的缺陷" },
     effect:
       "與系統有關；95%：{{low}} 至 {{high}}。純屬偶然而有同樣強度的機率 p = {{p}}（共 {{orders}} 種導入順序，已計算 {{tried}} 種）。",
     noEffect: "這些資料無法判斷效果。",

@@ -17,7 +17,9 @@ export function HeldMark() {
   return (
     <Link href="/live" className={classes.mark} title={t("hold.held", { lines })} data-testid="held-mark">
       <HoldShape size={24} />
-      <span className={classes.word}>{holds.length > 1 ? t("hold.several", { n: format.count(holds.length) }) : t("hold.word")}</span>
+      <span className={classes.word}>
+        {holds.length > 1 ? t("hold.several", { n: format.count(holds.length) }) : t("hold.word")}
+      </span>
       <span className={classes.line}>{lines}</span>
     </Link>
   );

@@ -56,7 +56,7 @@ export function PeopleSection() {
                 <Table.Tr>
                   <Table.Th>{t("people.name")}</Table.Th>
                   <Table.Th>{t("people.role")}</Table.Th>
-                  <Table.Th>{t("people.added")}</Table.Th>
+                  <Table.Th visibleFrom="md">{t("people.added")}</Table.Th>
                   <Table.Th>{t("people.state")}</Table.Th>
                   <Table.Th />
                 </Table.Tr>
@@ -115,6 +115,7 @@ function PersonRow({ person, onChange, onReset }: RowProps) {
       <Table.Td fw={600}>{person.name}</Table.Td>
       <Table.Td>
         <NativeSelect
+          miw={120}
           aria-label={t("people.roleOf", { name: person.name })}
           value={person.role}
           disabled={person.oidc}
@@ -122,9 +123,9 @@ function PersonRow({ person, onChange, onReset }: RowProps) {
           onChange={(event) => onChange({ role: event.currentTarget.value as Role })}
         />
       </Table.Td>
-      <Table.Td>{format.dateTime(person.created_at)}</Table.Td>
+      <Table.Td visibleFrom="md">{format.dateTime(person.created_at)}</Table.Td>
       <Table.Td>
-        <Badge size="lg" tt="none" variant="light" color={disabled ? "red" : "gray"}>
+        <Badge size="lg" miw="max-content" tt="none" variant="light" color={disabled ? "red" : "gray"}>
           {t(stateOf(person))}
         </Badge>
       </Table.Td>
