@@ -222,12 +222,11 @@ class Line:
         `posted_by` names the caller's API key, which may read the answer back.
         Raises OverloadedError before any work is done, StorageError when it could not be kept (so that the camera tries
         again), and a problem: 409 when `key` was used for another frame, 422 for an unknown line, 429 above the camera's
-        rate, 503 when the server is stopping, 507 for a disk that is nearly full.
+        rate, 503 when the server is stopping.
         """
         if self.draining:
             raise ProblemError(503, "the server is stopping; post it again, nothing was stored", {"Retry-After": "5"})
         self.check_line(info.line)
-        self._space.check()
         camera = f"{info.line}\n{info.station}\n{info.camera}"
         self._admission.enter(camera)
         loop = asyncio.get_running_loop()

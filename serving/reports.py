@@ -77,7 +77,7 @@ def _quality(connection: Connection, period: Period, plant: Plant) -> QualityMet
 
 def _comparison(connection: Connection, period: Period, zone: ZoneInfo) -> BaselineComparison | None:
     first = start_of(period.first, zone)
-    baseline = next((one for one in baselines.list_all(connection) if one.until <= first), None)
+    baseline = next((one for one in baselines.before_system(connection, zone) if one.until <= first), None)
     if baseline is None:
         return None
     return baselines.compare(connection, baseline.id, period.first, period.end, imported=False, zone=zone)
