@@ -15,6 +15,7 @@ three-moment approximation; Imhof 1961).
 
 import io
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -29,6 +30,10 @@ MOST_SAMPLE = 500
 _BINS = 10
 _DRAWS = 4000
 _BLOCK = 1_000_000
+_REFERENCES, _WINDOWS = 0, 1
+"""seeds: the two are drawn apart"""
+_KEPT = 4
+"""draws of 8 MB at most: of the reference, of the whole window and of its newest tenth, and one that fills up"""
 _LEAST_SPREAD = 1e-3
 _SMOOTHING = 0.5
 
@@ -127,29 +132,33 @@ class Reference:
         psi = _psi(random.multinomial(frames, shares, _DRAWS), random.multinomial(m, shares, _DRAWS))
         if not self.mean.size:
             return Limits(_tail(psi, false_alarm), None)
-        standard = (self.sample.positions - self.mean) / self.spread
-        drawn = _resampled(random, m, m) / m
-        mean = drawn @ standard
+        standard = ((self.sample.positions - self.mean) / self.spread).astype(np.float32)
+        drawn = _resampled(m, m, _REFERENCES)
+        mean = drawn @ standard / m
         # Each drawn reference has a spread of its own, as this one has: without that, small ones would promise too much. A
         # sample's variance is short by (m - 1) / m, and that of a sample from a sample twice.
-        variance = (drawn @ np.square(standard) - np.square(mean)) * (m / (m - 1)) ** 2
-        window = _resampled(random, frames, m) / frames @ standard
-        squared = (np.square(window - mean) / np.maximum(variance, _LEAST_SPREAD)).mean(axis=1) * m / (m - 1)
-        return Limits(_tail(psi, false_alarm), float(np.sqrt(_tail(squared, false_alarm))))
+        variance = (drawn @ np.square(standard) / m - np.square(mean)) * (m / (m - 1)) ** 2
+        window = _resampled(frames, m, _WINDOWS) @ standard / frames
+        squared = (np.square(window - mean) / np.maximum(variance, _LEAST_SPREAD)).mean(axis=1, dtype=np.float64)
+        return Limits(_tail(psi, false_alarm), float(np.sqrt(_tail(squared * m / (m - 1), false_alarm))))
 
 
-def _resampled(random: np.random.Generator, frames: int, m: int) -> NDArray[np.int64]:
-    """How often each of `m` comes when `frames` are drawn with replacement: [_DRAWS, m].
+@lru_cache(_KEPT)
+def _resampled(frames: int, m: int, seed: int) -> Floats:
+    """How often each of `m` comes when `frames` are drawn with replacement: [_DRAWS, m], whole numbers.
 
-    What Generator.multinomial gives for equal chances, in a tenth of its time.
+    What Generator.multinomial gives for equal chances, in a tenth of its time. It does not depend on the sample: cameras
+    with references of one size share it.
     """
+    random = np.random.default_rng((seed, frames, m))
+    drawn = np.empty((_DRAWS, m), np.float32)
     rows = max(1, _BLOCK // frames)
-    blocks = []
     for first in range(0, _DRAWS, rows):
         count = min(rows, _DRAWS - first)
         cells = random.integers(m, size=(count, frames)) + np.arange(0, count * m, m)[:, None]
-        blocks.append(np.bincount(cells.ravel(), minlength=count * m).reshape(count, m))
-    return np.concatenate(blocks)
+        drawn[first : first + count] = np.bincount(cells.ravel(), minlength=count * m).reshape(count, m)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def _binned(scores: NDArray[np.floating], edges: NDArray[np.float64]) -> NDArray[np.int64]:
