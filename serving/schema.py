@@ -187,7 +187,7 @@ class ReviewRequest(Message):
         if self.boxes and self.decision in (None, ReviewDecision.FALSE_CALL):
             raise InvalidError(
                 "boxes: they mark defects, and a false call or a withdrawal has none; leave them out, or choose another decision",
-                "boxes：方框標示瑕疵，誤報或撤回不得附方框；請移除方框，或改選其他判定",
+                "boxes：方框用來標示缺陷，誤判或撤回不得附方框；請移除方框，或改選其他判定",
             )
         return self
 

@@ -14,6 +14,8 @@ import { ReviewerDialog } from "../reviewer/ReviewerDialog";
 import { useReviewer } from "../reviewer/reviewer";
 import { Notice } from "../shell/Notice";
 import { QueryView } from "../shell/QueryView";
+import { BoxBar } from "./BoxBar";
+import { BoxEditor } from "./BoxEditor";
 import { Counts } from "./Counts";
 import { DecisionButtons } from "./DecisionButtons";
 import { Evidence } from "./Evidence";
@@ -23,6 +25,7 @@ import { LookBar } from "./LookBar";
 import { NextParts } from "./NextParts";
 import classes from "./ReviewPage.module.css";
 import { pastQuery, similarQuery } from "./similarQuery";
+import { useBoxes } from "./useBoxes";
 import { DECODED_AHEAD, usePrefetch } from "./usePrefetch";
 import { useReviewing } from "./useReviewing";
 
@@ -43,6 +46,8 @@ export default function ReviewPage() {
   const noteField = useRef<HTMLTextAreaElement>(null);
   usePrefetch(next);
   const blind = current?.blind ?? false;
+  const { draft, setDraft } = reviewing;
+  const drawing = useBoxes(current, draft.boxes, (boxes) => setDraft({ boxes }), viewer);
   const hidden = useHeldKey(hideEvidence);
   const good = useQuery({ ...similarQuery(current?.id ?? ""), enabled: current !== null }).data?.reference ?? null;
   const goodHeld = useHeldKey(showGood) && good !== null;
@@ -50,7 +55,11 @@ export default function ReviewPage() {
 
   const context: ReviewContext = {
     hasPart: current !== null && reviewer !== "",
-    canUndo: reviewing.last !== null,
+    canUndo: reviewing.last !== null && !drawing.on,
+    canDraw: drawing.canDraw && reviewer !== "",
+    canAddBox: drawing.canAdd,
+    canUndoBox: drawing.canUndo,
+    canDeleteBox: drawing.canDelete,
     hasHeat: current !== null && !blind && current.defect_probability !== null,
     hasRegions: !blind && (current?.regions.length ?? 0) > 0,
     decide: reviewing.decide,
@@ -62,6 +71,10 @@ export default function ReviewPage() {
     zoomOut: () => viewer.current?.zoomOut(),
     fit: () => viewer.current?.fit(),
     actualSize: () => viewer.current?.actualSize(),
+    toggleDrawing: drawing.toggle,
+    addBox: drawing.add,
+    undoBox: drawing.undo,
+    deleteBox: drawing.remove,
   };
   useActionKeys(reviewActions, context);
 
@@ -76,13 +89,19 @@ export default function ReviewPage() {
           </div>
         ) : (
           <>
-            <LookBar
-              context={context}
-              heat={heat}
-              regions={regions}
-              heatOpacity={heatOpacity}
-              onHeatOpacity={setHeatOpacity}
-            />
+            <div>
+              <LookBar
+                context={context}
+                heat={heat}
+                regions={regions}
+                drawing={drawing.on}
+                heatOpacity={heatOpacity}
+                onHeatOpacity={setHeatOpacity}
+              />
+              {drawing.on && (
+                <BoxBar context={context} drawing={drawing} inspection={current} defectClass={draft.defectClass} />
+              )}
+            </div>
             <ImageViewer
               handle={viewer}
               inspection={current}
@@ -91,6 +110,10 @@ export default function ReviewPage() {
               heat={heat && context.hasHeat && !hidden}
               heatOpacity={heatOpacity}
               regions={regions && context.hasRegions && !hidden}
+              strokes={drawing.strokes}
+              marks={
+                draft.boxes.length > 0 && !hidden && <BoxEditor drawing={drawing} defectClass={draft.defectClass} />
+              }
             >
               {goodHeld && (
                 <div className={classes.instead} role="status">
