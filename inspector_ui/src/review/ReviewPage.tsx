@@ -24,6 +24,7 @@ import { LastDecision } from "./LastDecision";
 import { LookBar } from "./LookBar";
 import { NextParts } from "./NextParts";
 import classes from "./ReviewPage.module.css";
+import type { Decided } from "./session";
 import { pastQuery, similarQuery } from "./similarQuery";
 import { useBoxes } from "./useBoxes";
 import { DECODED_AHEAD, usePrefetch } from "./usePrefetch";
@@ -53,6 +54,11 @@ export default function ReviewPage() {
   const goodHeld = useHeldKey(showGood) && good !== null;
   useComparisonsAhead(next);
 
+  const undo = (decided?: Decided) => {
+    // the part comes back with its boxes, and to decide about
+    drawing.end();
+    reviewing.undo(decided);
+  };
   const context: ReviewContext = {
     hasPart: current !== null && reviewer !== "",
     canUndo: reviewing.last !== null && !drawing.on,
@@ -63,7 +69,7 @@ export default function ReviewPage() {
     hasHeat: current !== null && !blind && current.defect_probability !== null,
     hasRegions: !blind && (current?.regions.length ?? 0) > 0,
     decide: reviewing.decide,
-    undo: () => reviewing.undo(),
+    undo: () => undo(),
     editNote: () => noteField.current?.focus(),
     toggleHeat: () => setHeat(!heat),
     toggleRegions: () => setRegions(!regions),
@@ -133,7 +139,7 @@ export default function ReviewPage() {
         </div>
         <div className={classes.decisions}>
           <DecisionButtons context={context} blind={blind} />
-          <LastDecision decided={reviewing.decided} onUndo={reviewing.undo} context={context} />
+          <LastDecision decided={reviewing.decided} onUndo={undo} context={context} />
         </div>
       </aside>
     </div>

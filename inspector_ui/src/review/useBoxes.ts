@@ -120,6 +120,7 @@ export function useBoxes(
     canDelete: on && selected !== null && selected < boxes.length,
     toggle: () => change({ on: !on, selected: null }),
     select,
+    end: () => setKept({ of: id, ...NOTHING }),
     /** How many image pixels an arrow key moves: some that can be seen. */
     step: () => Math.max(1, Math.round(STEP / (viewer.current?.seen()?.scale ?? 1))),
     /** A box in the middle of what is seen. */
