@@ -165,3 +165,38 @@ def test_a_box_waits_with_its_decision_and_stands_beside_somebody_elses(
     expect(page.get_by_role("dialog")).to_contain_text("Everything is sent.")
     (kept,) = (review_of(server, part) or {})["boxes"]
     assert [kept["x0"], kept["y0"], kept["x1"] - kept["x0"], kept["y1"] - kept["y0"]] == mine
+
+
+def test_one_finger_draws_and_two_zoom(page: Page, part: dict[str, Any]) -> None:
+    page.keyboard.press("b")
+    expect(page.get_by_test_id("box-bar")).to_be_visible()
+    viewer = page.get_by_test_id("viewer")
+    area = viewer.bounding_box()
+    assert area is not None
+    screen = page.context.new_cdp_session(page)
+    screen.send("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 2})
+
+    def touch(kind: str, *places: tuple[float, float]) -> None:
+        points = [
+            {"x": area["x"] + x * area["width"], "y": area["y"] + y * area["height"], "id": number}
+            for number, (x, y) in enumerate(places)
+        ]
+        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", (0.4, 0.4))
+    touch("touchMove", (0.5, 0.5))
+    touch("touchMove", (0.6, 0.6))
+    touch("touchEnd")
+    expect(boxes(page)).to_have_count(1)
+    drawn = pixels(boxes(page))
+
+    scale = viewer.get_attribute("data-scale") or ""
+    touch("touchStart", (0.3, 0.3))
+    touch("touchMove", (0.32, 0.32))
+    touch("touchStart", (0.32, 0.32), (0.7, 0.7))
+    touch("touchMove", (0.25, 0.25), (0.75, 0.75))
+    touch("touchMove", (0.2, 0.2), (0.8, 0.8))
+    touch("touchEnd")
+    expect(viewer).not_to_have_attribute("data-scale", scale)
+    expect(boxes(page)).to_have_count(1)
+    assert pixels(boxes(page)) == drawn

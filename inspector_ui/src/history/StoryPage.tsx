@@ -77,10 +77,11 @@ function Story({ inspection }: { inspection: Inspection }) {
           inspection={inspection}
           url={imageUrl(inspection.id)}
           boxes={boxes}
+          regions={inspection.regions}
           alt={t("history.storyOf", { part: inspection.part_id })}
         />
         {review !== null && boxes.length > 0 && (
-          <Group px="sm" pt="sm" gap="lg" data-testid="box-key">
+          <Group px="sm" py="xs" gap="lg" data-testid="box-key">
             <BoxKey dashed>{t("box.drawnBy", { name: review.reviewer })}</BoxKey>
             {inspection.regions.length > 0 && <BoxKey>{t("box.ofModel")}</BoxKey>}
           </Group>

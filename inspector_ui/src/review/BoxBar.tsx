@@ -32,7 +32,7 @@ export function BoxBar({ context, drawing, inspection, defectClass }: Props) {
       <ActionButton action={undoBox} context={context} icon="undo" />
       <ActionButton action={deleteBox} context={context} icon="trash" />
       {box === undefined ? (
-        <Text size="sm" c="dimmed" lh={1.3}>
+        <Text size="sm" c="dimmed" lh="20px" mih={44} className={classes.hint}>
           {t(boxes.length < MOST_BOXES ? "box.hint" : "box.most", { n: MOST_BOXES })}
         </Text>
       ) : (
