@@ -76,6 +76,10 @@ def test_a_box_is_drawn_by_mouse_adjusted_by_keyboard_and_found_in_the_history(
     assert pixels(box) == [x + 1, y, width, height + 1]
     page.keyboard.press("z")
     assert pixels(box) == [x + 1, y, width, height]
+    page.keyboard.down("Space")
+    expect(page.get_by_test_id("boxes")).to_have_css("opacity", "0")
+    page.keyboard.up("Space")
+    expect(box).to_be_focused()
 
     page.mouse.wheel(0, -400)
     expect(page.get_by_test_id("viewer")).not_to_have_attribute("data-scale", "0")

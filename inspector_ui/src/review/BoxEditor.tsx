@@ -15,10 +15,12 @@ const CORNERS = [
 interface Props {
   drawing: ReturnType<typeof useBoxes>;
   defectClass: string | null;
+  /** While somebody looks beneath them; the keyboard stays where it is. */
+  hidden: boolean;
 }
 
 /** The boxes of the part on the screen; while they are drawn the keyboard goes from one to the next, and moves them. */
-export function BoxEditor({ drawing, defectClass }: Props) {
+export function BoxEditor({ drawing, defectClass, hidden }: Props) {
   const { t } = useTranslation();
   const { on, boxes, size, selected, focus } = drawing;
   const list = useRef<HTMLDivElement>(null);
@@ -29,7 +31,7 @@ export function BoxEditor({ drawing, defectClass }: Props) {
     }
   }, [focus]);
   return (
-    <div ref={list} data-testid="boxes">
+    <div ref={list} data-testid="boxes" style={{ opacity: hidden ? 0 : 1 }}>
       {asMarked(boxes, defectClass).map((box, index) => (
         <button
           // biome-ignore lint/suspicious/noArrayIndexKey: a box is its place in the list, wherever it is moved
@@ -37,6 +39,8 @@ export function BoxEditor({ drawing, defectClass }: Props) {
           type="button"
           className={classes.box}
           style={placed(box)}
+          // pressing it does nothing, so that a held key may
+          data-box
           data-selected={on && index === selected}
           tabIndex={on ? 0 : -1}
           aria-label={t("box.one", {

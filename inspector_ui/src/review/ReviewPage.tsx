@@ -118,7 +118,9 @@ export default function ReviewPage() {
               regions={regions && context.hasRegions && !hidden}
               strokes={drawing.strokes}
               marks={
-                draft.boxes.length > 0 && !hidden && <BoxEditor drawing={drawing} defectClass={draft.defectClass} />
+                draft.boxes.length > 0 && (
+                  <BoxEditor drawing={drawing} defectClass={draft.defectClass} hidden={hidden} />
+                )
               }
             >
               {goodHeld && (
