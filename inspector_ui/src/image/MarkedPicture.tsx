@@ -1,3 +1,4 @@
+import type { CSSProperties } from "react";
 import type { Box, Inspection, Region } from "../api/types";
 
 interface Props {
@@ -5,6 +6,7 @@ interface Props {
   url: string;
   boxes: readonly Box[];
   regions?: readonly Region[];
+  /** May size it by `--ratio`, its width over its height. */
   className?: string;
   alt: string;
 }
@@ -16,7 +18,13 @@ export function MarkedPicture({ inspection: { image }, url, boxes, regions = [],
     return null;
   }
   return (
-    <svg className={className} viewBox={`0 0 ${width} ${height}`} role="img" aria-label={alt}>
+    <svg
+      className={className}
+      style={{ "--ratio": width / height } as CSSProperties}
+      viewBox={`0 0 ${width} ${height}`}
+      role="img"
+      aria-label={alt}
+    >
       <image href={url} width={width} height={height} preserveAspectRatio="none" />
       {regions.map(({ x, y, width: across, height: down }) => {
         const corners = { x, y, width: across, height: down, vectorEffect: "non-scaling-stroke" } as const;
