@@ -1,9 +1,13 @@
 """Where a person said that a defect is: boxes in the pixels of the original image."""
 
 import json
+import re
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+_NOT_PLAIN = re.compile(r"[,;]|^\s|\s$")
 
 
 class Box(BaseModel):
@@ -15,12 +19,16 @@ class Box(BaseModel):
     y0: int = Field(ge=0)
     x1: int
     y1: int
-    label: str = Field(default="", pattern=r"^[^,;]*$")
+    label: str = Field(default="", max_length=128, pattern=r"^[^\x00-\x1f]*$")
 
     @model_validator(mode="after")
     def _has_area(self) -> "Box":
         if self.x1 <= self.x0 or self.y1 <= self.y0:
-            raise ValueError(f"box {self} has no area; expected x0,y0,x1,y1 with x0 < x1 and y0 < y1")
+            raise PydanticCustomError(
+                "box_without_area",
+                "box {box} has no area; expected x0,y0,x1,y1 with x0 < x1 and y0 < y1",
+                {"box": str(self)},
+            )
         return self
 
     def __str__(self) -> str:
@@ -35,7 +43,7 @@ def parse_boxes(text: str) -> list[dict[str, Any]]:
     """
     text = text.strip()
     if not text.startswith("["):
-        return [_fields(part.split(",")) for part in text.split(";") if part.strip()]
+        return [_fields([value.strip() for value in part.split(",")]) for part in text.split(";") if part.strip()]
     try:
         return [_fields(values) for values in json.loads(text)]
     except json.JSONDecodeError as error:
@@ -43,13 +51,16 @@ def parse_boxes(text: str) -> list[dict[str, Any]]:
 
 
 def format_boxes(boxes: tuple[Box, ...]) -> str:
-    """The text that `parse_boxes` reads: `x0,y0,x1,y1;...`, with the class as a fifth value where it is told."""
+    """The text that `parse_boxes` reads: `x0,y0,x1,y1;...`, with the class as a fifth value where it is told.
+
+    The JSON list where a class could not be told from what stands around it.
+    """
+    if any(_NOT_PLAIN.search(box.label) for box in boxes):
+        return json.dumps([[box.x0, box.y0, box.x1, box.y1, box.label] for box in boxes], ensure_ascii=False)
     return ";".join(str(box) for box in boxes)
 
 
 def _fields(values: Any) -> dict[str, Any]:
     if not isinstance(values, list) or len(values) not in (4, 5):
         raise ValueError(f"{values!r} is no box; expected x0,y0,x1,y1 and optionally the class, boxes parted by ;")
-    return dict(
-        zip(Box.model_fields, [value.strip() if isinstance(value, str) else value for value in values], strict=False)
-    )
+    return dict(zip(Box.model_fields, values, strict=False))

@@ -34,7 +34,9 @@ _SHOWN: dict[str, Any] = {
     "review": None,
 }
 _HIDDEN_COLUMNS = frozenset(_SHOWN) | {"pass_below", "reject_from"}
-_DECISION_COLUMNS = frozenset(("decision", "reviewer", "defect_class", "note", "seconds", "blind", "decided_at"))
+_DECISION_COLUMNS = frozenset(
+    ("decision", "reviewer", "defect_class", "boxes", "note", "seconds", "blind", "decided_at")
+)
 
 
 @dataclass(frozen=True)
@@ -136,5 +138,5 @@ def without_verdict(inspection: Inspection) -> Inspection:
 def without_decision(review: Review) -> Review:
     """The review as a person sees it who may be asked for a second opinion: that somebody looked, not who saw what."""
     return review.model_copy(
-        update={"decision": None, "defect_class": None, "reviewer": "", "note": "", "seconds": None}
+        update={"decision": None, "defect_class": None, "boxes": [], "reviewer": "", "note": "", "seconds": None}
     )

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Select, func, or_, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
+from data.box import Box, format_boxes
 from serving.blindness import TELLING, Sight, second_waits
 from serving.csv_rows import csv_line, harmless
 from serving.history_schema import Decided, HistoryFilters, HistoryItem, HistoryPage, HistoryQuery
@@ -52,6 +53,7 @@ _MORE = [
     reviews.c.seconds,
     reviews.c.blind,
     reviews.c.decided_at,
+    reviews.c.boxes,
     inspections.c.image_sha256,
 ]
 _JOINED = inspections.outerjoin(reviews, reviews.c.client_id == inspections.c.review_id)
@@ -122,7 +124,7 @@ def chunks(store: Store, filters: HistoryFilters, sight: Sight) -> Iterator[list
     while True:
         with store.reading() as connection:
             rows = connection.execute(_select(filters, [*_ITEM, *_MORE], cursor).limit(_CHUNK)).mappings().all()
-        yield _seen(rows, filters, sight)
+        yield [{**row, "boxes": _boxes(row["boxes"])} for row in _seen(rows, filters, sight)]
         if len(rows) < _CHUNK:
             return
         cursor = write_cursor(rows[-1]["received_at"], rows[-1]["id"])
@@ -159,6 +161,10 @@ def _clauses(filters: HistoryFilters) -> list[ColumnElement[bool]]:
     if filters.until is not None:
         clauses.append(table.received_at < filters.until)
     return clauses
+
+
+def _boxes(stored: list[dict[str, Any]] | None) -> str:
+    return format_boxes(tuple(Box(**box) for box in stored or ()))
 
 
 def _cell(value: Any) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, RowMapping, func, literal, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
+from data.box import Box
 from data.decide import InForce
 from data.image import Pixels
 from data.novelty import is_unknown
@@ -209,6 +210,7 @@ def review_of(row: Any) -> Review:
         inspection_id=row["inspection_id"],
         decision=None if row["decision"] is None else ReviewDecision(row["decision"]),
         defect_class=row["defect_class"],
+        boxes=[Box(**box) for box in row["boxes"]],
         note=row["note"],
         reviewer=row["reviewer"],
         seconds=row["seconds"],

@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection, RowMapping, Table, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from data.box import Box
 from data.catalog import OK_CLASSES, Catalog, CatalogRow, write_catalog
 from data.durable import replacing, sync
 from data.errors import InputError, UnreadableImageError
@@ -68,6 +69,8 @@ class Labelled:
 
     labels: Counter[str] = field(default_factory=Counter)
     """images written by class"""
+    marked: int = 0
+    """images written with boxes that a person drew"""
     gone: list[str] = field(default_factory=list)
     """ids of decided inspections that retention removed, with or without their row, or whose image was never kept"""
     unreadable: list[str] = field(default_factory=list)
@@ -80,10 +83,10 @@ def write_labelled(settings: Settings, directory: Path, wanted: Wanted, track: T
     """Write `directory`/<class>/<inspection id>.<suffix> as posted, and `directory`/catalog.csv for data.catalog.
 
     The decision that stands is the label: a false call is good, a confirmed defect is of the class that the person named, or
-    `unnamed`; so is one to which a person gave the name of an OK class. Accepted defects and unsure ones are left out, as
-    they are neither good nor to be rejected, and so are challenge parts: the model is tried with them, and one that had
-    learnt them would look better than it is. All frames of a part, and all with the same content, are one group, so that no
-    split tears them apart.
+    `unnamed`; so is one to which a person gave the name of an OK class. The boxes that the person drew come with it. Accepted
+    defects and unsure ones are left out, as they are neither good nor to be rejected, and so are challenge parts: the model is
+    tried with them, and one that had learnt them would look better than it is. All frames of a part, and all with the same
+    content, are one group, so that no split tears them apart.
 
     Raises InputError for a directory that is not empty, when nothing was decided, and for what cannot be read or written.
     """
@@ -103,6 +106,7 @@ def write_labelled(settings: Settings, directory: Path, wanted: Wanted, track: T
                 elif (row := _write(images, directory, inspection, made)) is not None:
                     rows.append(row)
                     made.labels[row.label] += 1
+                    made.marked += bool(row.boxes)
         finally:
             images.close()
         if not rows:
@@ -126,7 +130,7 @@ def _decided(connection: Connection, wanted: Wanted) -> list[RowMapping]:
     table = inspections.c
     names = ("id", "part_id", "product", "decision", "audit", "image_sha256", "image_kept", "image_removed_at")
     query = (
-        select(*(table[name] for name in names), reviews.c.defect_class)
+        select(*(table[name] for name in names), reviews.c.defect_class, reviews.c.boxes)
         .select_from(inspections.join(reviews, reviews.c.client_id == table.review_id))
         .where(table.decision.in_(_LABELS), *wanted.clauses(inspections))
         .order_by(table.received_at, table.id)
@@ -176,6 +180,7 @@ def _write(images: ImageStore, directory: Path, inspection: RowMapping, made: La
         height=height,
         sha256=sha256,
         source="reviews",
+        boxes=tuple(Box(**box) for box in inspection["boxes"]),
     )
 
 

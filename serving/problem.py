@@ -49,6 +49,7 @@ _FIELD_ZH_HANT = {
     "datetime_from_date_parsing": "不是有效的時間",
     "timezone_aware": "時間須註明時區",
     "json_invalid": "不是有效的 JSON",
+    "box_without_area": "方框 {box} 沒有面積；須為 x0,y0,x1,y1，且 x0 < x1、y0 < y1",
 }
 """by pydantic's kind of error; what is not here is said in English in both languages"""
 

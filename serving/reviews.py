@@ -31,9 +31,9 @@ def add_review(
     that person's decision then supersedes it, as any later one does. Whoever takes a decision back lets the one that it
     superseded stand again.
 
-    Raises a 404 problem for an unknown inspection, 410 for one that retention removed, 409 when the client_id belongs
-    to a review with other content, and 412 when somebody decided whom the person did not see; but not while a second opinion
-    is asked for, which is to know nothing of the first.
+    Raises a 404 problem for an unknown inspection, 410 for one that retention removed, 422 for a box that is not inside its
+    image, 409 when the client_id belongs to a review with other content, and 412 when somebody decided whom the person did
+    not see; but not while a second opinion is asked for, which is to know nothing of the first.
     """
     content: dict[str, Any] = {
         **request.model_dump(exclude={"seen_review"}),
@@ -53,6 +53,7 @@ def add_review(
     inspected = connection.execute(select(inspections).where(inspections.c.id == request.inspection_id)).first()
     if inspected is None:
         raise missing(connection, request.inspection_id)
+    _check_boxes(inspected, request)
     standing = _find(connection, inspected.review_id)
     second = waits_for_second(inspected._mapping)
     if "seen_review" in request.model_fields_set and not second:
@@ -149,6 +150,27 @@ def _somebody_else_is_here(connection: Connection, stands: Mapping[Any, Any], no
         return False
     lately = select(reviews.c.sequence).where(reviews.c.received_at >= literal(now - _LATELY, Utc()), others)
     return connection.execute(lately.limit(1)).first() is not None
+
+
+def _check_boxes(inspected: Row[Any], request: ReviewRequest) -> None:
+    width, height = inspected.image_width, inspected.image_height
+    if request.boxes and width is None:
+        raise ProblemError(
+            422,
+            text(
+                f"boxes: the frame of inspection {inspected.id} is no image, so that nothing can be marked in it; leave them out",
+                f"boxes：檢測 {inspected.id} 的影格不是影像，無法標示；請移除方框",
+            ),
+        )
+    for number, box in enumerate(request.boxes):
+        if box.x1 > width or box.y1 > height:
+            raise ProblemError(
+                422,
+                text(
+                    f"boxes.{number}: box {box} leaves the image of {width} x {height} pixels; keep x1 and y1 within it",
+                    f"boxes.{number}：方框 {box} 超出 {width} x {height} 像素的影像；x1 與 y1 須在影像之內",
+                ),
+            )
 
 
 def _check_seen(standing: Row[Any] | None, request: ReviewRequest) -> None:

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from data.box import Box
 from data.decide import Guarantee, InForce, Thresholds
 from data.input_health import Fault
 from data.region import Region
@@ -114,6 +115,10 @@ class ModelRef(Message):
     version: str
 
 
+MOST_BOXES = 50
+"""of one review; who marks more marks the whole part"""
+
+
 class StoredImage(Message):
     """The frame as it was posted; width and height are null when it could not be decoded.
 
@@ -141,6 +146,9 @@ class Review(Message):
         description="null withdraws the review before it (undo); the one that that superseded stands again"
     )
     defect_class: str | None
+    boxes: list[Box] = Field(
+        description="where the person marked defects, in pixels of the upright original; mostly none"
+    )
     note: str
     reviewer: str
     seconds: float | None = Field(description="how long the person looked")
@@ -156,6 +164,12 @@ class ReviewRequest(Message):
     inspection_id: Id
     decision: ReviewDecision | None
     defect_class: Name | None = None
+    boxes: list[Box] = Field(
+        default=[],
+        max_length=MOST_BOXES,
+        description="where defects are, each from x0, y0 up to but without x1, y1, in pixels of the upright original image; "
+        "`label` is the defect class, empty where it is not told. A false call and a withdrawal have none",
+    )
     note: str = Field(default="", max_length=2000, pattern=TEXT)
     reviewer: Name
     seconds: float | None = Field(default=None, ge=0, le=86_400)
@@ -167,6 +181,15 @@ class ReviewRequest(Message):
         "stands",
     )
     decided_at: UtcTime
+
+    @model_validator(mode="after")
+    def _marks_a_defect(self) -> Self:
+        if self.boxes and self.decision in (None, ReviewDecision.FALSE_CALL):
+            raise InvalidError(
+                "boxes: they mark defects, and a false call or a withdrawal has none; leave them out, or choose another decision",
+                "boxes：方框用來標示缺陷，誤判或撤回不得附方框；請移除方框，或改選其他判定",
+            )
+        return self
 
 
 class LineHoldRef(Message):

@@ -298,6 +298,8 @@ reviews = Table(
     Column("decided_at", Utc, nullable=False),
     Column("received_at", Utc, nullable=False),
     Column("supersedes", Id),
+    # As data.box.Box writes them.
+    Column("boxes", JSON, nullable=False, server_default="[]"),
     Index(None, "inspection_id", "sequence"),
     Index(None, "received_at", "decision", "seconds"),
     Index(None, "seconds"),

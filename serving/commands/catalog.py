@@ -32,6 +32,8 @@ def catalog(
     made = write_labelled(settings, directory, wanted, _tracked)
     for label, count in sorted(made.labels.items(), key=lambda item: (item[0] != GOOD, item[0])):
         typer.echo(f"{count:>8,}  {label}")
+    if made.marked:
+        typer.echo(f"with boxes that people drew: {made.marked:,} images")
     _name("have no image any more", made.gone)
     _name("are no images", made.unreadable)
     if made.challenges:

@@ -13,7 +13,7 @@ from data.box import Box, format_boxes, parse_boxes
 def a_box(draw: st.DrawFn) -> Box:
     x0, y0 = draw(st.integers(0, 5000)), draw(st.integers(0, 5000))
     across, down = draw(st.integers(1, 5000)), draw(st.integers(1, 5000))
-    label = draw(st.sampled_from(["", "pin-hole", "deep dent", "刮傷"]))
+    label = draw(st.sampled_from(["", "pin-hole", "deep dent", "刮傷", "crack, deep", "a;b", " open", ' "x", 1']))
     return Box(x0=x0, y0=y0, x1=x0 + across, y1=y0 + down, label=label)
 
 

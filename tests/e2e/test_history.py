@@ -92,7 +92,7 @@ def test_the_story_prints_light_and_without_what_is_pressed(
     expect(page.get_by_role("navigation")).to_have_count(0)
     expect(page.get_by_role("button")).to_have_count(0)
     expect(page.get_by_test_id("viewer")).to_be_hidden()
-    image = page.locator("figure img:visible")
+    image = page.locator("figure svg[role=img]:visible")
     expect(image).to_have_count(1)
     box = image.bounding_box()
     assert box is not None

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { ReviewDecision } from "../api/types";
-import { dispatchKey, type KeyPress } from "./dispatchKey";
+import { dispatchKey, isEnabled, type KeyPress } from "./dispatchKey";
+import { holdActions } from "./holdAction";
 import { reviewActions } from "./reviewActions";
 import type { ReviewContext } from "./reviewContext";
 
@@ -19,15 +20,19 @@ function press(code: string, changes: Partial<KeyPress> = {}): KeyPress {
   };
 }
 
-function decided(event: KeyPress, changes: Partial<ReviewContext> = {}): ReviewDecision[] {
-  const decisions: ReviewDecision[] = [];
-  const nothing = () => undefined;
-  dispatchKey(event, reviewActions, {
+const nothing = () => undefined;
+
+function context(changes: Partial<ReviewContext> = {}): ReviewContext {
+  return {
     hasPart: true,
     canUndo: true,
     hasHeat: true,
     hasRegions: true,
-    decide: (decision) => decisions.push(decision),
+    canDraw: true,
+    canAddBox: false,
+    canUndoBox: false,
+    canDeleteBox: false,
+    decide: nothing,
     undo: nothing,
     editNote: nothing,
     toggleHeat: nothing,
@@ -36,8 +41,17 @@ function decided(event: KeyPress, changes: Partial<ReviewContext> = {}): ReviewD
     zoomOut: nothing,
     fit: nothing,
     actualSize: nothing,
+    toggleDrawing: nothing,
+    addBox: nothing,
+    undoBox: nothing,
+    deleteBox: nothing,
     ...changes,
-  });
+  };
+}
+
+function decided(event: KeyPress, changes: Partial<ReviewContext> = {}): ReviewDecision[] {
+  const decisions: ReviewDecision[] = [];
+  dispatchKey(event, reviewActions, context({ decide: (decision) => decisions.push(decision), ...changes }));
   return decisions;
 }
 
@@ -78,7 +92,13 @@ test("without a part on the screen nothing can be decided", () => {
   expect(decided(press("KeyD"), { hasPart: false })).toEqual([]);
 });
 
-test("no two actions share a key", () => {
-  const codes = reviewActions.flatMap((action) => [...action.codes]);
-  expect(new Set(codes).size).toBe(codes.length);
+test.each([
+  ["while boxes are drawn", { canUndo: false, canAddBox: true, canUndoBox: true, canDeleteBox: true }],
+  ["else", {}],
+])("no two actions share a key %s", (_, changes) => {
+  const possible = reviewActions.filter((action) => isEnabled(action, context(changes)));
+  const codes = possible.flatMap((action) => [...action.codes, ...holdActions.map(({ code }) => code)]);
+  const own = possible.flatMap((action) => [...action.codes]);
+  expect(new Set(own).size).toBe(own.length);
+  expect(new Set(codes).size).toBe(own.length + holdActions.length);
 });

@@ -1,16 +1,21 @@
 import { acceptAsIs } from "./acceptAsIs";
 import { actualSize } from "./actualSize";
+import { addBox } from "./addBox";
 import { confirmDefect } from "./confirmDefect";
+import { deleteBox } from "./deleteBox";
+import { drawBoxes } from "./drawBoxes";
 import { falseCall } from "./falseCall";
 import { fit } from "./fit";
 import { note } from "./note";
 import { toggleHeat } from "./toggleHeat";
 import { toggleRegions } from "./toggleRegions";
 import { undo } from "./undo";
+import { undoBox } from "./undoBox";
 import { unsure } from "./unsure";
 import { zoomIn } from "./zoomIn";
 import { zoomOut } from "./zoomOut";
 
 export const decideActions = [confirmDefect, falseCall, acceptAsIs, unsure, undo, note] as const;
 export const lookActions = [toggleHeat, toggleRegions, zoomIn, zoomOut, fit, actualSize] as const;
-export const reviewActions = [...decideActions, ...lookActions];
+export const boxActions = [drawBoxes, addBox, undoBox, deleteBox] as const;
+export const reviewActions = [...decideActions, ...lookActions, ...boxActions];

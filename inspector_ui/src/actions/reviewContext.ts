@@ -6,6 +6,11 @@ export interface ReviewContext {
   canUndo: boolean;
   hasHeat: boolean;
   hasRegions: boolean;
+  /** Whether boxes can be drawn: there is an image. */
+  canDraw: boolean;
+  canAddBox: boolean;
+  canUndoBox: boolean;
+  canDeleteBox: boolean;
   decide(decision: ReviewDecision): void;
   undo(): void;
   editNote(): void;
@@ -15,4 +20,8 @@ export interface ReviewContext {
   zoomOut(): void;
   fit(): void;
   actualSize(): void;
+  toggleDrawing(): void;
+  addBox(): void;
+  undoBox(): void;
+  deleteBox(): void;
 }

@@ -9,7 +9,7 @@ export function useHeldKey({ code }: HoldAction): boolean {
     const onKeyDown = (event: KeyboardEvent) => {
       const { target } = event;
       const pressesButton =
-        code === "Space" && target instanceof Element && target.closest("button, a, input") !== null;
+        code === "Space" && target instanceof Element && target.closest("button:not([data-box]), a, input") !== null;
       const modified = event.ctrlKey || event.altKey || event.metaKey || event.shiftKey;
       if (event.code !== code || modified || event.isComposing || isTyping(target) || pressesButton) {
         return;

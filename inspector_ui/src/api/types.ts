@@ -15,6 +15,7 @@ export type Verdict = Inspection["verdict"];
 export type Thresholds = Schemas["Thresholds"];
 export type InForce = Schemas["InForce"];
 export type Region = Inspection["regions"][number];
+export type Box = Schemas["Box"];
 export type Review = Schemas["Review"];
 export type ReviewRequest = Schemas["ReviewRequest"];
 export type ReviewDecision = NonNullable<ReviewRequest["decision"]>;

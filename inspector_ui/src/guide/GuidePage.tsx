@@ -24,7 +24,7 @@ const chapters: readonly Chapter[] = [
   {
     title: "guide.decideTitle",
     picture: <DecisionsPicture />,
-    says: ["guide.decide1", "guide.decide2", "guide.decide3"],
+    says: ["guide.decide1", "guide.decide2", "guide.decide3", "guide.decide4"],
   },
   {
     title: "guide.goodTitle",

@@ -37,6 +37,7 @@ function One({ review, unflagged }: { review: Review; unflagged: boolean }) {
     review.defect_class,
     review.seconds === null ? null : t("quality.seconds", { n: format.number(review.seconds, 1) }),
     review.blind ? t("review.blind") : null,
+    review.boxes.length > 0 ? t("box.count", { n: review.boxes.length }) : null,
   ];
   return (
     <Group gap={10} wrap="nowrap" align="start">

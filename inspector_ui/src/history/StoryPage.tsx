@@ -8,7 +8,10 @@ import type { Inspection } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { Reason } from "../i18n/Reason";
 import { Icon } from "../icons/Icon";
+import { Boxes } from "../image/Boxes";
 import { ImageViewer, type ViewerHandle } from "../image/ImageViewer";
+import { MarkedPicture } from "../image/MarkedPicture";
+import { sizeOf } from "../image/picture";
 import { HoldShape } from "../lines/HoldShape";
 import { Facts } from "../review/Facts";
 import { useWhy } from "../review/useWhy";
@@ -54,13 +57,35 @@ function Story({ inspection }: { inspection: Inspection }) {
   const why = useWhy(inspection);
   const viewer = useRef<ViewerHandle>(null);
   const [heat, setHeat] = useState(false);
+  const { review } = inspection;
+  const boxes = review?.boxes ?? [];
   return (
     <div className={classes.story}>
       <figure className={classes.picture}>
         <div className={classes.viewer}>
-          <ImageViewer handle={viewer} inspection={inspection} heat={heat} heatOpacity={0.7} regions />
+          <ImageViewer
+            handle={viewer}
+            inspection={inspection}
+            heat={heat}
+            heatOpacity={0.7}
+            regions
+            marks={<Boxes boxes={boxes} word={({ label }) => label} size={sizeOf(inspection)} />}
+          />
         </div>
-        <img className={classes.printed} src={imageUrl(inspection.id)} alt="" />
+        <MarkedPicture
+          className={classes.printed}
+          inspection={inspection}
+          url={imageUrl(inspection.id)}
+          boxes={boxes}
+          regions={inspection.regions}
+          alt={t("history.storyOf", { part: inspection.part_id })}
+        />
+        {review !== null && boxes.length > 0 && (
+          <Group px="sm" py="xs" gap="lg" data-testid="box-key">
+            <BoxKey dashed>{t("box.drawnBy", { name: review.reviewer })}</BoxKey>
+            {inspection.regions.length > 0 && <BoxKey>{t("box.ofModel")}</BoxKey>}
+          </Group>
+        )}
         <Facts inspection={inspection} />
         {inspection.defect_probability !== null && (
           <Group p="sm" className={classes.controls}>
@@ -99,6 +124,16 @@ function Story({ inspection }: { inspection: Inspection }) {
         <OtherFrames inspection={inspection} />
       </Stack>
     </div>
+  );
+}
+
+/** Which boxes in the image are whose, by the line that they are drawn with. */
+function BoxKey({ dashed = false, children }: { dashed?: boolean; children: string }) {
+  return (
+    <Group gap={8} wrap="nowrap">
+      <span className={classes.boxKey} data-dashed={dashed} />
+      <Text size="sm">{children}</Text>
+    </Group>
   );
 }
 

@@ -71,8 +71,24 @@ export const en = {
     fit: "Fit to screen",
     help: "Show the keys",
     actualSize: "Actual pixels",
-    hideEvidence: "Hide heat and regions",
+    hideEvidence: "Hide everything marked",
     showGood: "Show a good part instead",
+    drawBoxes: "Boxes",
+    addBox: "Add box",
+    undoBox: "Undo",
+    deleteBox: "Delete box",
+  },
+  box: {
+    one: "Box {{n}} of {{of}}: {{label}}, {{width}} × {{height}} pixels at {{x}}, {{y}}",
+    noClass: "no class",
+    class: "Class of the box",
+    asPart: "as the part: {{name}}",
+    hint: "Drag on the image, or press M and move with the arrow keys.",
+    most: "No more than {{n}} boxes.",
+    count: "Boxes: {{n}}",
+    drawnBy: "Drawn by {{name}}",
+    drawnByMe: "Drawn by you",
+    ofModel: "Found by the model",
   },
   help: {
     title: "Keyboard",
@@ -83,6 +99,9 @@ export const en = {
     mouse: "Wheel or pinch zooms, dragging moves, a double click fits the image to the screen again.",
     close: "Close",
     hold: "While held",
+    boxes: "Draw boxes, if you want",
+    boxKeys:
+      "Arrows move the chosen box, Shift and arrows change its size, Ctrl makes it single pixels. Tab goes to the next box, Escape leaves it.",
   },
   guide: {
     title: "Guide",
@@ -93,6 +112,8 @@ export const en = {
     decide2:
       "Z takes back your last decision, the list beside it any of the last ten. Nothing is overwritten: all stays on record.",
     decide3: "N adds a note. The class of the defect is chosen for you; change it when it is wrong.",
+    decide4:
+      "Nobody has to draw. If you want to show where the defect is, press B and drag a box round it; it is sent with your decision, and the model learns from it.",
     after: {
       DEFECT_CONFIRMED: "The part is defective. It is taken out.",
       FALSE_CALL: "The part is good. It goes on.",

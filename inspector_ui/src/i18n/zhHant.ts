@@ -74,8 +74,24 @@ export const zhHant: Words<typeof en> = {
     fit: "符合畫面",
     help: "顯示按鍵",
     actualSize: "實際像素",
-    hideEvidence: "隱藏熱圖與區域",
+    hideEvidence: "隱藏所有標示",
     showGood: "改看良品",
+    drawBoxes: "方框",
+    addBox: "新增方框",
+    undoBox: "復原",
+    deleteBox: "刪除方框",
+  },
+  box: {
+    one: "方框 {{n}}／{{of}}：{{label}}，{{width}} × {{height}} 像素，位於 {{x}}, {{y}}",
+    noClass: "未指定類別",
+    class: "方框的類別",
+    asPart: "同零件：{{name}}",
+    hint: "在影像上拖曳，或按 M 後以方向鍵移動。",
+    most: "最多 {{n}} 個方框。",
+    count: "方框：{{n}} 個",
+    drawnBy: "由 {{name}} 繪製",
+    drawnByMe: "由您繪製",
+    ofModel: "由模型標示",
   },
   help: {
     title: "鍵盤操作",
@@ -86,6 +102,9 @@ export const zhHant: Words<typeof en> = {
     mouse: "滾輪或雙指可縮放，拖曳可移動，連按兩下可讓影像重新符合畫面。",
     close: "關閉",
     hold: "按住期間",
+    boxes: "畫方框（可略過）",
+    boxKeys:
+      "方向鍵移動選取的方框，Shift 加方向鍵調整大小，再按住 Ctrl 則以一個像素為單位。Tab 移到下一個方框，Esc 離開。",
   },
   guide: {
     title: "使用指南",
@@ -95,6 +114,7 @@ export const zhHant: Words<typeof en> = {
     decide1: "按住再久也只算一次。畫面上的大按鈕作用相同。",
     decide2: "按 Z 可收回上一筆判定，旁邊的清單可收回最近十筆中的任何一筆。紀錄不會被覆寫，一律保留。",
     decide3: "按 N 可加備註。缺陷類別已先選好，若不正確請更改。",
+    decide4: "不必畫方框。若想標出缺陷位置，請按 B 後拖曳框選；方框會隨判定一併送出，模型也會從中學習。",
     after: {
       DEFECT_CONFIRMED: "零件有缺陷，將被剔除。",
       FALSE_CALL: "零件是良品，繼續往下走。",

@@ -7,7 +7,7 @@ import { Icon } from "../icons/Icon";
 import { Notice } from "../shell/Notice";
 import classes from "./ImageViewer.module.css";
 import { pictureOf } from "./picture";
-import { Stage } from "./stage";
+import { Stage, type Strokes } from "./stage";
 
 export interface ViewerHandle {
   /** Show the image that comes next before the page knows; its evidence follows with the page. Resolves when it is on the screen. */
@@ -16,6 +16,8 @@ export interface ViewerHandle {
   zoomOut(): void;
   fit(): void;
   actualSize(): void;
+  /** Which part of the image is seen, in its pixels, and how many CSS pixels each of them takes. */
+  seen(): ReturnType<Stage["seen"]>;
 }
 
 const LONGEST_WAIT_MS = 100;
@@ -29,16 +31,22 @@ interface Props {
   regions: boolean;
   /** Another inspection's image to show in the place of this one, at the same zoom, while it is set. */
   instead?: Inspection | null;
+  /** What people marked: placed by the style sheet of `Boxes`. */
+  marks?: ReactNode;
+  /** Who is told what a pointer draws, while it draws. */
+  strokes?: Strokes | null;
   handle: Ref<ViewerHandle>;
   children?: ReactNode;
 }
 
 /** One camera image with its evidence laid over it: wheel, pinch, drag, arrow keys and buttons. */
-export function ImageViewer({ inspection, next, heat, heatOpacity, regions, instead, handle, children }: Props) {
+export function ImageViewer(props: Props) {
+  const { inspection, next, heat, heatOpacity, regions, instead, marks, strokes = null, handle, children } = props;
   const { t } = useTranslation();
   const root = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLDivElement>(null);
   const overlay = useRef<HTMLDivElement>(null);
+  const marked = useRef<HTMLDivElement>(null);
   const stage = useRef<Stage | null>(null);
   const [failed, setFailed] = useState<ReadonlySet<string>>(new Set());
   const awaited = useRef<(() => void) | null>(null);
@@ -50,6 +58,7 @@ export function ImageViewer({ inspection, next, heat, heatOpacity, regions, inst
       }
       // what was marked in the image before must not lie over this one
       overlay.current.style.visibility = "hidden";
+      marked.current?.style.setProperty("visibility", "hidden");
       stage.current.show(coming);
       return new Promise((resolve) => {
         awaited.current = resolve;
@@ -61,6 +70,7 @@ export function ImageViewer({ inspection, next, heat, heatOpacity, regions, inst
     zoomOut: () => stage.current?.zoomOut(),
     fit: () => stage.current?.fit(),
     actualSize: () => stage.current?.actualSize(),
+    seen: () => stage.current?.seen() ?? null,
   }));
 
   useEffect(() => {
@@ -74,6 +84,11 @@ export function ImageViewer({ inspection, next, heat, heatOpacity, regions, inst
           overlay.current.style.width = `${picture.width}px`;
           overlay.current.style.height = `${picture.height}px`;
           overlay.current.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
+        }
+        if (marked.current !== null) {
+          for (const [name, value] of Object.entries({ scale, x, y })) {
+            marked.current.style.setProperty(`--${name}`, String(value));
+          }
         }
         if (root.current !== null) {
           root.current.dataset.scale = scale.toFixed(4);
@@ -106,6 +121,7 @@ export function ImageViewer({ inspection, next, heat, heatOpacity, regions, inst
     if (overlay.current !== null) {
       overlay.current.style.visibility = "";
     }
+    marked.current?.style.removeProperty("visibility");
     if (picture !== null) {
       stage.current?.show(picture);
     }
@@ -118,10 +134,20 @@ export function ImageViewer({ inspection, next, heat, heatOpacity, regions, inst
     stage.current?.showInstead(instead ? pictureOf(instead) : null);
   }, [instead]);
 
+  useEffect(() => {
+    stage.current?.draw(strokes);
+  }, [strokes]);
+
   const missing = picture === null || failed.has(inspection.id);
   const evidence = !missing && !instead;
   return (
-    <div ref={root} className={classes.viewer} data-testid="viewer" data-part={inspection.part_id}>
+    <div
+      ref={root}
+      className={classes.viewer}
+      data-testid="viewer"
+      data-part={inspection.part_id}
+      data-drawing={strokes !== null}
+    >
       <div
         ref={canvas}
         className={classes.canvas}
@@ -140,6 +166,9 @@ export function ImageViewer({ inspection, next, heat, heatOpacity, regions, inst
           />
         )}
         {regions && evidence && <Regions inspection={inspection} />}
+      </div>
+      <div ref={marked} className={classes.marks}>
+        {evidence && marks}
       </div>
       {missing && <Missing inspection={inspection} />}
       {children}

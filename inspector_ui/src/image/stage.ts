@@ -1,4 +1,5 @@
 import OpenSeadragon from "openseadragon";
+import type { Corners, Point } from "./boxes";
 
 /** An image to show; its size is known beforehand, so that nothing must be loaded to lay it out. */
 export interface Picture {
@@ -13,6 +14,16 @@ export interface Place {
   scale: number;
   x: number;
   y: number;
+}
+
+/** What a pointer does to the image while it is drawn on; places are in image pixels. */
+export interface Strokes {
+  /** `slop` is how far from its middle the pointer may reach. */
+  press(at: Point, slop: number): void;
+  move(at: Point): void;
+  release(): void;
+  /** It turned out to be a pinch. */
+  cancel(): void;
 }
 
 interface Events {
@@ -44,6 +55,8 @@ const WORTH_REDUCING = 0.7;
 const LARGEST_SCALE = 32;
 /** From this many screen pixels per image pixel on, pixels are drawn as the squares that they are. */
 const SQUARES_FROM = 4;
+/** CSS pixels about a pointer that count as under it. */
+const SLOP = { mouse: 8, other: 22 };
 
 /**
  * OpenSeadragon with the images that come next already decoded, invisible, in the same place: to go on to one is to
@@ -58,6 +71,8 @@ export class Stage {
   private drawn: string | null = null;
   private fitted = true;
   private smooth = true;
+  private strokes: Strokes | null = null;
+  private stroking = false;
 
   constructor(element: HTMLElement, events: Events) {
     this.events = events;
@@ -76,12 +91,13 @@ export class Stage {
       gestureSettingsTouch: { clickToZoom: false, dblClickToZoom: false },
     });
     const { viewer } = this;
-    viewer.addHandler("canvas-double-click", () => this.fit());
+    viewer.addHandler("canvas-double-click", () => this.strokes ?? this.fit());
     for (const moved of ["canvas-drag", "canvas-scroll", "canvas-pinch"] as const) {
       viewer.addHandler(moved, () => {
-        this.fitted = false;
+        this.fitted = this.fitted && this.strokes !== null && moved === "canvas-drag";
       });
     }
+    this.listenForStrokes();
     // letters decide about parts here; OpenSeadragon would rotate, flip and pan by them
     viewer.addHandler("canvas-key", (event) => {
       const { code } = event.originalEvent as KeyboardEvent;
@@ -147,6 +163,30 @@ export class Stage {
     this.applyOpacity();
   }
 
+  /** Let one pointer draw instead of moving the image, as long as it is not null; wheel and pinch zoom all the same. */
+  draw(strokes: Strokes | null): void {
+    this.strokes = strokes;
+    this.stroking = this.stroking && strokes !== null;
+  }
+
+  /** Which part of the image is seen, in its pixels, and how many CSS pixels each of them takes. */
+  seen(): (Corners & { scale: number }) | null {
+    const picture = this.picture;
+    if (picture === undefined) {
+      return null;
+    }
+    const { x, y } = this.viewer.viewport.getContainerSize();
+    const one = this.imagePoint(new OpenSeadragon.Point(0, 0), picture);
+    const other = this.imagePoint(new OpenSeadragon.Point(x, y), picture);
+    return {
+      x0: Math.max(one.x, 0),
+      y0: Math.max(one.y, 0),
+      x1: Math.min(other.x, picture.width),
+      y1: Math.min(other.y, picture.height),
+      scale: this.scale(picture),
+    };
+  }
+
   zoomIn(): void {
     this.zoomBy(STEP);
   }
@@ -188,6 +228,51 @@ export class Stage {
 
   destroy(): void {
     this.viewer.destroy();
+  }
+
+  /** A pointer that goes down, moves and comes up again; OpenSeadragon tells these from wheel and pinch, for every kind. */
+  private listenForStrokes(): void {
+    const { viewer } = this;
+    viewer.addHandler("canvas-press", ({ position, pointerType }) => {
+      const picture = this.picture;
+      if (this.strokes !== null && picture !== undefined && position !== undefined) {
+        this.stroking = true;
+        const slop = pointerType === "mouse" ? SLOP.mouse : SLOP.other;
+        this.strokes.press(this.imagePoint(position, picture), slop / this.scale(picture));
+      }
+    });
+    viewer.addHandler("canvas-drag", (event) => {
+      const picture = this.picture;
+      event.preventDefaultAction = this.strokes !== null;
+      if (this.stroking && picture !== undefined) {
+        this.strokes?.move(this.imagePoint(event.position, picture));
+      }
+    });
+    viewer.addHandler("canvas-drag-end", (event) => {
+      event.preventDefaultAction = this.strokes !== null;
+    });
+    viewer.addHandler("canvas-pinch", () => {
+      if (this.stroking) {
+        this.stroking = false;
+        this.strokes?.cancel();
+      }
+    });
+    viewer.addHandler("canvas-release", () => {
+      if (this.stroking) {
+        this.stroking = false;
+        this.strokes?.release();
+      }
+    });
+  }
+
+  private scale({ width }: Picture): number {
+    const { viewport } = this.viewer;
+    return (viewport.getContainerSize().x * viewport.getZoom(true)) / width;
+  }
+
+  private imagePoint(position: OpenSeadragon.Point, { width }: Picture): Point {
+    const { x, y } = this.viewer.viewport.pointFromPixel(position, true);
+    return { x: x * width, y: y * width };
   }
 
   private get picture(): Picture | undefined {
@@ -279,7 +364,7 @@ export class Stage {
       return;
     }
     const { viewport } = this.viewer;
-    const scale = (viewport.getContainerSize().x * viewport.getZoom(true)) / picture.width;
+    const scale = this.scale(picture);
     const { x, y } = viewport.pixelFromPoint(new OpenSeadragon.Point(0, 0), true);
     const ratio = scale * window.devicePixelRatio;
     // at 1:1 smoothing could only blur what is already exact

@@ -15,6 +15,7 @@ function entry(clientId: string, reviewer = "ann"): NewOutboxEntry {
       inspection_id: clientId,
       decision: "FALSE_CALL",
       defect_class: null,
+      boxes: [{ x0: 1, y0: 2, x1: 30, y1: 40, label: "crack" }],
       note: "",
       reviewer,
       seconds: 1,

@@ -1,9 +1,11 @@
 import { Group, SimpleGrid, Text } from "@mantine/core";
 import { type ReactNode, useRef } from "react";
 import { useTranslation } from "react-i18next";
-import type { Inspection, SimilarCase } from "../api/types";
+import type { Box, Inspection, SimilarCase } from "../api/types";
 import { useFormat } from "../i18n/format";
+import { Boxes } from "../image/Boxes";
 import { ImageViewer, type ViewerHandle } from "../image/ImageViewer";
+import { sizeOf } from "../image/picture";
 import { Dialog } from "../shell/Dialog";
 import { decisionLabel } from "../verdict/decisionLabel";
 import { decisionVerdict, VerdictShape } from "../verdict/VerdictShape";
@@ -29,7 +31,7 @@ export function CompareDialog({ inspection, other, blind, onClose }: Props) {
         <Side inspection={inspection} title={t("compare.this")} regions={!blind}>
           {inspection.part_id}
         </Side>
-        <Side inspection={other.inspection} title={word} regions>
+        <Side inspection={other.inspection} title={word} boxes={review?.boxes} regions>
           {other.inspection.part_id} · {format.dateTime(other.inspection.captured_at)}
         </Side>
       </SimpleGrid>
@@ -47,14 +49,23 @@ interface SideProps {
   inspection: Inspection;
   title: string;
   regions: boolean;
+  /** Those that a person drew. */
+  boxes?: readonly Box[];
   children: ReactNode;
 }
 
-function Side({ inspection, title, regions, children }: SideProps) {
+function Side({ inspection, title, regions, boxes = [], children }: SideProps) {
   const viewer = useRef<ViewerHandle>(null);
   return (
     <figure className={classes.side}>
-      <ImageViewer handle={viewer} inspection={inspection} heat={false} heatOpacity={0} regions={regions} />
+      <ImageViewer
+        handle={viewer}
+        inspection={inspection}
+        heat={false}
+        heatOpacity={0}
+        regions={regions}
+        marks={<Boxes boxes={boxes} word={({ label }) => label} size={sizeOf(inspection)} />}
+      />
       <figcaption>
         <Text fw={600}>{title}</Text>
         <Text size="sm" c="dimmed">

@@ -1,5 +1,4 @@
 import { Alert, Button, Chip, Group, Select, Text, Textarea } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
 import type { RefObject } from "react";
 import { useTranslation } from "react-i18next";
 import { note } from "../actions/note";
@@ -11,9 +10,8 @@ import { KeyCap } from "../shell/KeyCap";
 import { ScoreBar } from "../verdict/ScoreBar";
 import { VerdictBadge } from "../verdict/VerdictBadge";
 import { Compare } from "./Compare";
-import { defectClasses } from "./defectClasses";
-import { modelsQuery } from "./modelsQuery";
 import { PastLines } from "./PastLines";
+import { useDefectClasses } from "./useDefectClasses";
 import type { useReviewing } from "./useReviewing";
 import { useWhy } from "./useWhy";
 import { looksUnknown } from "./why";
@@ -31,10 +29,7 @@ export function Evidence({ reviewing, inspection, noteField }: Props) {
   const { t } = useTranslation();
   const { blind } = inspection;
   const { draft, setDraft, otherReview, saveError, takenBy } = reviewing;
-  const models = useQuery(modelsQuery);
-  const likely = defectClasses(inspection, models.data ?? []);
-  // the most probable class first would tell what the model said
-  const classNames = blind ? [...likely].sort() : likely;
+  const classNames = useDefectClasses(inspection);
   return (
     <>
       {saveError !== null && (

@@ -1,6 +1,7 @@
 import { Group, Slider } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { actualSize } from "../actions/actualSize";
+import { drawBoxes } from "../actions/drawBoxes";
 import { fit } from "../actions/fit";
 import type { ReviewContext } from "../actions/reviewContext";
 import { toggleHeat } from "../actions/toggleHeat";
@@ -15,12 +16,13 @@ interface Props {
   context: ReviewContext;
   heat: boolean;
   regions: boolean;
+  drawing: boolean;
   heatOpacity: number;
   onHeatOpacity: (opacity: number) => void;
 }
 
 /** How the image is looked at. */
-export function LookBar({ context, heat, regions, heatOpacity, onHeatOpacity }: Props) {
+export function LookBar({ context, heat, regions, drawing, heatOpacity, onHeatOpacity }: Props) {
   const { t } = useTranslation();
   return (
     <div className={classes.bar}>
@@ -39,6 +41,7 @@ export function LookBar({ context, heat, regions, heatOpacity, onHeatOpacity }: 
         />
       )}
       <ActionButton action={toggleRegions} context={context} icon="region" pressed={regions && context.hasRegions} />
+      <ActionButton action={drawBoxes} context={context} icon="box" pressed={drawing} />
       <Group gap={0} ml="auto" wrap="nowrap">
         <ActionIconButton action={zoomOut} context={context} icon="minus" />
         <ActionIconButton action={zoomIn} context={context} icon="plus" />

@@ -14,6 +14,8 @@ import { ReviewerDialog } from "../reviewer/ReviewerDialog";
 import { useReviewer } from "../reviewer/reviewer";
 import { Notice } from "../shell/Notice";
 import { QueryView } from "../shell/QueryView";
+import { BoxBar } from "./BoxBar";
+import { BoxEditor } from "./BoxEditor";
 import { Counts } from "./Counts";
 import { DecisionButtons } from "./DecisionButtons";
 import { Evidence } from "./Evidence";
@@ -22,7 +24,9 @@ import { LastDecision } from "./LastDecision";
 import { LookBar } from "./LookBar";
 import { NextParts } from "./NextParts";
 import classes from "./ReviewPage.module.css";
+import type { Decided } from "./session";
 import { pastQuery, similarQuery } from "./similarQuery";
+import { useBoxes } from "./useBoxes";
 import { DECODED_AHEAD, usePrefetch } from "./usePrefetch";
 import { useReviewing } from "./useReviewing";
 
@@ -43,18 +47,29 @@ export default function ReviewPage() {
   const noteField = useRef<HTMLTextAreaElement>(null);
   usePrefetch(next);
   const blind = current?.blind ?? false;
+  const { draft, setDraft } = reviewing;
+  const drawing = useBoxes(current, draft.boxes, (boxes) => setDraft({ boxes }), viewer);
   const hidden = useHeldKey(hideEvidence);
   const good = useQuery({ ...similarQuery(current?.id ?? ""), enabled: current !== null }).data?.reference ?? null;
   const goodHeld = useHeldKey(showGood) && good !== null;
   useComparisonsAhead(next);
 
+  const undo = (decided?: Decided) => {
+    // the part comes back with its boxes, and to decide about
+    drawing.end();
+    reviewing.undo(decided);
+  };
   const context: ReviewContext = {
     hasPart: current !== null && reviewer !== "",
-    canUndo: reviewing.last !== null,
+    canUndo: reviewing.last !== null && !drawing.on,
+    canDraw: drawing.canDraw && reviewer !== "",
+    canAddBox: drawing.canAdd,
+    canUndoBox: drawing.canUndo,
+    canDeleteBox: drawing.canDelete,
     hasHeat: current !== null && !blind && current.defect_probability !== null,
     hasRegions: !blind && (current?.regions.length ?? 0) > 0,
     decide: reviewing.decide,
-    undo: () => reviewing.undo(),
+    undo: () => undo(),
     editNote: () => noteField.current?.focus(),
     toggleHeat: () => setHeat(!heat),
     toggleRegions: () => setRegions(!regions),
@@ -62,6 +77,10 @@ export default function ReviewPage() {
     zoomOut: () => viewer.current?.zoomOut(),
     fit: () => viewer.current?.fit(),
     actualSize: () => viewer.current?.actualSize(),
+    toggleDrawing: drawing.toggle,
+    addBox: drawing.add,
+    undoBox: drawing.undo,
+    deleteBox: drawing.remove,
   };
   useActionKeys(reviewActions, context);
 
@@ -76,13 +95,19 @@ export default function ReviewPage() {
           </div>
         ) : (
           <>
-            <LookBar
-              context={context}
-              heat={heat}
-              regions={regions}
-              heatOpacity={heatOpacity}
-              onHeatOpacity={setHeatOpacity}
-            />
+            <div>
+              <LookBar
+                context={context}
+                heat={heat}
+                regions={regions}
+                drawing={drawing.on}
+                heatOpacity={heatOpacity}
+                onHeatOpacity={setHeatOpacity}
+              />
+              {drawing.on && (
+                <BoxBar context={context} drawing={drawing} inspection={current} defectClass={draft.defectClass} />
+              )}
+            </div>
             <ImageViewer
               handle={viewer}
               inspection={current}
@@ -91,6 +116,12 @@ export default function ReviewPage() {
               heat={heat && context.hasHeat && !hidden}
               heatOpacity={heatOpacity}
               regions={regions && context.hasRegions && !hidden}
+              strokes={drawing.strokes}
+              marks={
+                draft.boxes.length > 0 && (
+                  <BoxEditor drawing={drawing} defectClass={draft.defectClass} hidden={hidden} />
+                )
+              }
             >
               {goodHeld && (
                 <div className={classes.instead} role="status">
@@ -110,7 +141,7 @@ export default function ReviewPage() {
         </div>
         <div className={classes.decisions}>
           <DecisionButtons context={context} blind={blind} />
-          <LastDecision decided={reviewing.decided} onUndo={reviewing.undo} context={context} />
+          <LastDecision decided={reviewing.decided} onUndo={undo} context={context} />
         </div>
       </aside>
     </div>

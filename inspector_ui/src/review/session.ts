@@ -1,4 +1,12 @@
 import type { QueueItem, ReviewDecision } from "../api/types";
+import type { DrawnBox } from "../image/boxes";
+
+/** What the person may add to a decision on the part now shown. */
+export interface Draft {
+  defectClass: string | null;
+  note: string;
+  boxes: readonly DrawnBox[];
+}
 
 /** One decision of this session that can still be undone. */
 export interface Decided {
@@ -6,6 +14,8 @@ export interface Decided {
   decision: ReviewDecision;
   /** Of the review, so that undoing says what it undoes. */
   clientId: string;
+  /** What the person had added, which undoing brings back. */
+  draft: Draft;
 }
 
 /** What this person did since the browser tab was opened. */

@@ -2,17 +2,14 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { v4 as uuid } from "uuid";
 import { useEventStream } from "../api/EventStreamProvider";
 import type { QueueItem, Review, ReviewDecision } from "../api/types";
+import { asMarked } from "../image/boxes";
 import { useOutbox, useOutboxEntries } from "../outbox/OutboxProvider";
 import { useReviewer } from "../reviewer/reviewer";
 import { useSession } from "./SessionProvider";
-import { type Decided, withDecision, withoutInspection } from "./session";
+import { type Decided, type Draft, withDecision, withoutInspection } from "./session";
 import { type OnScreen, useHand } from "./useHand";
 
-/** What the person may add to a decision on the part now shown. */
-export interface Draft {
-  defectClass: string | null;
-  note: string;
-}
+const EMPTY: Draft = { defectClass: null, note: "", boxes: [] };
 
 /**
  * Which part is shown, and what happens when it is decided.
@@ -31,7 +28,7 @@ export function useReviewing(showAhead: (next: QueueItem) => Promise<void>) {
   const setHeld = (item: QueueItem | null) => setHeldItem(item === null ? null : { item, filters });
   const stays = held !== null && held.filters === filters && !done.has(held.item.id);
   const current = stays ? held.item : (items[0] ?? null);
-  const [draft, setDraft] = useDraft(current);
+  const { draft, setDraft, restoreDraft } = useDraft(current);
   const [saveError, setSaveError] = useState<string | null>(null);
   const busy = useRef(false);
   const shownAt = useRef(0);
@@ -54,11 +51,14 @@ export function useReviewing(showAhead: (next: QueueItem) => Promise<void>) {
       kept?: () => Promise<void>,
     ): Promise<string> => {
       const hasDefect = decision === "DEFECT_CONFIRMED" || decision === "DEFECT_ACCEPTED";
+      const defectClass = hasDefect ? (extra.defectClass ?? null) : null;
       const clientId = uuid();
       const request = {
         inspection_id: inspection.id,
         decision,
-        defect_class: hasDefect ? (extra.defectClass ?? null) : null,
+        defect_class: defectClass,
+        // nobody marks a defect where there is none
+        boxes: decision === null || decision === "FALSE_CALL" ? [] : asMarked(extra.boxes ?? [], defectClass),
         note: extra.note?.trim() ?? "",
         reviewer,
         seconds: extra.seconds,
@@ -103,7 +103,7 @@ export function useReviewing(showAhead: (next: QueueItem) => Promise<void>) {
       const following = items.find(({ id }) => id !== current.id);
       const kept = following && (() => showAhead(following));
       const clientId = await save(current, decision, seen, { ...draft, seconds }, kept);
-      setSession((before) => withDecision(before, { inspection: current, decision, clientId }));
+      setSession((before) => withDecision(before, { inspection: current, decision, clientId, draft }));
     });
 
   const undo = (decided: Decided | undefined = session.decided.at(-1)) =>
@@ -113,6 +113,7 @@ export function useReviewing(showAhead: (next: QueueItem) => Promise<void>) {
       }
       await save(decided.inspection, null, decided.clientId, { seconds: null });
       setSession((before) => withoutInspection(before, decided.inspection.id));
+      restoreDraft(decided.inspection, decided.draft);
       setHeld(decided.inspection);
     });
 
@@ -140,13 +141,17 @@ export function useReviewing(showAhead: (next: QueueItem) => Promise<void>) {
   };
 }
 
-function useDraft(current: QueueItem | null): [Draft, (change: Partial<Draft>) => void] {
-  const [draft, setDraft] = useState<Draft & { of: string | null }>({ of: null, defectClass: null, note: "" });
+function useDraft(current: QueueItem | null) {
+  const [kept, setKept] = useState<Draft & { of: string | null }>({ of: null, ...EMPTY });
   const id = current?.id ?? null;
   // a class chosen beforehand would tell what the model said
   const likely = current === null || current.blind ? null : current.class;
-  const fitting = draft.of === id ? draft : { of: id, defectClass: likely, note: "" };
-  return [fitting, (change) => setDraft({ ...fitting, ...change })];
+  const draft = kept.of === id ? kept : { of: id, ...EMPTY, defectClass: likely };
+  return {
+    draft,
+    setDraft: (change: Partial<Draft>) => setKept({ ...draft, ...change }),
+    restoreDraft: ({ id }: QueueItem, before: Draft) => setKept({ ...EMPTY, ...before, of: id }),
+  };
 }
 
 /** The review that someone else has stored for the part on the screen since it came up. */

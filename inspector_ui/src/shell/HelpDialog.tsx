@@ -3,7 +3,7 @@ import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import type { Action } from "../actions/action";
 import { holdActions } from "../actions/holdAction";
-import { decideActions, lookActions } from "../actions/reviewActions";
+import { boxActions, decideActions, lookActions } from "../actions/reviewActions";
 import { showHelp } from "../actions/showHelp";
 import { Icon } from "../icons/Icon";
 import { Dialog } from "./Dialog";
@@ -18,7 +18,15 @@ export function HelpDialog({ onClose }: { onClose: () => void }) {
       <Stack>
         <Text size="sm">{t("help.intro")}</Text>
         <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="xl">
-          <Keys title={t("help.review")} actions={decideActions} />
+          <Stack>
+            <Keys title={t("help.review")} actions={decideActions} />
+            <div>
+              <Keys title={t("help.boxes")} actions={boxActions} />
+              <Text size="sm" c="dimmed">
+                {t("help.boxKeys")}
+              </Text>
+            </div>
+          </Stack>
           <Stack>
             <Keys title={t("help.image")} actions={lookActions} />
             <Keys title={t("help.hold")} actions={holdActions} />
