@@ -268,6 +268,8 @@ export const en = {
     time: "Taken",
     model: "Model",
     image: "Image",
+    imageAway: "This image is not on this machine yet",
+    imageAwayHint: "It comes by itself when the connection is back. Decide without it only with the part in hand.",
     noImage: "This image cannot be shown",
     imageRemoved:
       "This image was removed on {{date}}, because images are not kept longer. The inspection is still here.",

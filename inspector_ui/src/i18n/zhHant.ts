@@ -260,6 +260,8 @@ export const zhHant: Words<typeof en> = {
     time: "拍攝時間",
     model: "模型",
     image: "影像",
+    imageAway: "此影像尚未下載到本機",
+    imageAwayHint: "連線恢復後會自動顯示。除非零件就在手邊，否則請勿在沒有影像時判定。",
     noImage: "無法顯示此影像",
     imageRemoved: "此影像已超過保存期限，於 {{date}} 刪除；檢驗紀錄仍然保留。",
     noImageHint: "影像已原樣保存（{{type}}，{{bytes}} 位元組）。請直接查看零件。",

@@ -5,7 +5,7 @@ import type { QueueItem, Review, ReviewDecision } from "../api/types";
 import { useOutbox, useOutboxEntries } from "../outbox/OutboxProvider";
 import { useReviewer } from "../reviewer/reviewer";
 import { useSession } from "./SessionProvider";
-import { type Decided, withDecision, withoutInspection } from "./session";
+import { type Decided, undoable, withDecision, withoutInspection } from "./session";
 import { type OnScreen, useHand } from "./useHand";
 
 /** What the person may add to a decision on the part now shown. */
@@ -124,7 +124,7 @@ export function useReviewing(showAhead: (next: QueueItem) => Promise<void>) {
     withOthers,
     takenBy: refused.find((claim) => claim.inspection_id === currentId)?.reviewer ?? null,
     decidedCount: session.count,
-    decided: session.decided,
+    decided: undoable(session),
     last: session.decided.at(-1) ?? null,
     unsent: entries.filter((entry) => entry.refusal === null).length,
     refused: entries.filter((entry) => entry.refusal !== null).length,
