@@ -18,7 +18,8 @@ from tests.e2e.conftest import NewContext
 from tests.e2e.test_offline import wait_for_the_service_worker
 from tests.e2e.test_review import decide, expect_counts, shown_part
 
-pytestmark = pytest.mark.heavy
+# the training alone takes a minute on two quiet cores, and many on a busy machine
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1800)]
 
 CONFIG = ROOT / "configs/train/elpv_quick.yaml"
 PARTS = 30

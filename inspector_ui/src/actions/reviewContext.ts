@@ -6,9 +6,11 @@ export interface ReviewContext {
   canUndo: boolean;
   hasHeat: boolean;
   hasRegions: boolean;
+  hasClasses: boolean;
   decide(decision: ReviewDecision): void;
   undo(): void;
   editNote(): void;
+  nextClass(): void;
   toggleHeat(): void;
   toggleRegions(): void;
   zoomIn(): void;

@@ -63,6 +63,7 @@ export const en = {
   },
   action: {
     undo: "Undo",
+    nextClass: "Next defect class",
     note: "Note",
     heat: "Heat",
     regions: "Regions",
@@ -92,7 +93,7 @@ export const en = {
     decide1: "A key counts once, however long it is held. The large buttons do the same.",
     decide2:
       "Z takes back your last decision, the list beside it any of the last ten. Nothing is overwritten: all stays on record.",
-    decide3: "N adds a note. The class of the defect is chosen for you; change it when it is wrong.",
+    decide3: "N adds a note. The class of the defect is chosen for you; C goes to the next one when it is wrong.",
     after: {
       DEFECT_CONFIRMED: "The part is defective. It is taken out.",
       FALSE_CALL: "The part is good. It goes on.",

@@ -66,6 +66,7 @@ export const zhHant: Words<typeof en> = {
   },
   action: {
     undo: "復原",
+    nextClass: "下一個缺陷類別",
     note: "備註",
     heat: "熱圖",
     regions: "區域",
@@ -94,7 +95,7 @@ export const zhHant: Words<typeof en> = {
     decideTitle: "一鍵判定",
     decide1: "按住再久也只算一次。畫面上的大按鈕作用相同。",
     decide2: "按 Z 可收回上一筆判定，旁邊的清單可收回最近十筆中的任何一筆。紀錄不會被覆寫，一律保留。",
-    decide3: "按 N 可加備註。缺陷類別已先選好，若不正確請更改。",
+    decide3: "按 N 可加備註。缺陷類別已先選好，若不正確請按 C 換下一個。",
     after: {
       DEFECT_CONFIRMED: "零件有缺陷，將被剔除。",
       FALSE_CALL: "零件是良品，繼續往下走。",

@@ -15,7 +15,9 @@ import { useReviewer } from "../reviewer/reviewer";
 import { Notice } from "../shell/Notice";
 import { QueryView } from "../shell/QueryView";
 import { Counts } from "./Counts";
+import { classAfter } from "./classAfter";
 import { DecisionButtons } from "./DecisionButtons";
+import { useDefectClasses } from "./defectClasses";
 import { Evidence } from "./Evidence";
 import { Facts } from "./Facts";
 import { LastDecision } from "./LastDecision";
@@ -48,14 +50,17 @@ export default function ReviewPage() {
   const goodHeld = useHeldKey(showGood) && good !== null;
   useComparisonsAhead(next);
 
+  const classNames = useDefectClasses(current);
   const context: ReviewContext = {
     hasPart: current !== null && reviewer !== "",
     canUndo: reviewing.last !== null,
     hasHeat: current !== null && !blind && current.defect_probability !== null,
     hasRegions: !blind && (current?.regions.length ?? 0) > 0,
+    hasClasses: classNames.length > 0,
     decide: reviewing.decide,
     undo: () => reviewing.undo(),
     editNote: () => noteField.current?.focus(),
+    nextClass: () => reviewing.setDraft({ defectClass: classAfter(classNames, reviewing.draft.defectClass) }),
     toggleHeat: () => setHeat(!heat),
     toggleRegions: () => setRegions(!regions),
     zoomIn: () => viewer.current?.zoomIn(),
@@ -106,7 +111,9 @@ export default function ReviewPage() {
       <aside className={classes.side} aria-label={t("review.decisions")}>
         <div className={classes.evidence}>
           <Counts reviewing={reviewing} />
-          {current !== null && <Evidence reviewing={reviewing} inspection={current} noteField={noteField} />}
+          {current !== null && (
+            <Evidence reviewing={reviewing} inspection={current} classNames={classNames} noteField={noteField} />
+          )}
         </div>
         <div className={classes.decisions}>
           <DecisionButtons context={context} blind={blind} />
