@@ -2,12 +2,12 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.conftest import Served
 
@@ -88,3 +88,40 @@ def page(browser: Browser, server: Served, watch: Watch) -> Iterator[Page]:
     context.close()
     assert watch.elsewhere == [], "the page sent requests to another host"
     assert watch.complaints == []
+
+
+NewContext = Callable[[], BrowserContext]
+
+
+@pytest.fixture
+def new_context(browser: Browser, server: Served, watch: Watch) -> Iterator[NewContext]:
+    """Browser profiles that keep the app with the service worker and may lose the connection, one for each person."""
+    watch.expected = (
+        "ERR_CONNECTION_REFUSED",
+        "ERR_FAILED",
+        "ERR_INCOMPLETE_CHUNKED_ENCODING",
+        "ERR_INTERNET_DISCONNECTED",
+        "503",
+    )
+    contexts = []
+
+    def new() -> BrowserContext:
+        context = browser.new_context(base_url=server.url, locale="en-US", viewport={"width": 1280, "height": 800})
+        contexts.append(context)
+        context.on("request", watch.on_request)
+        context.on("console", watch.on_console)
+        context.on("weberror", lambda error: watch.on_page_error(error.error))
+        context.set_default_timeout(30_000)
+        return context
+
+    yield new
+    for context in contexts:
+        context.close()
+    assert watch.elsewhere == [], "a page sent requests to another host"
+    assert watch.complaints == []
+
+
+@pytest.fixture
+def context(new_context: NewContext) -> BrowserContext:
+    """A browser profile with the service worker."""
+    return new_context()

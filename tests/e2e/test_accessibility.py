@@ -18,6 +18,19 @@ _RUN = """async () => {
   return { violations, passed: passes.length };
 }"""
 
+# What can be pressed and is narrower or lower than a gloved finger. Links within a sentence are as high as its line, a
+# slider is pressed anywhere along its bar, and the link that skips the menu is for the keyboard.
+_SMALL = """() => [...document.querySelectorAll("a, button, input, select, textarea, summary, [role=menuitem]")]
+  .filter((each) => each.checkVisibility({ visibilityProperty: true }) && each.type !== "range" && each.type !== "file")
+  .filter((each) => each.tagName !== "A" || getComputedStyle(each).display !== "inline")
+  .filter((each) => each.getBoundingClientRect().right > 0)
+  .map((each) => {
+    const boxes = [each, ...(each.labels ?? [])].map((one) => one.getBoundingClientRect());
+    const [width, height] = ["width", "height"].map((side) => Math.max(...boxes.map((box) => box[side])));
+    return { name: each.outerHTML.slice(0, 160), width, height };
+  })
+  .filter(({ width, height }) => width > 1 && (width < 43.5 || height < 43.5))"""
+
 
 @pytest.fixture
 def server(start_server: StartServer) -> Served:
@@ -80,3 +93,17 @@ def test_guide_is_reached_by_keyboard_and_names_the_keys(page: Page, server: Ser
     expect(chapters).to_have_count(7)
     expect(chapters.first).to_contain_text("False call")
     expect(page.get_by_role("link", name="Guide")).to_be_visible()
+
+
+def test_whatever_is_pressed_is_as_large_as_a_gloved_finger(page: Page, server: Served, watch: Watch) -> None:
+    watch.expected = ("401 (Unauthorized)",)
+    page.set_viewport_size({"width": 768, "height": 1024})
+    page.goto("/live")
+    expect(page.locator("form")).to_be_visible()
+    found = {"sign in": page.evaluate(_SMALL)}
+    sign_in(page, plant.PERSON)
+    for path in plant.visited(page, [*plant.menu(page), "guide", plant.first_story(server)]):
+        found[path] = page.evaluate(_SMALL)
+        wider = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        assert wider <= 0, f"{path} scrolls sideways"
+    assert {name: small for name, small in found.items() if small} == {}

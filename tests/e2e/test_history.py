@@ -5,13 +5,17 @@ import io
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import openpyxl
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.conftest import Served, grey_png
+
+MANY = 4000
+PAGE = 200
 
 
 @pytest.fixture
@@ -98,3 +102,29 @@ def test_the_story_prints_light_and_without_what_is_pressed(
     assert box is not None
     assert box["width"] / box["height"] == pytest.approx(320 / 240, rel=0.02), "the whole frame, not squeezed"
     expect(page.get_by_test_id("reviews")).to_be_visible()
+
+
+def test_thousands_of_parts_scroll_with_only_those_on_the_screen_in_the_page(page: Page, server: Served) -> None:
+    server.inspect(grey_png(0.1), part_id="real")
+    (real,) = server.client.get("/v1/history").json()["items"]
+
+    def answer(route: Route) -> None:
+        (text,) = parse_qs(urlsplit(route.request.url).query).get("cursor", ["0"])
+        first, last = int(text), min(int(text) + PAGE, MANY)
+        items = [
+            {**real, "id": f"{number:036d}", "part_id": f"M-{number}", "has_image": False}
+            for number in range(first, last)
+        ]
+        route.fulfill(json={"items": items, "next_cursor": str(last) if last < MANY else None})
+
+    page.route("**/v1/history?*", answer)
+    page.goto("/history")
+    parts = page.get_by_role("article")
+    expect(parts.first).to_contain_text("M-0")
+    end = page.get_by_role("article", name=f"M-{MANY - 1}", exact=True)
+    while not end.is_visible():
+        page.keyboard.press("End")
+        assert parts.count() < 100
+    expect(end).to_have_attribute("aria-posinset", str(MANY))
+    page.keyboard.press("Home")
+    expect(page.get_by_role("article", name="M-0", exact=True)).to_be_visible()

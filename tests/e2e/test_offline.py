@@ -1,15 +1,13 @@
 """What a person decided is never lost: the server goes away, the page is reloaded, the tab is closed, the server comes back."""
 
 import threading
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.conftest import Served, StartServer, grey_png
-from tests.e2e.conftest import Watch
 from tests.e2e.test_review import decide, expect_counts, open_review
 
 # long enough that no claim ends while a busy machine starts the server again
@@ -19,20 +17,6 @@ REVIEWING = {"claim_seconds": 900, "blind_share": 0}
 @pytest.fixture
 def server(start_server: StartServer) -> Served:
     return start_server(reviewing=REVIEWING)
-
-
-@pytest.fixture
-def context(browser: Browser, server: Served, watch: Watch) -> Iterator[BrowserContext]:
-    """A browser profile with the service worker."""
-    watch.expected = ("ERR_CONNECTION_REFUSED", "ERR_FAILED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "503")
-    context = browser.new_context(base_url=server.url, locale="en-US", viewport={"width": 1280, "height": 800})
-    context.on("request", watch.on_request)
-    context.on("console", watch.on_console)
-    context.set_default_timeout(30_000)
-    yield context
-    context.close()
-    assert watch.elsewhere == []
-    assert watch.complaints == []
 
 
 def stop(server: Served) -> None:

@@ -255,6 +255,41 @@ def test_a_decision_that_crossed_anothers_is_shown_and_nothing_overwritten(
     assert (review["reviewer"], review["decision"]) == ("ann", "FALSE_CALL")
 
 
+def test_a_part_decided_long_ago_does_not_come_back_while_the_hand_is_old(
+    page: Page, server: Served, watch: Watch
+) -> None:
+    watch.expected = ("ERR_FAILED",)
+    for number in range(14):
+        server.inspect(grey_png(0.65 - number / 50), part_id=f"H-{number:02d}")
+    page.route("**/v1/events", lambda route: route.abort())
+    open_review(page)
+    expect_counts(page, waiting=14)
+    page.route("**/v1/reviews/claims", lambda route: route.abort())
+    assert [decide(page, "f") for _ in range(13)] == [f"H-{number:02d}" for number in range(13)]
+    expect_counts(page, unsent=0)
+    expect(page.get_by_test_id("fact-part")).to_have_text("H-13")
+
+
+def test_an_image_that_the_lost_connection_withheld_is_told_and_comes_with_it(
+    page: Page, server: Served, watch: Watch
+) -> None:
+    watch.expected = ("ERR_FAILED", "ERR_INTERNET_DISCONNECTED", "failed to load", "ERR_INCOMPLETE_CHUNKED_ENCODING")
+    first, second = (server.inspect(patterned_png(seed), part_id=f"I-{seed}") for seed in (5, 6))
+    withheld = {each["id"]: f"**/v1/inspections/{each['id']}/image" for each in (first, second)}
+    for address in withheld.values():
+        page.route(address, lambda route: route.abort())
+    open_review(page)
+    expect(page.get_by_text("This image cannot be shown")).to_be_visible()
+    page.context.set_offline(True)
+    expect(page.get_by_text("This image is not on this machine yet")).to_be_visible()
+    for address in withheld.values():
+        page.unroute(address)
+    page.context.set_offline(False)
+    part = shown_part(page)
+    drawn(page, {"I-5": first, "I-6": second}[part])
+    expect(page.get_by_text("This image is not on this machine yet")).to_have_count(0)
+
+
 @pytest.fixture
 def blind_server(start_server: StartServer) -> Served:
     return start_server(reviewing={"blind_share": 1}, audit={"per_day": 1000, "first_share": 1.0})
@@ -301,3 +336,15 @@ class TestBlind:
             decide(page, "f")
             expect(page.get_by_test_id("last-decision")).to_contain_text(good)
         assert words["B-1"] == words["B-2"]
+
+    def test_a_key_chooses_the_class_where_none_is_chosen(self, page: Page, server: Served) -> None:
+        inspection = server.inspect(grey_png(0.9), part_id="B-1")
+        open_review(page)
+        expect(page.get_by_test_id("blind")).to_be_visible()
+        page.keyboard.press("c")
+        expect(page.get_by_role("radio", name="bright")).to_be_checked()
+        decide(page, "d")
+        expect_counts(page, unsent=0)
+        review = review_of(server, inspection)
+        assert review is not None
+        assert review["defect_class"] == "bright"

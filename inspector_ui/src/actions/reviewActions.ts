@@ -6,6 +6,7 @@ import { deleteBox } from "./deleteBox";
 import { drawBoxes } from "./drawBoxes";
 import { falseCall } from "./falseCall";
 import { fit } from "./fit";
+import { nextClass } from "./nextClass";
 import { note } from "./note";
 import { toggleHeat } from "./toggleHeat";
 import { toggleRegions } from "./toggleRegions";
@@ -15,7 +16,7 @@ import { unsure } from "./unsure";
 import { zoomIn } from "./zoomIn";
 import { zoomOut } from "./zoomOut";
 
-export const decideActions = [confirmDefect, falseCall, acceptAsIs, unsure, undo, note] as const;
+export const decideActions = [confirmDefect, falseCall, acceptAsIs, unsure, undo, nextClass, note] as const;
 export const lookActions = [toggleHeat, toggleRegions, zoomIn, zoomOut, fit, actualSize] as const;
 export const boxActions = [drawBoxes, addBox, undoBox, deleteBox] as const;
 export const reviewActions = [...decideActions, ...lookActions, ...boxActions];

@@ -11,9 +11,11 @@ export interface ReviewContext {
   canAddBox: boolean;
   canUndoBox: boolean;
   canDeleteBox: boolean;
+  hasClasses: boolean;
   decide(decision: ReviewDecision): void;
   undo(): void;
   editNote(): void;
+  nextClass(): void;
   toggleHeat(): void;
   toggleRegions(): void;
   zoomIn(): void;

@@ -40,7 +40,7 @@ function AlarmItem({ alarm }: { alarm: Alarm }) {
       <div className={classes.words}>
         <strong>{words(alarm)}</strong>
         <span>
-          {t("alarm.camera", { camera: alarm.camera, station: alarm.station })},{" "}
+          {t("alarm.camera", { camera: alarm.camera, station: alarm.station })} ·{" "}
           {t("alarm.since", { time: format.dateTime(alarm.raised_at) })}
         </span>
         {known && (

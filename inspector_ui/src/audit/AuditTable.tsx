@@ -12,7 +12,7 @@ export function AuditTable({ entries }: { entries: AuditEntry[] }) {
   const [opened, setOpened] = useState<number | null>(null);
   return (
     <Paper p="md">
-      <Table.ScrollContainer minWidth={660}>
+      <Table.ScrollContainer minWidth={700}>
         <Table verticalSpacing={6} tabularNums>
           <Table.Thead>
             <Table.Tr>
@@ -41,8 +41,10 @@ export function AuditTable({ entries }: { entries: AuditEntry[] }) {
                       </ActionIcon>
                     </Table.Td>
                     <Table.Td style={{ whiteSpace: "nowrap" }}>{format.dateTime(entry.at)}</Table.Td>
-                    <Table.Td>{entry.person}</Table.Td>
-                    <Table.Td fw={600}>{t(`auditAction.${entry.action}`)}</Table.Td>
+                    <Table.Td style={{ overflowWrap: "anywhere" }}>{entry.person}</Table.Td>
+                    <Table.Td fw={600} miw={110}>
+                      {t(`auditAction.${entry.action}`)}
+                    </Table.Td>
                     <Table.Td>
                       <Text size="sm" truncate maw={{ base: 120, md: 310 }} title={entry.subject}>
                         {entry.subject}

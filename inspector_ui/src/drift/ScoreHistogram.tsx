@@ -20,7 +20,7 @@ export function ScoreHistogram({ histogram }: { histogram: NonNullable<CameraDri
         {t("drift.histogram")}
       </Title>
       <Text size="sm" c="dimmed" mb="xs">
-        {t("drift.share")}, {t(`drift.${histogram.against}`)}
+        {t("drift.share")} · {t(`drift.${histogram.against}`)}
       </Text>
       <BarChart
         h={220}

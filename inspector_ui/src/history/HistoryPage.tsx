@@ -46,6 +46,7 @@ function SearchPage() {
     );
   return (
     <Page
+      wide
       title={t("history.title")}
       controls={
         <>

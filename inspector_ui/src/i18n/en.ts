@@ -63,6 +63,7 @@ export const en = {
   },
   action: {
     undo: "Undo",
+    nextClass: "Next defect class",
     note: "Note",
     heat: "Heat",
     regions: "Regions",
@@ -111,7 +112,7 @@ export const en = {
     decide1: "A key counts once, however long it is held. The large buttons do the same.",
     decide2:
       "Z takes back your last decision, the list beside it any of the last ten. Nothing is overwritten: all stays on record.",
-    decide3: "N adds a note. The class of the defect is chosen for you; change it when it is wrong.",
+    decide3: "N adds a note. The class of the defect is chosen for you; C goes to the next one when it is wrong.",
     decide4:
       "Nobody has to draw. If you want to show where the defect is, press B and drag a box round it; it is sent with your decision, and the model learns from it.",
     after: {
@@ -289,6 +290,8 @@ export const en = {
     time: "Taken",
     model: "Model",
     image: "Image",
+    imageAway: "This image is not on this machine yet",
+    imageAwayHint: "It comes by itself when the connection is back. Decide without it only with the part in hand.",
     noImage: "This image cannot be shown",
     imageRemoved:
       "This image was removed on {{date}}, because images are not kept longer. The inspection is still here.",

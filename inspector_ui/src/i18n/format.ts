@@ -16,7 +16,9 @@ export interface Format {
   time(at: string | Date): string;
   /** Without seconds. */
   clock(at: string | Date): string;
+  /** With the year where it is not the present one. */
   dateTime(at: string | Date): string;
+  /** With the year where it is not the present one. */
   date(at: string | Date): string;
 }
 
@@ -39,6 +41,9 @@ function formatFor(locale: string): Format {
   const withSeconds = date({ ...clock, second: "2-digit" });
   const day = date({ month: "short", day: "numeric" });
   const both = date({ month: "short", day: "numeric", ...clock, second: "2-digit" });
+  const dayOfYear = date({ year: "numeric", month: "short", day: "numeric" });
+  const bothOfYear = date({ year: "numeric", month: "short", day: "numeric", ...clock, second: "2-digit" });
+  const thisYear = (at: Date) => at.getFullYear() === new Date().getFullYear();
   const whole = number({ maximumFractionDigits: 0 });
   return {
     count: (value) => whole.format(value),
@@ -51,8 +56,8 @@ function formatFor(locale: string): Format {
       number({ style: "currency", currency, notation: "compact", maximumSignificantDigits: 4 }).format(value),
     clock: (at) => minutes.format(new Date(at)),
     time: (at) => withSeconds.format(new Date(at)),
-    dateTime: (at) => both.format(new Date(at)),
-    date: (at) => day.format(new Date(at)),
+    dateTime: (at) => (thisYear(new Date(at)) ? both : bothOfYear).format(new Date(at)),
+    date: (at) => (thisYear(new Date(at)) ? day : dayOfYear).format(new Date(at)),
   };
 }
 

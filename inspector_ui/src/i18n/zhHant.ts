@@ -66,6 +66,7 @@ export const zhHant: Words<typeof en> = {
   },
   action: {
     undo: "復原",
+    nextClass: "下一個缺陷類別",
     note: "備註",
     heat: "熱圖",
     regions: "區域",
@@ -113,7 +114,7 @@ export const zhHant: Words<typeof en> = {
     decideTitle: "一鍵判定",
     decide1: "按住再久也只算一次。畫面上的大按鈕作用相同。",
     decide2: "按 Z 可收回上一筆判定，旁邊的清單可收回最近十筆中的任何一筆。紀錄不會被覆寫，一律保留。",
-    decide3: "按 N 可加備註。缺陷類別已先選好，若不正確請更改。",
+    decide3: "按 N 可加備註。缺陷類別已先選好，若不正確請按 C 換下一個。",
     decide4: "不必畫方框。若想標出缺陷位置，請按 B 後拖曳框選；方框會隨判定一併送出，模型也會從中學習。",
     after: {
       DEFECT_CONFIRMED: "零件有缺陷，將被剔除。",
@@ -280,6 +281,8 @@ export const zhHant: Words<typeof en> = {
     time: "拍攝時間",
     model: "模型",
     image: "影像",
+    imageAway: "此影像尚未下載到本機",
+    imageAwayHint: "連線恢復後會自動顯示。除非零件就在手邊，否則請勿在沒有影像時判定。",
     noImage: "無法顯示此影像",
     imageRemoved: "此影像已超過保存期限，於 {{date}} 刪除；檢驗紀錄仍然保留。",
     noImageHint: "影像已原樣保存（{{type}}，{{bytes}} 位元組）。請直接查看零件。",

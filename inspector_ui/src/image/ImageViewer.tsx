@@ -1,5 +1,7 @@
+import { useNetwork } from "@mantine/hooks";
 import { type ReactNode, type Ref, useEffect, useImperativeHandle, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { useStreamState } from "../api/EventStreamProvider";
 import { heatmapUrl } from "../api/imageUrl";
 import type { Inspection, Region } from "../api/types";
 import { useFormat } from "../i18n/format";
@@ -98,6 +100,7 @@ export function ImageViewer(props: Props) {
         if (root.current !== null) {
           root.current.dataset.drawn = id;
         }
+        setFailed((before) => (before.has(id) ? new Set([...before].filter((each) => each !== id)) : before));
         const resolve = awaited.current;
         awaited.current = null;
         if (resolve !== null) {
@@ -113,6 +116,16 @@ export function ImageViewer(props: Props) {
       made.destroy();
     };
   }, []);
+
+  // the browser knows that its network is gone before the stream does, and not that the server is
+  const { online } = useNetwork();
+  const connected = useStreamState() !== "lost" && online;
+  useEffect(() => {
+    if (connected) {
+      setFailed(new Set());
+      stage.current?.retry();
+    }
+  }, [connected]);
 
   const picture = pictureOf(inspection);
   // the id alone tells one part from another: a refreshed copy of the same part must not reset the zoom
@@ -170,15 +183,26 @@ export function ImageViewer(props: Props) {
       <div ref={marked} className={classes.marks}>
         {evidence && marks}
       </div>
-      {missing && <Missing inspection={inspection} />}
+      {missing && <Missing inspection={inspection} away={picture !== null && !connected} />}
       {children}
     </div>
   );
 }
 
-function Missing({ inspection: { image } }: Pick<Props, "inspection">) {
+function Missing({ inspection: { image }, away }: Pick<Props, "inspection"> & { away: boolean }) {
   const { t } = useTranslation();
   const format = useFormat();
+  if (away) {
+    return (
+      <div className={classes.missing}>
+        <Notice
+          art={<Icon name="cloudOff" size={56} />}
+          title={t("review.imageAway")}
+          hint={t("review.imageAwayHint")}
+        />
+      </div>
+    );
+  }
   return (
     <div className={classes.missing}>
       <Notice

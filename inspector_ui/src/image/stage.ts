@@ -69,6 +69,7 @@ export class Stage {
   private current: string | null = null;
   private instead: string | null = null;
   private drawn: string | null = null;
+  private readonly failed = new Set<string>();
   private fitted = true;
   private smooth = true;
   private strokes: Strokes | null = null;
@@ -113,6 +114,7 @@ export class Stage {
     viewer.addHandler("tile-load-failed", ({ tiledImage }) => {
       const failed = [...this.layers.values()].find((layer) => layer.item === tiledImage);
       if (failed !== undefined) {
+        this.failed.add(failed.picture.id);
         events.onFailed(failed.picture.id);
       }
     });
@@ -124,10 +126,7 @@ export class Stage {
     const wanted = new Set([...pictures.map(({ id }) => id), this.current, this.instead]);
     for (const [id, layer] of this.layers) {
       if (!wanted.has(id)) {
-        this.layers.delete(id);
-        if (layer.item !== null) {
-          this.viewer.world.removeItem(layer.item);
-        }
+        this.forget(id, layer);
       }
     }
     for (const picture of pictures) {
@@ -135,9 +134,22 @@ export class Stage {
     }
   }
 
+  /** Load once more what could not be loaded. */
+  retry(): void {
+    for (const id of this.failed) {
+      const layer = this.layers.get(id);
+      if (layer !== undefined) {
+        this.forget(id, layer);
+        this.take(layer.picture);
+      }
+    }
+    this.drawn = null;
+    this.applyOpacity();
+  }
+
   /** Whether the picture is decoded and waits to be shown. */
   isReady(picture: Picture): boolean {
-    return this.layers.get(picture.id)?.item?.getFullyLoaded() === true;
+    return !this.failed.has(picture.id) && this.layers.get(picture.id)?.item?.getFullyLoaded() === true;
   }
 
   /** Show a picture, whole; nothing is done again for the one that is shown. */
@@ -279,6 +291,14 @@ export class Stage {
     return this.current === null ? undefined : this.layers.get(this.current)?.picture;
   }
 
+  private forget(id: string, { item }: Layer): void {
+    this.layers.delete(id);
+    this.failed.delete(id);
+    if (item !== null) {
+      this.viewer.world.removeItem(item);
+    }
+  }
+
   private take(picture: Picture): void {
     if (this.layers.has(picture.id)) {
       return;
@@ -374,7 +394,7 @@ export class Stage {
       this.viewer.drawer.setImageSmoothingEnabled(!squares);
     }
     this.events.onPlace({ scale, x, y }, picture);
-    if (this.drawn !== picture.id && this.layers.get(picture.id)?.item?.getFullyLoaded()) {
+    if (this.drawn !== picture.id && this.isReady(picture)) {
       this.drawn = picture.id;
       this.events.onDrawn(picture.id);
     }

@@ -7,9 +7,9 @@ import { undoBox } from "../actions/undoBox";
 import type { QueueItem } from "../api/types";
 import { MOST_BOXES } from "../image/boxes";
 import { ActionButton } from "./ActionButton";
+import { useDefectClasses } from "./defectClasses";
 import classes from "./LookBar.module.css";
 import type { useBoxes } from "./useBoxes";
-import { useDefectClasses } from "./useDefectClasses";
 
 interface Props {
   context: ReviewContext;

@@ -33,14 +33,14 @@ export function CompareDialog({ inspection, other, blind, onClose }: Props) {
         </Side>
         <Side inspection={other.inspection} title={word} boxes={review?.boxes} regions>
           {other.inspection.part_id} · {format.dateTime(other.inspection.captured_at)}
+          {review && (
+            <Group component="span" gap={8} mt={4} wrap="nowrap" align="start" c="var(--mantine-color-text)">
+              {review.decision && <VerdictShape verdict={decisionVerdict(review.decision)} size={20} />}
+              {[word, review.defect_class, review.reviewer, review.note].filter(Boolean).join(" · ")}
+            </Group>
+          )}
         </Side>
       </SimpleGrid>
-      {review && (
-        <Group gap={8} mt="md" wrap="nowrap" align="start">
-          {review.decision && <VerdictShape verdict={decisionVerdict(review.decision)} size={20} />}
-          <Text size="sm">{[word, review.defect_class, review.reviewer, review.note].filter(Boolean).join(" · ")}</Text>
-        </Group>
-      )}
     </Dialog>
   );
 }
@@ -68,7 +68,7 @@ function Side({ inspection, title, regions, boxes = [], children }: SideProps) {
       />
       <figcaption>
         <Text fw={600}>{title}</Text>
-        <Text size="sm" c="dimmed">
+        <Text size="sm" c="dimmed" component="div">
           {children}
         </Text>
       </figcaption>

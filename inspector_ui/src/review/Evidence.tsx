@@ -1,6 +1,7 @@
 import { Alert, Button, Chip, Group, Select, Text, Textarea } from "@mantine/core";
 import type { RefObject } from "react";
 import { useTranslation } from "react-i18next";
+import { nextClass } from "../actions/nextClass";
 import { note } from "../actions/note";
 import type { Inspection, QueueItem } from "../api/types";
 import { useFormat } from "../i18n/format";
@@ -11,7 +12,6 @@ import { ScoreBar } from "../verdict/ScoreBar";
 import { VerdictBadge } from "../verdict/VerdictBadge";
 import { Compare } from "./Compare";
 import { PastLines } from "./PastLines";
-import { useDefectClasses } from "./useDefectClasses";
 import type { useReviewing } from "./useReviewing";
 import { useWhy } from "./useWhy";
 import { looksUnknown } from "./why";
@@ -19,17 +19,17 @@ import { looksUnknown } from "./why";
 interface Props {
   reviewing: ReturnType<typeof useReviewing>;
   inspection: QueueItem;
+  classNames: readonly string[];
   noteField: RefObject<HTMLTextAreaElement | null>;
 }
 
 const MOST_CHIPS = 6;
 
 /** What the model said and why, and what a person may add to it. */
-export function Evidence({ reviewing, inspection, noteField }: Props) {
+export function Evidence({ reviewing, inspection, classNames, noteField }: Props) {
   const { t } = useTranslation();
   const { blind } = inspection;
   const { draft, setDraft, otherReview, saveError, takenBy } = reviewing;
-  const classNames = useDefectClasses(inspection);
   return (
     <>
       {saveError !== null && (
@@ -55,31 +55,31 @@ export function Evidence({ reviewing, inspection, noteField }: Props) {
       )}
       {blind ? <BlindNotice /> : <Verdict inspection={inspection} />}
       {classNames.length > 0 && (
-        <div>
-          <Text size="sm" fw={600} mb={4}>
+        <Group gap="6px 8px">
+          <Text size="sm" fw={600}>
             {t("review.defectClass")}
           </Text>
+          <KeyCap cap={nextClass.caps[0] ?? ""} />
           {classNames.length <= MOST_CHIPS ? (
             <Chip.Group value={draft.defectClass} onChange={(defectClass) => setDraft({ defectClass })}>
-              <Group gap={6}>
-                {classNames.map((name) => (
-                  <Chip key={name} value={name} size="lg" variant="outline">
-                    {name}
-                  </Chip>
-                ))}
-              </Group>
+              {classNames.map((name) => (
+                <Chip key={name} value={name} size="lg" variant="outline">
+                  {name}
+                </Chip>
+              ))}
             </Chip.Group>
           ) : (
             <Select
-              data={classNames}
+              data={[...classNames]}
               value={draft.defectClass}
               searchable
               aria-label={t("review.defectClass")}
               onChange={(defectClass) => setDraft({ defectClass })}
             />
           )}
-        </div>
+        </Group>
       )}
+      <Compare inspection={inspection} blind={blind} />
       <Textarea
         ref={noteField}
         label={
@@ -100,7 +100,6 @@ export function Evidence({ reviewing, inspection, noteField }: Props) {
           }
         }}
       />
-      <Compare inspection={inspection} blind={blind} />
       <PastLines inspection={inspection} blind={blind} />
     </>
   );

@@ -1,5 +1,6 @@
 import { ActionIcon, Group, Menu, Text, Tooltip } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import type { ReviewContext } from "../actions/reviewContext";
 import { undo } from "../actions/undo";
@@ -23,6 +24,7 @@ interface Props {
 export function LastDecision({ decided, onUndo, context }: Props) {
   const { t } = useTranslation();
   const last = decided.at(-1);
+  const [opened, setOpened] = useState(false);
   return (
     <Group justify="space-between" wrap="nowrap" mt={8} mih={44} gap="xs">
       <div style={{ minWidth: 0 }} data-testid="last-decision">
@@ -40,9 +42,9 @@ export function LastDecision({ decided, onUndo, context }: Props) {
       </div>
       <Group gap={0} wrap="nowrap">
         <ActionButton action={undo} context={context} icon="undo" />
-        <Menu position="top-end" disabled={decided.length === 0} width={320}>
+        <Menu opened={opened} onChange={setOpened} position="top-end" disabled={decided.length === 0} width={320}>
           <Menu.Target>
-            <Tooltip label={t("review.undoOthers")}>
+            <Tooltip label={t("review.undoOthers")} disabled={opened}>
               <ActionIcon aria-label={t("review.undoOthers")} disabled={decided.length === 0}>
                 <Icon name="chevronUp" />
               </ActionIcon>

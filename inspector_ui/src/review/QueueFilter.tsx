@@ -69,6 +69,7 @@ export function QueueFilter() {
               value={filters[name] ?? null}
               clearable
               searchable
+              openOnFocus={false}
               comboboxProps={{ withinPortal: false }}
               onChange={(value) => change({ [name]: value ?? undefined })}
             />

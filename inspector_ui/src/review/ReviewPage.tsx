@@ -17,7 +17,9 @@ import { QueryView } from "../shell/QueryView";
 import { BoxBar } from "./BoxBar";
 import { BoxEditor } from "./BoxEditor";
 import { Counts } from "./Counts";
+import { classAfter } from "./classAfter";
 import { DecisionButtons } from "./DecisionButtons";
+import { useDefectClasses } from "./defectClasses";
 import { Evidence } from "./Evidence";
 import { Facts } from "./Facts";
 import { LastDecision } from "./LastDecision";
@@ -59,6 +61,7 @@ export default function ReviewPage() {
     drawing.end();
     reviewing.undo(decided);
   };
+  const classNames = useDefectClasses(current);
   const context: ReviewContext = {
     hasPart: current !== null && reviewer !== "",
     canUndo: reviewing.last !== null && !drawing.on,
@@ -68,9 +71,11 @@ export default function ReviewPage() {
     canDeleteBox: drawing.canDelete,
     hasHeat: current !== null && !blind && current.defect_probability !== null,
     hasRegions: !blind && (current?.regions.length ?? 0) > 0,
+    hasClasses: classNames.length > 0,
     decide: reviewing.decide,
     undo: () => undo(),
     editNote: () => noteField.current?.focus(),
+    nextClass: () => reviewing.setDraft({ defectClass: classAfter(classNames, reviewing.draft.defectClass) }),
     toggleHeat: () => setHeat(!heat),
     toggleRegions: () => setRegions(!regions),
     zoomIn: () => viewer.current?.zoomIn(),
@@ -137,7 +142,9 @@ export default function ReviewPage() {
       <aside className={classes.side} aria-label={t("review.decisions")}>
         <div className={classes.evidence}>
           <Counts reviewing={reviewing} />
-          {current !== null && <Evidence reviewing={reviewing} inspection={current} noteField={noteField} />}
+          {current !== null && (
+            <Evidence reviewing={reviewing} inspection={current} classNames={classNames} noteField={noteField} />
+          )}
         </div>
         <div className={classes.decisions}>
           <DecisionButtons context={context} blind={blind} />

@@ -1,4 +1,13 @@
-import type { Inspection, ModelInfo } from "../api/types";
+import { useQuery } from "@tanstack/react-query";
+import type { Inspection, ModelInfo, QueueItem } from "../api/types";
+import { modelsQuery } from "./modelsQuery";
+
+/** The classes to choose from; of a blind part in alphabetical order, for the most probable first would tell what the model said. */
+export function useDefectClasses(item: QueueItem | null): string[] {
+  const models = useQuery(modelsQuery);
+  const likely = item === null ? [] : defectClasses(item, models.data ?? []);
+  return item?.blind ? [...likely].sort() : likely;
+}
 
 /** The defect classes of the model that decided, else of the active one, most probable first. */
 export function defectClasses({ class_probability: shares, model }: Inspection, models: ModelInfo[]): string[] {

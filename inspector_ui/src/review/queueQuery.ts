@@ -4,7 +4,7 @@ import { expectData } from "../api/problem";
 import type { ClaimedQueue, QueueFilters } from "../api/types";
 
 /** Enough to go on for a while when the connection is lost. */
-const IN_HAND = 30;
+export const IN_HAND = 30;
 
 /** How many parts wait, without those that this person called unsure. */
 export function waitingQuery(reviewer: string) {

@@ -6,7 +6,7 @@ import { asMarked } from "../image/boxes";
 import { useOutbox, useOutboxEntries } from "../outbox/OutboxProvider";
 import { useReviewer } from "../reviewer/reviewer";
 import { useSession } from "./SessionProvider";
-import { type Decided, type Draft, withDecision, withoutInspection } from "./session";
+import { type Decided, type Draft, undoable, withDecision, withoutInspection } from "./session";
 import { type OnScreen, useHand } from "./useHand";
 
 const EMPTY: Draft = { defectClass: null, note: "", boxes: [] };
@@ -125,7 +125,7 @@ export function useReviewing(showAhead: (next: QueueItem) => Promise<void>) {
     withOthers,
     takenBy: refused.find((claim) => claim.inspection_id === currentId)?.reviewer ?? null,
     decidedCount: session.count,
-    decided: session.decided,
+    decided: undoable(session),
     last: session.decided.at(-1) ?? null,
     unsent: entries.filter((entry) => entry.refusal === null).length,
     refused: entries.filter((entry) => entry.refusal !== null).length,

@@ -5,13 +5,15 @@ import classes from "./Page.module.css";
 interface Props {
   title: string;
   controls?: ReactNode;
+  /** As wide as the window, where there is always more to show. */
+  wide?: boolean;
   children: ReactNode;
 }
 
 /** A page that scrolls: its title, what filters it, and its content. */
-export function Page({ title, controls, children }: Props) {
+export function Page({ title, controls, wide = false, children }: Props) {
   return (
-    <div className={classes.page}>
+    <div className={classes.page} data-wide={wide}>
       <Group justify="space-between" mb="md" gap="sm">
         <Title order={1} size="h2">
           {title}

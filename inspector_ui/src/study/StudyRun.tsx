@@ -2,6 +2,8 @@ import { Button, Group, Image, Progress, Text, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
+import { callActions, callDefective, callGood } from "../actions/callActions";
+import { useActionKeys } from "../actions/useActionKeys";
 import { api } from "../api/client";
 import { imageUrl } from "../api/imageUrl";
 import { expectData } from "../api/problem";
@@ -47,18 +49,10 @@ export function StudyRun({ id, person, onEnd }: Props) {
     },
   });
   const { mutate, isPending } = call;
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => {
-      const calls: Record<string, boolean> = { KeyF: true, KeyJ: false };
-      const defective = calls[event.code];
-      const plain = !event.repeat && !event.ctrlKey && !event.altKey && !event.metaKey;
-      if (plain && defective !== undefined && shown !== undefined && shown.inspection_id !== null && !isPending) {
-        mutate({ task: shown, defective });
-      }
-    };
-    window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
-  }, [mutate, isPending, shown]);
+  useActionKeys(callActions, {
+    mayCall: shown !== undefined && shown.inspection_id !== null && !isPending,
+    call: (defective) => shown !== undefined && mutate({ task: shown, defective }),
+  });
   return (
     <QueryView query={task}>
       {(now) =>
@@ -89,6 +83,10 @@ export function StudyRun({ id, person, onEnd }: Props) {
                 src={imageUrl(now.inspection_id)}
                 alt={t("study.image", { n: now.answered + 1 })}
                 className={classes.image}
+                // the time that the picture takes to come is not the person's
+                onLoad={() => {
+                  since.current = Date.now();
+                }}
               />
             ) : (
               <StudyAid inspection={now.aid} />
@@ -100,7 +98,7 @@ export function StudyRun({ id, person, onEnd }: Props) {
                 color="red"
                 disabled={isPending}
                 onClick={() => mutate({ task: now, defective: true })}
-                rightSection={<KeyCap cap="F" />}
+                rightSection={<KeyCap cap={callDefective.caps[0] ?? ""} />}
               >
                 {t("study.defective")}
               </Button>
@@ -109,7 +107,7 @@ export function StudyRun({ id, person, onEnd }: Props) {
                 color="teal"
                 disabled={isPending}
                 onClick={() => mutate({ task: now, defective: false })}
-                rightSection={<KeyCap cap="J" />}
+                rightSection={<KeyCap cap={callGood.caps[0] ?? ""} />}
               >
                 {t("study.good")}
               </Button>

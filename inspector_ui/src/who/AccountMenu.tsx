@@ -22,7 +22,7 @@ export function AccountMenu() {
     <>
       <Menu position="bottom-end">
         <Menu.Target>
-          <UnstyledButton className={classes.link} h={44} maw={220} aria-label={label}>
+          <UnstyledButton className={classes.link} h={44} miw={44} maw={220} aria-label={label}>
             <Icon name="person" />
             <span className={classes.wide} style={{ overflow: "hidden", textOverflow: "ellipsis" }}>
               {name}
