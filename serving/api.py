@@ -11,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from opentelemetry.trace import TracerProvider
 from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from serving import problem
 from serving.access import Access, undeclared
@@ -122,6 +123,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider | None = None
             OperationalError: problem.on_database_error,
             InterfaceError: problem.on_database_error,
             HTTPException: problem.on_http_exception,
+            ClientDisconnect: problem.on_disconnect,
             RequestValidationError: problem.on_invalid_request,
             Exception: problem.on_unexpected,
         },

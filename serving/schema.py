@@ -48,7 +48,8 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 
 Id = Annotated[str, Field(max_length=64, pattern=TEXT)]
 
-Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
+# No control characters; nor U+FFFD, which any bytes that are no UTF-8 arrive as: two serial numbers would become one part.
+Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f\ufffd]+$")]
 
 
 class Message(BaseModel):

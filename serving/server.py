@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from data.errors import InputError
 from serving.api import create_app
+from serving.connection import Connection
 from serving.service import Service
 from serving.settings import Settings, Tls
 
@@ -39,6 +40,8 @@ class Server(uvicorn.Server):
                 port=settings.port,
                 access_log=False,
                 log_config=None,
+                http=Connection,
+                ws="none",
                 proxy_headers=settings.tls.proxy is not None,
                 forwarded_allow_ips=settings.tls.proxy,
                 ssl_certfile=settings.tls.certificate,

@@ -98,7 +98,7 @@ def test_environment_beats_the_file_and_set_beats_both(tmp_path: Path, monkeypat
     ("override", "named"),
     [
         ("colour=red", "colour: unknown key"),
-        ("database_url=nonsense", "database nonsense cannot be used"),
+        ("database_url=nonsense", "database_url cannot be used"),
         ("images=/proc/nowhere", "image store /proc/nowhere cannot be used"),
         ("roi_assumptions=nowhere.yaml", "nowhere.yaml cannot be read"),
     ],
@@ -219,3 +219,14 @@ def test_openapi_names_every_operation() -> None:
         "add_key",
         "revoke_key",
     }
+
+
+def test_two_host_headers_are_no_host(server: Served) -> None:
+    headers = [("Host", "127.0.0.1"), ("Host", "evil.example")]
+    assert server.client.get("/readyz", headers=headers).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_load_balancers_may_ask_by_head(server: Served, path: str) -> None:
+    answer = server.client.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")
