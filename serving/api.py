@@ -17,7 +17,6 @@ from serving import problem
 from serving.access import Access, undeclared
 from serving.assets import Assets
 from serving.engine import OverloadedError
-from serving.gate import Gate
 from serving.oidc import remember_attempts
 from serving.pages import DOCS_ASSETS, UI, missing_ui, pages
 from serving.routes import (
@@ -131,7 +130,6 @@ def create_app(settings: Settings, tracer_provider: TracerProvider | None = None
     if settings.oidc is not None:
         app.add_middleware(remember_attempts, https=settings.https)
     app.add_middleware(Access, settings=settings)
-    app.add_middleware(Gate, settings=settings)
     app.include_router(v1)
     app.include_router(pages)
     app.mount("/docs/assets", StaticFiles(directory=DOCS_ASSETS))

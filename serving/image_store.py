@@ -1,5 +1,6 @@
 """Frames as they were posted, in an object store by URL; content-addressed, written once, on disk before the row is."""
 
+import hashlib
 import itertools
 import os
 import queue
@@ -25,6 +26,11 @@ _LARGEST_GROUP = 64
 _REMOTE_WRITERS = 16
 # obstore's own mark of a file that is being written; its listings leave such names out.
 _UNFINISHED = "#"
+
+
+class DamagedImageError(StorageError):
+    """An image is there, but not as it was posted."""
+
 
 Done = Callable[[StorageError | None], None]
 
@@ -172,11 +178,16 @@ class ImageStore:
             obstore.delete(self._store, key)
 
     def get(self, sha256: str) -> bytes:
-        """The bytes kept under `sha256`. Raises StorageError when they are gone."""
+        """The bytes kept under `sha256`. Raises StorageError when they are gone, DamagedImageError when they are others now."""
         try:
-            return bytes(obstore.get(self._store, _key(sha256)).bytes())
+            content = bytes(obstore.get(self._store, _key(sha256)).bytes())
         except (BaseError, OSError) as error:
             raise StorageError(f"the image {sha256} cannot be read: {error}") from error
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise DamagedImageError(
+                f"the image {sha256} was altered or damaged after it was stored; restore it from a backup"
+            )
+        return content
 
     def has(self, sha256: str) -> bool:
         """Whether there is an image under `sha256`. Raises StorageError when the store does not answer."""

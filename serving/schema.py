@@ -84,7 +84,7 @@ class InvalidError(ValueError):
 
 
 class Rule(StrEnum):
-    """What retention removes, in this order: whole inspections, images of flagged or audited parts, images of passed parts."""
+    """What retention removes, in this order: whole inspections, images of flagged or audited frames, images of passed frames."""
 
     ROWS = "rows"
     FLAGGED_IMAGES = "flagged_images"

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from data.errors import InputError
 from serving.api import create_app
 from serving.connection import Connection
+from serving.gate import Gate
 from serving.service import Service
 from serving.settings import Settings, Tls
 
@@ -31,11 +32,12 @@ class Server(uvicorn.Server):
     def __init__(self, settings: Settings, service: Service | None = None) -> None:
         _check_certificate(settings.tls)
         self.service = Service.open(settings) if service is None else service
-        app = create_app(settings, self.service.tracing.provider)
-        app.state.service = self.service
+        self.app = create_app(settings, self.service.tracing.provider)
+        self.app.state.service = self.service
         super().__init__(
             uvicorn.Config(
-                app,
+                # Around all of it: what answers a request that failed is outside of the application's own middleware.
+                Gate(self.app, settings),
                 host=settings.host,
                 port=settings.port,
                 access_log=False,

@@ -58,6 +58,15 @@ def test_every_answer_carries_the_safe_headers(server: Served, path: str) -> Non
     assert headers["x-request-id"]
 
 
+def test_an_answer_to_a_failure_carries_them_too_and_the_id_that_the_log_has(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.service.models, "list", lambda: 1 / 0)
+    answer = server.client.get("/v1/models")
+    assert (answer.status_code, answer.headers["x-content-type-options"]) == (500, "nosniff")
+    assert answer.headers["x-request-id"]
+
+
 def test_docs_load_nothing_from_elsewhere(server: Served) -> None:
     page = server.client.get("/docs").text
     assert "//" not in page.replace("<!doctype html>", "")

@@ -19,7 +19,7 @@ import pytest
 from data.errors import InputError
 from serving.image_store import ImageStore
 from serving.store import StorageError
-from tests.conftest import StartServer, grey_png
+from tests.conftest import Served, StartServer, grey_png
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +82,17 @@ def test_image_comes_back_and_is_kept_once(store: ImageStore) -> None:
     assert (store.has(sha256(b"one")), store.has(sha256(b"none"))) == (True, False)
     with pytest.raises(StorageError, match="cannot be read"):
         store.get(sha256(b"none"))
+
+
+def test_an_image_that_was_altered_is_not_shown_as_what_was_posted(server: Served, tmp_path: Path) -> None:
+    inspection = server.inspect(grey_png(0.9))
+    sha256 = inspection["image"]["sha256"]
+    file = tmp_path / "images" / sha256[:2] / sha256
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    for kind in ("image", "thumbnail"):
+        answer = server.client.get(f"/v1/inspections/{inspection['id']}/{kind}")
+        assert answer.status_code == 503
+        assert "altered or damaged" in answer.json()["detail"]
 
 
 def test_many_at_once_are_all_kept(store: ImageStore) -> None:
