@@ -15,7 +15,7 @@ from serving.settings import Settings
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # JSON is read on the event loop: 30 MB of it kept every camera waiting for 1.4 s.
-_LARGEST_JSON = 1024 * 1024
+_LARGEST_JSON = 4 * 1024 * 1024
 # Of whom nobody knows yet who it is: thousands of bodies at once must not fill the memory.
 _SIGN_IN, _LARGEST_SIGN_IN = "/v1/session", 16 * 1024
 

@@ -184,3 +184,20 @@ def assert_problem(answer: httpx.Response, status: int, named: str) -> None:
     problem = answer.json()
     assert problem["status"] == status
     assert problem["detail"] and named in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "row", "most"),
+    [
+        ("/v1/kpis?person=eve&reason=survey", "nps,2026-01-01,1,1,x", 10_000),
+        ("/v1/past-counts?person=eve&reason=past", "2026-01-01,l,p,1,1,1,1,1,1,1", 100_000),
+        ("/v1/roi/candidates/csv", "x", 200),
+        ("/v1/returns/csv?person=eve", "p,2026-01-01T00:00:00Z", 10_000),
+    ],
+)
+def test_a_table_of_too_many_rows_is_refused_before_any_is_looked_at(
+    server: Served, path: str, row: str, most: int
+) -> None:
+    content = "\n".join(["column", *[row] * (most + 1)])
+    answer = server.client.post(path, content=content, headers={"Content-Type": "text/csv"})
+    assert_problem(answer, 422, f"at most {most:,} at once")
