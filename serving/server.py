@@ -20,6 +20,8 @@ from serving.service import Service
 from serving.settings import Settings, Tls
 
 _DRAIN_SECONDS = 20
+# For what else is under way when the frames are answered: nobody listens meanwhile, and a body may never come to its end.
+_OTHERS_SECONDS = 5
 _POLL_SECONDS = 0.02
 
 
@@ -49,7 +51,7 @@ class Server(uvicorn.Server):
                 ssl_certfile=settings.tls.certificate,
                 ssl_keyfile=settings.tls.private_key,
                 server_header=False,
-                timeout_graceful_shutdown=_DRAIN_SECONDS,
+                timeout_graceful_shutdown=_OTHERS_SECONDS,
             )
         )
 

@@ -162,7 +162,7 @@ def test_every_alarm_that_stands_is_known_after_a_restart(start_server: StartSer
     store = server.service.store
     rows = [
         {"id": f"{number}", "kind": "CAMERA_FAULT", "line": "l", "station": "s", "camera": f"{number}"}
-        | {"reason": "dark", "raised_at": datetime.now(UTC)}
+        | {"reason": "dark", "inspection_id": "i", "raised_at": datetime.now(UTC)}
         for number in range(130)
     ]
     store.submit(lambda connection: connection.execute(insert(alarms_table), rows)).result()

@@ -88,6 +88,10 @@ def test_a_slow_answer_is_not_cut_off(server: Served, monkeypatch: pytest.Monkey
         assert b"inspection" in connection.recv(65536)
 
 
+def test_two_names_of_the_host_are_none(server: Served) -> None:
+    assert answer_to(server, HEAD + b"Host: evil.example\r\n\r\n").startswith(b"HTTP/1.1 400")
+
+
 def test_a_web_socket_is_an_ordinary_request_and_fills_no_log(server: Served, caplog: pytest.LogCaptureFixture) -> None:
     upgrade = (
         b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: eA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -112,6 +116,22 @@ def test_a_cable_pulled_in_the_middle_of_a_frame_is_no_failure_of_the_server(
             time.sleep(0.005)
         assert server.client.get("/healthz").status_code == 200
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_a_body_that_does_not_come_holds_no_restart_up(
+    start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.server._OTHERS_SECONDS", 0.3)
+    server = start_server()
+    query = "&".join(f"{name}={value}" for name, value in server.frame().items())
+    head = f"POST /v1/inspections?{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999\r\n\r\nabc"
+    with connect(server) as connection:
+        connection.sendall(head.encode())
+        while not server.service.arrivals.reading:
+            time.sleep(0.005)
+        server.server.should_exit = True
+        server.service.store._writer.join(10)
+        assert not server.service.store._writer.is_alive(), "it waits for a body that does not come"
 
 
 def test_strangers_cannot_fill_the_memory_or_keep_the_line_waiting_by_signing_in(start_server: StartServer) -> None:
