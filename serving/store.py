@@ -26,6 +26,8 @@ _LARGEST_GROUP = 256
 
 # How long a writer waits for another process that holds the database, and for a server that does not answer.
 _PATIENCE_SECONDS = 2
+# More than there are threads that read: a camera's key must not wait until pages have read what they want.
+_MOST_READERS = 60
 _POSTGRESQL_PATIENCE = {
     "connect_timeout": _PATIENCE_SECONDS,
     "tcp_user_timeout": _PATIENCE_SECONDS * 1000,
@@ -96,11 +98,8 @@ class Store:
             patience = {} if sqlite else _POSTGRESQL_PATIENCE
             writing = create_engine(parsed, pool_size=1, max_overflow=0, connect_args=patience)
             # A reader notices a server that was restarted; the writer learns it from the commit that fails.
-            reading = (
-                create_engine(parsed)
-                if sqlite
-                else create_engine(parsed, pool_pre_ping=True, connect_args=patience, isolation_level="REPEATABLE READ")
-            )
+            more: dict[str, Any] = {} if sqlite else {"pool_pre_ping": True, "isolation_level": "REPEATABLE READ"}
+            reading = create_engine(parsed, max_overflow=_MOST_READERS, connect_args=patience, **more)
             if sqlite:
                 _tune_sqlite(writing, "BEGIN IMMEDIATE")
                 _tune_sqlite(reading, "BEGIN")

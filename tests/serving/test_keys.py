@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -79,6 +80,15 @@ def test_a_key_that_is_revoked_while_it_is_looked_up_is_not_remembered(
         revoked.set()
         assert first.result().status_code == 401
     assert post(guarded, top).status_code == 401
+
+
+def test_a_camera_does_not_wait_for_the_pages_that_read(guarded: Served) -> None:
+    _, secret = guarded.service.keys.add("top", Role.CAMERA, "test")
+    with ExitStack() as pages:
+        for _ in range(40):
+            pages.enter_context(guarded.service.store.reading())
+        top = guarded.another_client(Authorization=f"Bearer {secret}")
+        assert top.post("/v1/inspections", params=guarded.frame(), content=grey_png(0.9), timeout=10).status_code == 201
 
 
 def test_a_wrong_key_beside_a_good_cookie_is_refused(guarded: Served) -> None:
