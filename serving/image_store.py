@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -20,10 +21,15 @@ from data.durable import sync
 from data.errors import InputError
 from serving.store import StorageError
 
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
+
 ASIDE = "orphans"
 
 _LARGEST_GROUP = 64
 _REMOTE_WRITERS = 16
+# obstore itself goes on for three minutes, in which the camera hears nothing; it spools and posts again.
+_RETRIES: "RetryConfig" = {"max_retries": 2, "retry_timeout": timedelta(seconds=4)}
 # obstore's own mark of a file that is being written; its listings leave such names out.
 _UNFINISHED = "#"
 
@@ -69,7 +75,9 @@ class ImageStore:
     def __init__(self, place: str) -> None:
         self._root: Path | None = None if "://" in place else Path(place).resolve()
         try:
-            self._store = from_url(place) if self._root is None else LocalStore(self._root, mkdir=True)
+            self._store = (
+                from_url(place, retry_config=_RETRIES) if self._root is None else LocalStore(self._root, mkdir=True)
+            )
         except (BaseError, OSError, ValueError) as error:
             raise InputError(f"image store {place} cannot be used: {error}") from error
         self._made: set[str] = set()
@@ -182,7 +190,7 @@ class ImageStore:
         try:
             content = bytes(obstore.get(self._store, _key(sha256)).bytes())
         except (BaseError, OSError) as error:
-            raise StorageError(f"the image {sha256} cannot be read: {error}") from error
+            raise StorageError(f"the image {sha256} cannot be read: {_first_line(error)}") from error
         if hashlib.sha256(content).hexdigest() != sha256:
             raise DamagedImageError(
                 f"the image {sha256} was altered or damaged after it was stored; restore it from a backup"
@@ -196,7 +204,7 @@ class ImageStore:
         except FileNotFoundError:
             return False
         except (BaseError, OSError) as error:
-            raise StorageError(f"the image store does not answer: {error}") from error
+            raise StorageError(f"the image store does not answer: {_first_line(error)}") from error
         return True
 
     def walk(self) -> Iterator[Kept]:
@@ -265,7 +273,7 @@ class ImageStore:
                 self._put_in_directory(self._root, {item.sha256: item.content for item in group})
         except (BaseError, OSError) as error:
             self._made.clear()  # perhaps someone removed a directory: look again next time
-            failure = StorageError(f"the image could not be written: {error}")
+            failure = StorageError(f"the image could not be written: {_first_line(error)}")
         for item in group:
             item.done(failure)
 
@@ -305,6 +313,11 @@ class ImageStore:
                 os.close(descriptor)
                 with suppress(FileNotFoundError):  # as it should be: it was renamed
                     os.unlink(part)  # noqa: PTH108
+
+
+def _first_line(error: Exception) -> str:
+    """obstore adds pages of its own insides."""
+    return str(error).partition("\n")[0]
 
 
 def _key(sha256: str) -> str:
