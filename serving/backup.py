@@ -30,7 +30,7 @@ from data.durable import replacing, sync
 from data.errors import InputError
 from serving.audit import GENESIS, verify
 from serving.database import connected, newest_revision, reading_beside, revision_of, shown, sqlite_file
-from serving.image_store import DamagedImageError, ImageStore
+from serving.image_store import DamagedImageError, ImageStore, first_line
 from serving.settings import Settings
 from serving.store import StorageError
 from serving.tables import audit, inspections
@@ -287,7 +287,7 @@ def _refuse_to_overwrite(settings: Settings) -> None:
     try:
         filled = next(iter(obstore.list(ImageStore(settings.images).objects, chunk_size=1)), None)
     except BaseError as error:
-        raise InputError(f"image store {settings.images} cannot be read: {error}") from error
+        raise InputError(f"image store {settings.images} cannot be read: {first_line(error)}") from error
     if filled:
         raise InputError(f"there are images in {settings.images} already; --force adds to them")
 

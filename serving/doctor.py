@@ -25,7 +25,7 @@ from sqlalchemy.exc import DBAPIError
 from data.bundle import Bundle
 from data.errors import BundleError, InputError
 from serving.database import connected, newest_revision, revision_of, shown, sqlite_file
-from serving.image_store import ImageStore
+from serving.image_store import ImageStore, first_line
 from serving.models import bundle_to_serve
 from serving.settings import Settings
 from serving.tables import audit, inspections
@@ -204,7 +204,7 @@ def _images(settings: Settings) -> Finding:
         ImageStore(settings.images).probe()
     except (InputError, BaseError, OSError) as error:
         todo = "free or mount the disk, or give this user write access"
-        return Finding(Level.FAIL, "image store", f"{settings.images} cannot be written ({error}); {todo}")
+        return Finding(Level.FAIL, "image store", f"{settings.images} cannot be written ({first_line(error)}); {todo}")
     return Finding(Level.OK, "image store", f"{settings.images} can be written and read")
 
 

@@ -159,7 +159,7 @@ class ImageStore:
             kept = needed(leaving) if leaving else set()
             self._delete([sha256 for sha256 in leaving if sha256 not in kept])
         except (BaseError, OSError) as error:
-            raise StorageError(f"images cannot be removed: {error}") from error
+            raise StorageError(f"images cannot be removed: {first_line(error)}") from error
         finally:
             with self._idle:
                 self._leaving.difference_update(leaving)
@@ -190,7 +190,7 @@ class ImageStore:
         try:
             content = bytes(obstore.get(self._store, _key(sha256)).bytes())
         except (BaseError, OSError) as error:
-            raise StorageError(f"the image {sha256} cannot be read: {_first_line(error)}") from error
+            raise StorageError(f"the image {sha256} cannot be read: {first_line(error)}") from error
         if hashlib.sha256(content).hexdigest() != sha256:
             raise DamagedImageError(
                 f"the image {sha256} was altered or damaged after it was stored; restore it from a backup"
@@ -204,7 +204,7 @@ class ImageStore:
         except FileNotFoundError:
             return False
         except (BaseError, OSError) as error:
-            raise StorageError(f"the image store does not answer: {_first_line(error)}") from error
+            raise StorageError(f"the image store does not answer: {first_line(error)}") from error
         return True
 
     def walk(self) -> Iterator[Kept]:
@@ -216,7 +216,7 @@ class ImageStore:
                     if directory == name[:2]:
                         yield Kept(name, found["last_modified"])
         except (BaseError, OSError) as error:
-            raise StorageError(f"the image store cannot be listed: {error}") from error
+            raise StorageError(f"the image store cannot be listed: {first_line(error)}") from error
 
     def set_aside(self, sha256: str) -> bool:
         """Move an image that belongs to nothing to `orphans/`. False for one that was posted since this store was opened."""
@@ -226,7 +226,7 @@ class ImageStore:
             try:
                 obstore.rename(self._store, _key(sha256), f"{ASIDE}/{sha256}")
             except (BaseError, OSError) as error:
-                raise StorageError(f"the image {sha256} cannot be moved to {ASIDE}/: {error}") from error
+                raise StorageError(f"the image {sha256} cannot be moved to {ASIDE}/: {first_line(error)}") from error
         return True
 
     def remove_unfinished(self, before: datetime) -> int:
@@ -273,7 +273,7 @@ class ImageStore:
                 self._put_in_directory(self._root, {item.sha256: item.content for item in group})
         except (BaseError, OSError) as error:
             self._made.clear()  # perhaps someone removed a directory: look again next time
-            failure = StorageError(f"the image could not be written: {_first_line(error)}")
+            failure = StorageError(f"the image could not be written: {first_line(error)}")
         for item in group:
             item.done(failure)
 
@@ -315,8 +315,8 @@ class ImageStore:
                     os.unlink(part)  # noqa: PTH108
 
 
-def _first_line(error: Exception) -> str:
-    """obstore adds pages of its own insides."""
+def first_line(error: Exception) -> str:
+    """What an object store's error says: obstore adds pages of its own insides."""
     return str(error).partition("\n")[0]
 
 
