@@ -34,7 +34,7 @@ class Alarms:
         self._gauges = gauges
         self._publish = publish
         with store.reading() as connection:
-            standing = find(connection, cleared=False)
+            standing = find(connection, cleared=False, limit=None)
         self._raised = {(alarm.kind, Camera(alarm.line, alarm.station, alarm.camera)): alarm.id for alarm in standing}
         for kind in AlarmKind:
             gauges.alarms_open.labels(kind.value).set(sum(key[0] is kind for key in self._raised))
@@ -85,7 +85,9 @@ class Alarms:
         return alarm
 
 
-def find(connection: Connection, cleared: bool | None = None, line: str | None = None, limit: int = 100) -> list[Alarm]:
+def find(
+    connection: Connection, cleared: bool | None = None, line: str | None = None, limit: int | None = 100
+) -> list[Alarm]:
     """Alarms, newest first; with `cleared` only those that are, or are not."""
     query = select(*SHOWN).order_by(alarms.c.raised_at.desc(), alarms.c.id.desc()).limit(limit)
     if cleared is not None:

@@ -11,12 +11,12 @@ from fastapi.staticfiles import StaticFiles
 from opentelemetry.trace import TracerProvider
 from sqlalchemy.exc import InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from serving import problem
 from serving.access import Access, undeclared
 from serving.assets import Assets
 from serving.engine import OverloadedError
-from serving.gate import Gate
 from serving.oidc import remember_attempts
 from serving.pages import DOCS_ASSETS, UI, missing_ui, pages
 from serving.routes import (
@@ -122,6 +122,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider | None = None
             OperationalError: problem.on_database_error,
             InterfaceError: problem.on_database_error,
             HTTPException: problem.on_http_exception,
+            ClientDisconnect: problem.on_disconnect,
             RequestValidationError: problem.on_invalid_request,
             Exception: problem.on_unexpected,
         },
@@ -129,7 +130,6 @@ def create_app(settings: Settings, tracer_provider: TracerProvider | None = None
     if settings.oidc is not None:
         app.add_middleware(remember_attempts, https=settings.https)
     app.add_middleware(Access, settings=settings)
-    app.add_middleware(Gate, settings=settings)
     app.include_router(v1)
     app.include_router(pages)
     app.mount("/docs/assets", StaticFiles(directory=DOCS_ASSETS))

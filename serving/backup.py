@@ -30,7 +30,7 @@ from data.durable import replacing, sync
 from data.errors import InputError
 from serving.audit import GENESIS, verify
 from serving.database import connected, newest_revision, reading_beside, revision_of, shown, sqlite_file
-from serving.image_store import ImageStore
+from serving.image_store import DamagedImageError, ImageStore, first_line
 from serving.settings import Settings
 from serving.store import StorageError
 from serving.tables import audit, inspections
@@ -204,13 +204,13 @@ def _copy_images(
             continue
         try:
             content = images.get(sha256)
+        except DamagedImageError:
+            lost[sha256] = "damaged"
+            continue
         except StorageError as error:
             if not isinstance(error.__cause__, FileNotFoundError):
                 raise
             lost[sha256] = "missing"
-            continue
-        if hashlib.sha256(content).hexdigest() != sha256:
-            lost[sha256] = "damaged"
             continue
         with replacing(file) as stream:
             stream.write(content)
@@ -287,7 +287,7 @@ def _refuse_to_overwrite(settings: Settings) -> None:
     try:
         filled = next(iter(obstore.list(ImageStore(settings.images).objects, chunk_size=1)), None)
     except BaseError as error:
-        raise InputError(f"image store {settings.images} cannot be read: {error}") from error
+        raise InputError(f"image store {settings.images} cannot be read: {first_line(error)}") from error
     if filled:
         raise InputError(f"there are images in {settings.images} already; --force adds to them")
 

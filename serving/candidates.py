@@ -10,7 +10,7 @@ from data.config import ConfigModel, load_config
 from data.errors import InputError
 from serving.assumptions import Inputs
 from serving.csv_rows import read_rows
-from serving.kpi_schema import Candidate, RankedCandidate, Ranking
+from serving.kpi_schema import MOST_CANDIDATES, Candidate, RankedCandidate, Ranking
 from serving.odds import DRAWS, Uncertain, draw
 from serving.problem import ProblemError
 from serving.schema import Text
@@ -34,7 +34,7 @@ def read_candidates(path: Path) -> list[Candidate]:
     if path.suffix.lower() != ".csv":
         return load_config(path, _Candidates).candidates
     try:
-        return read_rows(path.read_bytes(), Candidate, text(str(path), str(path)))
+        return read_rows(path.read_bytes(), Candidate, text(str(path), str(path)), MOST_CANDIDATES)
     except OSError as error:
         raise InputError(f"candidates {path} cannot be read: {error.strerror}") from error
     except ProblemError as error:

@@ -39,6 +39,7 @@ class Credentials:
         self._store = store
         self._idle = timedelta(seconds=lasting.idle_seconds)
         self._known: dict[str, _Known] = {}
+        self._era = object()
 
     async def person(self, token: str) -> Caller | None:
         """Whose session `token` is; None when it is nobody's, or expired."""
@@ -57,17 +58,20 @@ class Credentials:
 
     def forget(self) -> None:
         """Somebody was disabled, signed out or revoked: ask the database again."""
+        self._era = object()
         self._known.clear()
 
     async def _find(self, token: str, look_up: Callable[[str], Caller | None]) -> Caller | None:
         return await self._known_or(token_sha256(token), look_up) if is_token(token) else None
 
     async def _known_or(self, sha256: str, look_up: Callable[[str], Caller | None]) -> Caller | None:
-        known = self._known.get(sha256)
+        era, known = self._era, self._known.get(sha256)
         now = time.monotonic()
         if known is not None and now < known.until:
             return known.caller
         caller = await asyncio.to_thread(look_up, sha256)
+        if era is not self._era:
+            return await self._known_or(sha256, look_up)  # the answer may be from before somebody was refused
         if caller is None:
             self._known.pop(sha256, None)
             return None

@@ -17,11 +17,11 @@ _MOST_NAMED = 5
 Row = TypeVar("Row", bound=BaseModel)
 
 
-def read_rows(content: bytes, model: type[Row], what: Text) -> list[Row]:
+def read_rows(content: bytes, model: type[Row], what: Text, most: int) -> list[Row]:
     """Rows of a UTF-8 CSV with a header; empty cells are left out.
 
-    Raises a 422 problem that names the table by `what`, the line and column of what is wrong, and the columns there are
-    when one is unknown.
+    Raises a 422 problem for more than `most` rows; and one that names the table by `what`, the line and column of what is
+    wrong, and the columns there are when one is unknown.
     """
     try:
         table = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True)
@@ -36,6 +36,10 @@ def read_rows(content: bytes, model: type[Row], what: Text) -> list[Row]:
         raise _refused(
             what, f"line {table.line_num} is no CSV ({error})", f"第 {table.line_num} 行不是 CSV（{error}）"
         ) from error
+    if len(lines) > most:  # before any is looked at: a million rows would take the processors from the line
+        raise _refused(
+            what, f"{len(lines):,} rows; send at most {most:,} at once", f"共 {len(lines):,} 列；一次最多 {most:,} 列"
+        )
     columns = ", ".join(model.model_fields)
     if not lines:
         raise _refused(

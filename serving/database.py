@@ -7,11 +7,11 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, create_engine, make_url
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from data.errors import InputError
-from serving.store import MIGRATIONS
+from serving.store import MIGRATIONS, parse_url
 
 
 @contextmanager
@@ -47,15 +47,14 @@ def connected(url: str) -> Iterator[Connection]:
 
 
 def sqlite_file(url: str) -> Path | None:
-    """Where an SQLite database is; None for another kind. Raises ArgumentError for what is no URL."""
-    parsed = make_url(url)
+    """Where an SQLite database is; None for another kind. Raises InputError for what is no URL."""
+    parsed = parse_url(url)
     return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
 
 
 def shown(url: str) -> str:
     """A database URL without its password."""
-    parsed: URL = make_url(url)
-    return parsed.render_as_string(hide_password=True)
+    return parse_url(url).render_as_string()
 
 
 def revision_of(connection: Connection) -> str | None:

@@ -20,12 +20,12 @@ import httpx
 from cryptography import x509
 from obstore.exceptions import BaseError
 from sqlalchemy import Connection, func, select
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 
 from data.bundle import Bundle
 from data.errors import BundleError, InputError
 from serving.database import connected, newest_revision, revision_of, shown, sqlite_file
-from serving.image_store import ImageStore
+from serving.image_store import ImageStore, first_line
 from serving.models import bundle_to_serve
 from serving.settings import Settings
 from serving.tables import audit, inspections
@@ -68,7 +68,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
                 yield Finding(Level.OK, "database", f"{file} does not exist yet; the first start makes it")
             else:
                 connection = open_ones.enter_context(connected(settings.database_url))
-        except (InputError, ArgumentError) as error:
+        except InputError as error:
             yield Finding(Level.FAIL, "database", f"{error}; check database_url and that the database runs")
         if connection is not None:
             found = list(_database(settings, connection))
@@ -150,7 +150,7 @@ def sqlite_place(settings: Settings) -> Path | None:
     """The directory of an SQLite database; None for another kind, or no URL at all."""
     try:
         file = sqlite_file(settings.database_url)
-    except ArgumentError:
+    except InputError:
         return None
     return None if file is None else file.parent
 
@@ -204,7 +204,7 @@ def _images(settings: Settings) -> Finding:
         ImageStore(settings.images).probe()
     except (InputError, BaseError, OSError) as error:
         todo = "free or mount the disk, or give this user write access"
-        return Finding(Level.FAIL, "image store", f"{settings.images} cannot be written ({error}); {todo}")
+        return Finding(Level.FAIL, "image store", f"{settings.images} cannot be written ({first_line(error)}); {todo}")
     return Finding(Level.OK, "image store", f"{settings.images} can be written and read")
 
 

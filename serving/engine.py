@@ -7,6 +7,7 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,7 +157,8 @@ class Engine:
         self._bundle: Bundle | None = None
         self._by_recipe: dict[RecipeName, Bundle | None] = {}
         self._thresholds: dict[RecipeName | None, tuple[Bundle, InForce]] = {}
-        self._times: dict[Bundle, BatchTimes] = {}
+        # Weak: a bundle that was warmed and then refused must not stay in memory for it.
+        self._times: WeakKeyDictionary[Bundle, BatchTimes] = WeakKeyDictionary()
         self._queue = FairQueue()
         self._changed = threading.Condition()
         self._closed = False
@@ -199,14 +201,11 @@ class Engine:
             self._bundle = bundle
         else:
             self._by_recipe = {**self._by_recipe, recipe: bundle}
-        deciding = {self._bundle, *self._by_recipe.values()}
         self._thresholds = {
             where: (one, thresholds)
             for where, (one, thresholds) in self._thresholds.items()
             if where != recipe and one is (self._bundle if where is None else self.bundle_for(*where))
         }
-        with self._changed:
-            self._times = {one: times for one, times in self._times.items() if one in deciding}
 
     def set_thresholds(self, thresholds: InForce, bundle: Bundle, recipe: RecipeName | None = None) -> None:
         """From the next frame on, let `bundle` decide at `thresholds`, for one recipe or wherever none has its own."""

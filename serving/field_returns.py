@@ -9,7 +9,6 @@ from sqlalchemy import Connection, insert, select
 from data.verdict import Verdict
 from serving.audit import Action, append, digest
 from serving.csv_rows import read_rows
-from serving.problem import ProblemError
 from serving.quality_schema import FieldReturn, FieldReturnsAdded
 from serving.tables import RECORDED, field_returns
 from serving.wording import text
@@ -20,16 +19,7 @@ _MOST = 10_000
 
 def read_csv(content: bytes) -> list[FieldReturn]:
     """Rows of a CSV with the columns of FieldReturn. Raises a 422 problem that names line and column of what is wrong."""
-    rows = read_rows(content, FieldReturn, text("field returns", "市場退回"))
-    if len(rows) > _MOST:
-        raise ProblemError(
-            422,
-            text(
-                f"field returns: {len(rows):,} rows; send at most {_MOST:,} at once",
-                f"市場退回：共 {len(rows):,} 列；一次最多 {_MOST:,} 列",
-            ),
-        )
-    return rows
+    return read_rows(content, FieldReturn, text("field returns", "市場退回"), _MOST)
 
 
 def add(connection: Connection, returns: Sequence[FieldReturn], person: str) -> FieldReturnsAdded:

@@ -1,10 +1,12 @@
 """What every request passes: who may call (loopback names, no foreign page), how much may be sent, and safe headers."""
 
+import math
 from urllib.parse import SplitResult, urlsplit
 
 import structlog
 import uuid_utils
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.problem import ProblemError, problem_response
@@ -12,6 +14,10 @@ from serving.settings import Settings
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# JSON is read on the event loop: 30 MB of it kept every camera waiting for 1.4 s.
+_LARGEST_JSON = 4 * 1024 * 1024
+# Of whom nobody knows yet who it is: thousands of bodies at once must not fill the memory.
+_SIGN_IN, _LARGEST_SIGN_IN = "/v1/session", 16 * 1024
 
 # Mantine sets style attributes; images come as blobs that the UI prefetched.
 _CSP = (
@@ -56,37 +62,46 @@ class Gate:
                 message["headers"] = [*headers, *extra]
             await send(message)
 
-        received = 0
+        received, headers = 0, Headers(scope=scope)
+        largest = min(self._largest, _most_of(scope["path"], headers))
 
         async def receive_limited() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._largest:
-                raise self._too_large()
+            if received > largest:
+                # not a ProblemError, which FastAPI takes for JSON that cannot be read
+                raise HTTPException(413, _too_large(largest))
             return message
 
         try:
-            self._check(scope["method"], Headers(scope=scope))
+            self._check(scope["method"], headers, largest)
         except ProblemError as error:
             response = problem_response(error.status, error.said, scope["path"])
             await response(scope, receive, send_guarded)
             return
         await self._app(scope, receive_limited, send_guarded)
 
-    def _check(self, method: str, headers: Headers) -> None:
-        host = headers.get("host", "")
+    def _check(self, method: str, headers: Headers, largest: float) -> None:
+        host = ", ".join(headers.getlist("host"))
         if _split(f"//{host}").hostname not in self._hosts:
             raise ProblemError(400, f"Host {host!r} is not this server; call {' or '.join(sorted(self._hosts))}")
         origin = headers.get("origin")
         if method not in _SAFE and origin is not None and _split(origin).netloc != host:
             raise ProblemError(403, f"a page of {origin} may not change anything here")
         length = headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self._largest:
-            raise self._too_large()
+        if length.isdecimal() and int(length) > largest:
+            raise ProblemError(413, _too_large(largest))
 
-    def _too_large(self) -> ProblemError:
-        return ProblemError(413, f"the body is larger than the {self._largest:,} bytes taken; send a smaller image")
+
+def _most_of(path: str, headers: Headers) -> float:
+    if path == _SIGN_IN:
+        return _LARGEST_SIGN_IN
+    return _LARGEST_JSON if "json" in headers.get("content-type", "").partition(";")[0].lower() else math.inf
+
+
+def _too_large(largest: float) -> str:
+    return f"the body is larger than the {largest:,.0f} bytes taken; send a smaller one"
 
 
 def _split(url: str) -> SplitResult:

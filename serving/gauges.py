@@ -1,5 +1,7 @@
 """What Prometheus scrapes at /metrics."""
 
+import math
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -92,6 +94,8 @@ class Gauges:
         self.audit_holds = Gauge(
             "qc_audit_trail_holds", "1 when the last check of the audit trail found nothing", registry=self.registry
         )
+        # 0 is an alarm, and before the first check nobody knows.
+        self.audit_holds.set(math.nan)
         self.audit_entries = Gauge(
             "qc_audit_trail_entries", "Entries at the last check of the audit trail", registry=self.registry
         )

@@ -1,5 +1,6 @@
 """Frames as they were posted, in an object store by URL; content-addressed, written once, on disk before the row is."""
 
+import hashlib
 import itertools
 import os
 import queue
@@ -8,8 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
@@ -19,12 +21,22 @@ from data.durable import sync
 from data.errors import InputError
 from serving.store import StorageError
 
+if TYPE_CHECKING:
+    from obstore.store import RetryConfig
+
 ASIDE = "orphans"
 
 _LARGEST_GROUP = 64
 _REMOTE_WRITERS = 16
+# obstore itself goes on for three minutes, in which the camera hears nothing; it spools and posts again.
+_RETRIES: "RetryConfig" = {"max_retries": 2, "retry_timeout": timedelta(seconds=4)}
 # obstore's own mark of a file that is being written; its listings leave such names out.
 _UNFINISHED = "#"
+
+
+class DamagedImageError(StorageError):
+    """An image is there, but not as it was posted."""
+
 
 Done = Callable[[StorageError | None], None]
 
@@ -63,7 +75,9 @@ class ImageStore:
     def __init__(self, place: str) -> None:
         self._root: Path | None = None if "://" in place else Path(place).resolve()
         try:
-            self._store = from_url(place) if self._root is None else LocalStore(self._root, mkdir=True)
+            self._store = (
+                from_url(place, retry_config=_RETRIES) if self._root is None else LocalStore(self._root, mkdir=True)
+            )
         except (BaseError, OSError, ValueError) as error:
             raise InputError(f"image store {place} cannot be used: {error}") from error
         self._made: set[str] = set()
@@ -145,7 +159,7 @@ class ImageStore:
             kept = needed(leaving) if leaving else set()
             self._delete([sha256 for sha256 in leaving if sha256 not in kept])
         except (BaseError, OSError) as error:
-            raise StorageError(f"images cannot be removed: {error}") from error
+            raise StorageError(f"images cannot be removed: {first_line(error)}") from error
         finally:
             with self._idle:
                 self._leaving.difference_update(leaving)
@@ -172,11 +186,16 @@ class ImageStore:
             obstore.delete(self._store, key)
 
     def get(self, sha256: str) -> bytes:
-        """The bytes kept under `sha256`. Raises StorageError when they are gone."""
+        """The bytes kept under `sha256`. Raises StorageError when they are gone, DamagedImageError when they are others now."""
         try:
-            return bytes(obstore.get(self._store, _key(sha256)).bytes())
+            content = bytes(obstore.get(self._store, _key(sha256)).bytes())
         except (BaseError, OSError) as error:
-            raise StorageError(f"the image {sha256} cannot be read: {error}") from error
+            raise StorageError(f"the image {sha256} cannot be read: {first_line(error)}") from error
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise DamagedImageError(
+                f"the image {sha256} was altered or damaged after it was stored; restore it from a backup"
+            )
+        return content
 
     def has(self, sha256: str) -> bool:
         """Whether there is an image under `sha256`. Raises StorageError when the store does not answer."""
@@ -185,7 +204,7 @@ class ImageStore:
         except FileNotFoundError:
             return False
         except (BaseError, OSError) as error:
-            raise StorageError(f"the image store does not answer: {error}") from error
+            raise StorageError(f"the image store does not answer: {first_line(error)}") from error
         return True
 
     def walk(self) -> Iterator[Kept]:
@@ -197,7 +216,7 @@ class ImageStore:
                     if directory == name[:2]:
                         yield Kept(name, found["last_modified"])
         except (BaseError, OSError) as error:
-            raise StorageError(f"the image store cannot be listed: {error}") from error
+            raise StorageError(f"the image store cannot be listed: {first_line(error)}") from error
 
     def set_aside(self, sha256: str) -> bool:
         """Move an image that belongs to nothing to `orphans/`. False for one that was posted since this store was opened."""
@@ -207,7 +226,7 @@ class ImageStore:
             try:
                 obstore.rename(self._store, _key(sha256), f"{ASIDE}/{sha256}")
             except (BaseError, OSError) as error:
-                raise StorageError(f"the image {sha256} cannot be moved to {ASIDE}/: {error}") from error
+                raise StorageError(f"the image {sha256} cannot be moved to {ASIDE}/: {first_line(error)}") from error
         return True
 
     def remove_unfinished(self, before: datetime) -> int:
@@ -254,7 +273,7 @@ class ImageStore:
                 self._put_in_directory(self._root, {item.sha256: item.content for item in group})
         except (BaseError, OSError) as error:
             self._made.clear()  # perhaps someone removed a directory: look again next time
-            failure = StorageError(f"the image could not be written: {error}")
+            failure = StorageError(f"the image could not be written: {first_line(error)}")
         for item in group:
             item.done(failure)
 
@@ -294,6 +313,11 @@ class ImageStore:
                 os.close(descriptor)
                 with suppress(FileNotFoundError):  # as it should be: it was renamed
                     os.unlink(part)  # noqa: PTH108
+
+
+def first_line(error: Exception) -> str:
+    """What an object store's error says: obstore adds pages of its own insides."""
+    return str(error).partition("\n")[0]
 
 
 def _key(sha256: str) -> str:

@@ -106,8 +106,11 @@ class Candidate(ConfigModel):
         return self
 
 
+MOST_CANDIDATES = 200
+
+
 class CandidateRequest(Message):
-    candidates: list[Candidate] = Field(min_length=1, max_length=200)
+    candidates: list[Candidate] = Field(min_length=1, max_length=MOST_CANDIDATES)
 
 
 class RankedCandidate(Message):

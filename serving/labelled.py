@@ -1,6 +1,5 @@
 """Frames that people decided, as a labelled catalog that training reads."""
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -18,7 +17,7 @@ from data.errors import InputError, UnreadableImageError
 from data.image import read_header
 from data.verdict import ReviewDecision
 from serving.database import reading_beside
-from serving.image_store import ImageStore
+from serving.image_store import DamagedImageError, ImageStore
 from serving.schema import AuditKind
 from serving.settings import Settings
 from serving.store import StorageError
@@ -152,13 +151,13 @@ def _write(images: ImageStore, directory: Path, inspection: RowMapping, made: La
         return None
     try:
         content = images.get(sha256)
+    except DamagedImageError as error:
+        raise InputError(f"inspection {name}: {error}") from error
     except StorageError:
         if images.has(sha256):
             raise
         made.gone.append(name)  # retention went on meanwhile
         return None
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise InputError(f"the image of inspection {name} is not what was posted ({sha256}); restore it from a backup")
     try:
         header = read_header(content)
     except UnreadableImageError:

@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 SECRET = "QC_OIDC_CLIENT_SECRET"  # noqa: S105 - the variable's name
 _MINUTES_TO_SIGN_IN = 10
+# What authlib raises for an answer that is not of OpenID Connect, such as the page of a proxy in between.
+_NO_PROVIDER = (ValueError, TypeError, AttributeError, KeyError, RuntimeError)
 _name = TypeAdapter[str](Name)
 
 
@@ -50,10 +52,8 @@ class IdentityProvider:
 
         try:
             answer = await self._client.authorize_redirect(request, callback)
-        except HTTPError as error:
-            raise ProblemError(
-                503, text(f"the identity provider does not answer: {error}", f"公司帳號的登入服務沒有回應：{error}")
-            ) from error
+        except (HTTPError, *_NO_PROVIDER) as error:
+            raise self._does_not_answer(error) from error
         assert isinstance(answer, Response)
         return answer
 
@@ -68,15 +68,13 @@ class IdentityProvider:
 
         try:
             token = await self._client.authorize_access_token(request)
-        except HTTPError as error:
-            raise ProblemError(
-                503, text(f"the identity provider does not answer: {error}", f"公司帳號的登入服務沒有回應：{error}")
-            ) from error
         except (AuthlibBaseError, JoseError) as error:
             raise ProblemError(
                 403,
                 text(f"the identity provider's answer does not hold: {error}", f"公司帳號登入服務的回覆無效：{error}"),
             ) from error
+        except (HTTPError, *_NO_PROVIDER) as error:
+            raise self._does_not_answer(error) from error
         claims = token.get("userinfo")
         if claims is None:
             raise ProblemError(
@@ -93,6 +91,13 @@ class IdentityProvider:
                 ),
             ) from error
         return f"{claims['iss']} {claims['sub']}", name, self._role(claims.get(self._oidc.role_claim))
+
+    def _does_not_answer(self, error: Exception) -> ProblemError:
+        # authlib keeps a description of the provider for good, also one that a page of its maintenance gave.
+        self._client.server_metadata.clear()
+        return ProblemError(
+            503, text(f"the identity provider does not answer: {error}", f"公司帳號的登入服務沒有回應：{error}")
+        )
 
     def _role(self, claim: Any) -> Role:
         values = claim if isinstance(claim, list) else [claim]

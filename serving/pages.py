@@ -25,17 +25,20 @@ _NO_UI = """<!doctype html>
 The API works without it: <a href="/docs">API documentation</a>.</p></body></html>
 """
 
+# Load balancers ask with either.
+_PROBE = ["GET", "HEAD"]
+
 pages = APIRouter(include_in_schema=False)
 missing_ui = APIRouter(include_in_schema=False)
 
 
-@pages.get("/healthz")
+@pages.api_route("/healthz", methods=_PROBE)
 async def healthz() -> Response:
     """The process answers."""
     return PlainTextResponse("ok\n")
 
 
-@pages.get("/readyz")
+@pages.api_route("/readyz", methods=_PROBE)
 async def readyz(request: Request) -> Response:
     """Frames are decided; otherwise 503 with the reason."""
     service = service_of(request)

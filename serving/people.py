@@ -199,10 +199,15 @@ class People:
 
 
 def is_name_taken(connection: Connection, name: str, by: tuple[Table, ...] = (people, api_keys)) -> bool:
-    """Whether a person or key has this name, letter case aside, or once had it: names sign reviews and the audit trail."""
-    return any(
-        name.casefold() == other.casefold() for table in by for other in connection.scalars(select(table.c.name))
-    )
+    """Whether a person or key has a name that reads like this one, or once had it: names sign reviews and the audit trail."""
+    looks = _look(name)
+    return any(looks == _look(other) for table in by for other in connection.scalars(select(table.c.name)))
+
+
+def _look(name: str) -> str:
+    """A name without what the eye does not see: letter case, width, and characters without a shape."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(character for character in plain if unicodedata.category(character) != "Cf")
 
 
 def _get(connection: Connection, person_id: str) -> Row[Any]:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from http import HTTPStatus
 
+import structlog
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
@@ -17,6 +18,8 @@ from serving.engine import OverloadedError
 from serving.schema import InvalidError, Problem, Text
 from serving.store import StorageError
 from serving.wording import text
+
+log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -119,6 +122,12 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         detail = not_possible(request.method, request.url.path)
     return problem_response(error.status_code, detail, request.url.path, error.headers)
+
+
+async def on_disconnect(request: Request, error: Exception) -> Response:  # noqa: ARG001 - there is nothing more to know
+    """Nobody reads the answer; the log says that a body broke off, without a traceback for every cable that was pulled."""
+    log.warning("the caller hung up before its body was complete", path=request.url.path)
+    return problem_response(400, "the body broke off", request.url.path)
 
 
 async def on_invalid_request(request: Request, error: Exception) -> Response:

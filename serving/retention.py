@@ -50,6 +50,9 @@ log = structlog.get_logger()
 
 PERSON = "retention"
 
+# A clock that jumps ahead makes everything old at once. Time that the machine slept counts as time, a jump does not.
+_LARGEST_JUMP = timedelta(days=1)
+
 # A batch holds the writer up for a few milliseconds. Then comes a pause, longer when the machine is busy.
 _BATCH = 50
 _SHORTEST_PAUSE = 0.2
@@ -74,6 +77,7 @@ class Retention:
         self._store = store
         self._images = images
         self._gauges = gauges
+        self._began_at, self._began = datetime.now(UTC), _uptime()
         self._periodic = Periodic("retention", self.run, periods.every_minutes * 60)
         self.start, self.run_soon, self.close = self._periodic.start, self._periodic.run_soon, self._periodic.close
 
@@ -93,9 +97,18 @@ class Retention:
         return due
 
     def run(self, stop: threading.Event) -> None:
-        """Remove whatever is old enough, first the files that an earlier run left. Raises StorageError."""
+        """Remove whatever is old enough, first the files that an earlier run left. Raises StorageError.
+
+        Nothing is removed once the clock has jumped ahead by more than a day since the server started.
+        """
         now = datetime.now(UTC)
         self._remove_files(stop)
+        jump = now - self._began_at - (_uptime() - self._began)
+        if jump > _LARGEST_JUMP:
+            log.error(
+                "retention waits: the clock jumped ahead; set it, or restart the server if it is right", by=str(jump)
+            )
+            return
         for rule in Rule:
             removed, last = 0, None
             while not stop.is_set():
@@ -144,6 +157,10 @@ class Retention:
     def _needed(self, sha256s: Collection[str]) -> set[str]:
         with self._store.reading() as connection:
             return needed(connection, sha256s)
+
+
+def _uptime() -> timedelta:
+    return timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME))
 
 
 def needed(connection: Connection, sha256s: Collection[str]) -> set[str]:

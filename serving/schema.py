@@ -49,7 +49,8 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, m
 
 Id = Annotated[str, Field(max_length=64, pattern=TEXT)]
 
-Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f]+$")]
+# No control characters; nor U+FFFD, which any bytes that are no UTF-8 arrive as: two serial numbers would become one part.
+Name = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f\ufffd]+$")]
 
 
 class Message(BaseModel):
@@ -84,7 +85,7 @@ class InvalidError(ValueError):
 
 
 class Rule(StrEnum):
-    """What retention removes, in this order: whole inspections, images of flagged or audited parts, images of passed parts."""
+    """What retention removes, in this order: whole inspections, images of flagged or audited frames, images of passed frames."""
 
     ROWS = "rows"
     FLAGGED_IMAGES = "flagged_images"

@@ -14,10 +14,14 @@ from threadpoolctl import threadpool_limits
 
 from data.errors import InputError
 from serving.api import create_app
+from serving.connection import Connection
+from serving.gate import Gate
 from serving.service import Service
 from serving.settings import Settings, Tls
 
 _DRAIN_SECONDS = 20
+# For what else is under way when the frames are answered: nobody listens meanwhile, and a body may never come to its end.
+_OTHERS_SECONDS = 5
 _POLL_SECONDS = 0.02
 
 
@@ -30,21 +34,24 @@ class Server(uvicorn.Server):
     def __init__(self, settings: Settings, service: Service | None = None) -> None:
         _check_certificate(settings.tls)
         self.service = Service.open(settings) if service is None else service
-        app = create_app(settings, self.service.tracing.provider)
-        app.state.service = self.service
+        self.app = create_app(settings, self.service.tracing.provider)
+        self.app.state.service = self.service
         super().__init__(
             uvicorn.Config(
-                app,
+                # Around all of it: what answers a request that failed is outside of the application's own middleware.
+                Gate(self.app, settings),
                 host=settings.host,
                 port=settings.port,
                 access_log=False,
                 log_config=None,
+                http=Connection,
+                ws="none",
                 proxy_headers=settings.tls.proxy is not None,
                 forwarded_allow_ips=settings.tls.proxy,
                 ssl_certfile=settings.tls.certificate,
                 ssl_keyfile=settings.tls.private_key,
                 server_header=False,
-                timeout_graceful_shutdown=_DRAIN_SECONDS,
+                timeout_graceful_shutdown=_OTHERS_SECONDS,
             )
         )
 

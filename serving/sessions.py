@@ -3,7 +3,11 @@
 import hashlib
 import hmac
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address, ip_network
 
 import structlog
 from sqlalchemy import Connection, delete, insert
@@ -20,6 +24,9 @@ from serving.wording import text
 
 log = structlog.get_logger()
 
+# Passwords are verified one at a time: more who wait would leave no thread to the pages.
+_AT_ONCE = 12
+
 
 class Sessions:
     """Every method blocks, and gives or takes the token itself."""
@@ -30,19 +37,19 @@ class Sessions:
         self._longest = timedelta(seconds=lasting.longest_seconds)
         self._by_name = Throttle(FREE_BY_NAME)
         self._by_address = Throttle(FREE_BY_ADDRESS)
+        self._trying = threading.BoundedSemaphore(_AT_ONCE)
 
     def sign_in(self, name: str, password: str, address: str) -> str:
         """The token of a new session.
 
         Raises a 401 problem, the same for everything that can be wrong, and 429 with Retry-After after too many of them.
         """
-        self._slow_down(name, address)
-        person = self._people.with_password(name, password)
+        with self._slowed_down(name, address):
+            person = self._people.with_password(name, password)
         if person is None:
             log.warning("sign-in refused", address=address)
             raise ProblemError(401, text("the name or the password is wrong", "姓名或密碼錯誤"))
-        self._by_name.forgive(_subject(name))
-        self._by_address.forgive(address)
+        self._forgive(name, address)
         return self.open(person)
 
     def open(self, person: Person) -> str:
@@ -77,22 +84,44 @@ class Sessions:
 
         Raises the problems of People.change_password, and 429 with Retry-After after too many wrong passwords.
         """
-        self._slow_down(name, address)
-        self._people.change_password(person_id, present, new)
-        self._by_name.forgive(_subject(name))
-        self._by_address.forgive(address)
+        with self._slowed_down(name, address):
+            self._people.change_password(person_id, present, new)
+        self._forgive(name, address)
         return self.open(self._people.named(name))
 
-    def _slow_down(self, name: str, address: str) -> None:
-        # the name hashed, so that a password typed into the wrong field is not kept
-        wait = self._by_address.take(address) or self._by_name.take(_subject(name))
-        if wait > 0:
-            seconds = math.ceil(wait)
-            raise ProblemError(
-                429,
-                text(f"too many tries; try again in {seconds} s", f"嘗試次數過多；請於 {seconds} 秒後再試"),
-                {"Retry-After": str(seconds)},
-            )
+    @contextmanager
+    def _slowed_down(self, name: str, address: str) -> Iterator[None]:
+        if not self._trying.acquire(blocking=False):
+            raise _too_many(1)
+        try:
+            # the name hashed, so that a password typed into the wrong field is not kept
+            wait = self._by_address.take(_network(address)) or self._by_name.take(_subject(name))
+            if wait > 0:
+                raise _too_many(math.ceil(wait))
+            yield
+        finally:
+            self._trying.release()
+
+    def _forgive(self, name: str, address: str) -> None:
+        self._by_name.forgive(_subject(name))
+        self._by_address.forgive(_network(address))
+
+
+def _too_many(seconds: int) -> ProblemError:
+    return ProblemError(
+        429,
+        text(f"too many tries; try again in {seconds} s", f"嘗試次數過多；請於 {seconds} 秒後再試"),
+        {"Retry-After": str(seconds)},
+    )
+
+
+def _network(address: str) -> str:
+    """Who counts as one caller: of IPv6, where everybody has as many addresses as they like, the network."""
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return address
+    return address if known.version == 4 else str(ip_network((known, 64), strict=False))
 
 
 def _subject(name: str) -> str:

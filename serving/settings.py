@@ -85,6 +85,19 @@ class Tls(ConfigModel):
         description="address of the proxy that terminates TLS; what it says about the caller's address is believed",
     )
 
+    @field_validator("proxy")
+    @classmethod
+    def _address(cls, proxy: str | None) -> str | None:
+        # A name would match no caller, and `*` every one: whoever says so would come from wherever it likes.
+        try:
+            for one in (proxy or "127.0.0.1").split(","):
+                ipaddress.ip_network(one.strip())
+        except ValueError as error:
+            raise ValueError(
+                f"{proxy!r} is no IP address; give the proxy's own, such as 10.0.0.5 or 10.0.0.0/29"
+            ) from error
+        return proxy
+
     @model_validator(mode="after")
     def _both_files(self) -> Self:
         if (self.certificate is None) != (self.private_key is None):
@@ -116,9 +129,13 @@ class Retention(ConfigModel):
     """
 
     flagged_images: float | None = Field(
-        default=None, gt=0, description="images of parts that were rejected, reviewed, audited or not decided"
+        default=None, gt=0, description="images of frames that were rejected, reviewed, audited or not decided"
     )
-    passed_images: float | None = Field(default=None, gt=0, description="images of passed parts that nobody looked at")
+    passed_images: float | None = Field(
+        default=None,
+        gt=0,
+        description="images of passed frames that nobody looked at, also of a part whose other views were not passed",
+    )
     rows: float | None = Field(
         default=None,
         gt=0,

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Dialect, Engine, Select, Table, create_engine, event, insert, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, Select, Table, create_engine, event, insert, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from data.errors import InputError
@@ -26,6 +26,13 @@ _LARGEST_GROUP = 256
 
 # How long a writer waits for another process that holds the database, and for a server that does not answer.
 _PATIENCE_SECONDS = 2
+# More than there are threads that read: a camera's key must not wait until pages have read what they want.
+_MOST_READERS = 60
+_POSTGRESQL_PATIENCE = {
+    "connect_timeout": _PATIENCE_SECONDS,
+    "tcp_user_timeout": _PATIENCE_SECONDS * 1000,
+    "options": f"-c lock_timeout={_PATIENCE_SECONDS * 1000}",
+}
 
 T = TypeVar("T")
 Job = Callable[[Connection], T]
@@ -83,21 +90,16 @@ class Store:
     @classmethod
     def open(cls, url: str) -> Self:
         """Connect and bring the schema up to date. Raises InputError for a database that cannot be used."""
+        parsed = parse_url(url)
         try:
-            parsed = make_url(url)
             sqlite = parsed.get_backend_name() == "sqlite"
             if sqlite and parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            patience = (
-                {} if sqlite else {"connect_timeout": _PATIENCE_SECONDS, "tcp_user_timeout": _PATIENCE_SECONDS * 1000}
-            )
+            patience = {} if sqlite else _POSTGRESQL_PATIENCE
             writing = create_engine(parsed, pool_size=1, max_overflow=0, connect_args=patience)
             # A reader notices a server that was restarted; the writer learns it from the commit that fails.
-            reading = (
-                create_engine(parsed)
-                if sqlite
-                else create_engine(parsed, pool_pre_ping=True, connect_args=patience, isolation_level="REPEATABLE READ")
-            )
+            more: dict[str, Any] = {} if sqlite else {"pool_pre_ping": True, "isolation_level": "REPEATABLE READ"}
+            reading = create_engine(parsed, max_overflow=_MOST_READERS, connect_args=patience, **more)
             if sqlite:
                 _tune_sqlite(writing, "BEGIN IMMEDIATE")
                 _tune_sqlite(reading, "BEGIN")
@@ -105,7 +107,7 @@ class Store:
                 migrate(connection)
         except (ArgumentError, OSError, ImportError, DatabaseError, InterfaceError) as error:
             cause = getattr(error, "orig", None) or error
-            raise InputError(f"database {url} cannot be used: {cause}") from error
+            raise InputError(f"database {parsed.render_as_string()} cannot be used: {cause}") from error
         return cls(writing, reading)
 
     def submit(self, job: Job[T]) -> Future[T]:
@@ -185,6 +187,8 @@ class Store:
                 self._commit(group)
 
     def _commit(self, group: list[_Queued | _QueuedRow]) -> None:
+        # Whoever waited may have been cancelled, as a request is that outlasts the drain; from here on nobody can be.
+        group = [queued for queued in group if queued.future.set_running_or_notify_cancel()]
         outcomes: list[tuple[Any, Exception | None]] = []
         try:
             # Kept between groups: taking it from the pool and giving it back costs as much as a row.
@@ -257,6 +261,17 @@ def _attempt(connection: Connection, job: Job[T], alone: bool) -> tuple[T | None
     if savepoint is not None:
         savepoint.commit()
     return result, None
+
+
+def parse_url(url: str) -> URL:
+    """Raises InputError for what is no database URL, without showing it: there may be a password in it."""
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise InputError(
+            "database_url cannot be used: it is no URL such as sqlite:///var/qc.db or "
+            "postgresql+psycopg://user:password@host/name; in a password, write @ as %40, : as %3A and / as %2F"
+        ) from error
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:

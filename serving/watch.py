@@ -46,10 +46,19 @@ class _Seen:
 
 
 @dataclass
+class _Drifting:
+    """One model's frames of a camera, and since how many looks they have been calm."""
+
+    window: Window
+    calm_looks: Counter[AlarmKind] = field(default_factory=Counter)
+    drifted: set[AlarmKind] = field(default_factory=set)
+
+
+@dataclass
 class _Watched:
     faults: deque[bool]
-    window: Window | None = None
-    calm_looks: Counter[AlarmKind] = field(default_factory=Counter)
+    by_model: dict[tuple[str, str], _Drifting] = field(default_factory=dict)
+    """apart, by name and version: where products with models of their own take turns, none would ever fill a window"""
 
 
 class Watch:
@@ -104,7 +113,7 @@ class Watch:
         while (item := self._queue.get()) is not None:
             if isinstance(item, bool):
                 for watched in self._watched.values():
-                    watched.window = None
+                    watched.by_model.clear()
                 continue
             try:
                 self._look(item)
@@ -133,12 +142,15 @@ class Watch:
             self._alarms.clear(AlarmKind.CAMERA_FAULT, camera)
 
     def _look_for_drift(self, camera: Camera, watched: _Watched, inspection: Inspection, position: Floats) -> None:
-        window = watched.window
-        if window is None or window.model != inspection.model:
-            window = self._open_window(camera, inspection)
-            watched.window = window
-            if window is None:
+        assert inspection.model is not None
+        model = (inspection.model.name, inspection.model.version)
+        drifting = watched.by_model.get(model)
+        if drifting is None:
+            opened = self._open_window(camera, inspection)
+            if opened is None:
                 return
+            drifting = watched.by_model[model] = _Drifting(opened)
+        window = drifting.window
         window.add(inspection, position)
         glance = window.look()
         try:
@@ -154,12 +166,15 @@ class Watch:
             log.error("drift not stored", cause=str(error), **camera._asdict())
         if glance is not None:
             for kind in (AlarmKind.SCORE_DRIFT, AlarmKind.EMBEDDING_DRIFT):
-                watched.calm_looks[kind] += 1
+                drifting.calm_looks[kind] += 1
                 if kind in glance.drifted:
-                    watched.calm_looks[kind] = 0
+                    drifting.calm_looks[kind] = 0
+                    drifting.drifted.add(kind)
                     self._alarms.raise_(kind, camera, glance.drifted[kind], inspection.id)
-                elif watched.calm_looks[kind] >= STEPS:  # a whole window: at the first it would come and go
-                    self._alarms.clear(kind, camera)
+                elif drifting.calm_looks[kind] >= STEPS:  # a whole window: at the first it would come and go
+                    drifting.drifted.discard(kind)
+                    if not any(kind in other.drifted for other in watched.by_model.values()):
+                        self._alarms.clear(kind, camera)
 
     def _open_window(self, camera: Camera, inspection: Inspection) -> Window | None:
         """None for a frame that the model before the present one decided."""

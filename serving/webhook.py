@@ -70,13 +70,15 @@ class Webhook:
             "webhook-signature": self._signer.sign(message_id, now, body),
         }
         try:
-            answer = client.post(self._settings.url, content=body, headers=headers)
-        except httpx.HTTPError as error:
+            # What it says beside the status is not read: there may be no end of it.
+            with client.stream("POST", self._settings.url, content=body, headers=headers) as answer:
+                taken, status = answer.is_success, answer.status_code
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             log.warning("webhook not sent", alarm=id_, message=event, cause=str(error))
             return False
-        if not answer.is_success:
-            log.warning("webhook refused", alarm=id_, message=event, status=answer.status_code)
-        return answer.is_success
+        if not taken:
+            log.warning("webhook refused", alarm=id_, message=event, status=status)
+        return taken
 
 
 def _execute(connection: Connection, statement: Update) -> None:

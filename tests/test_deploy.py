@@ -49,6 +49,8 @@ def test_the_unit_is_hardened() -> None:
     assert service["ProtectSystem"] == "strict"
     assert service["Restart"] == "always"
     assert "WatchdogSec" not in service, "the server does not notify systemd"
+    assert "ProcSubset" not in service, "onnxruntime reads in /proc/cpuinfo what the processor can do"
+    assert int(service["LimitNOFILE"]) > 1024
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")

@@ -76,7 +76,7 @@ async def upload_field_returns(
 ) -> FieldReturnsAdded:
     """The same as a CSV: columns part_id, found_at, and if you like defect_class, cost, note. Nothing is kept of a wrong file."""
     caller.answers_to(person)
-    returns = field_returns.read_csv(content)
+    returns = await asyncio.to_thread(field_returns.read_csv, content)
     return await asyncio.wrap_future(
         service.store.submit(lambda connection: field_returns.add(connection, returns, person))
     )

@@ -24,6 +24,9 @@ from serving.routes.parameters import CSV, CsvBody, Id, Serving, problems
 from serving.schema import Day, Name, Reason
 from serving.wording import text
 
+# A hundred lines and products over three years.
+_MOST_DAYS = 100_000
+
 routes = APIRouter(tags=["baselines"])
 
 
@@ -47,7 +50,7 @@ async def import_history(
     Columns: day, line, product, inspected, and what is known of flagged, false_calls, confirmed, audited, audit_defects, escapes.
     """
     caller.answers_to(person)
-    rows = await asyncio.to_thread(read_rows, content, HistoryRow, text("history", "過去的統計"))
+    rows = await asyncio.to_thread(read_rows, content, HistoryRow, text("history", "過去的統計"), _MOST_DAYS)
     importing = service.store.submit(
         lambda connection: past_counts.import_history(connection, rows, replace, person, reason)
     )

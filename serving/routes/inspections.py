@@ -78,17 +78,21 @@ async def post_inspection(request: Request) -> Response:
     if key is not None and not 0 < len(key) <= 200:
         raise problem.ProblemError(422, "Idempotency-Key: 1 to 200 characters")
     service.space.check()
-    fields: dict[str, Any] = dict(request.query_params)
+    given: list[tuple[str, Any]] = request.query_params.multi_items()
     async with service.arrivals.one():
-        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
             async with request.form(max_files=1, max_fields=len(FrameInfo.model_fields)) as form:
                 upload = form.get("image")
                 if not isinstance(upload, UploadFile):
                     raise problem.ProblemError(422, "image: missing; send the image as the form's file field `image`")
                 content = await upload.read()
-                fields.update((name, value) for name, value in form.items() if name != "image")
+                given += [(name, value) for name, value in form.multi_items() if name != "image"]
         else:
             content = await request.body()
+    fields = dict(given)
+    if len(fields) < len(given):
+        twice = next(name for name, _ in given if [one for one, _ in given].count(name) > 1)
+        raise problem.ProblemError(422, f"{twice}: given more than once; send each field once")
     try:
         info = FrameInfo.model_validate(fields)
     except ValidationError as error:

@@ -11,10 +11,12 @@ from serving.assumptions import current
 from serving.baseline_schema import Imported
 from serving.caller import Calling
 from serving.csv_rows import read_rows
-from serving.kpi_schema import Candidate, CandidateRequest, KpiRow, Kpis, Ranking
+from serving.kpi_schema import MOST_CANDIDATES, Candidate, CandidateRequest, KpiRow, Kpis, Ranking
 from serving.routes.parameters import CSV, CsvBody, Serving
 from serving.schema import Name, Reason
 from serving.wording import text
+
+_MOST_FIGURES = 10_000
 
 routes = APIRouter(tags=["roi"])
 
@@ -38,7 +40,7 @@ async def import_kpis(
     """Figures of surveys and the like. Columns: kpi (survey, nps, staff_kept, customers_kept, npi_days or
     ai_assisted_products), day, value, n, source."""
     caller.answers_to(person)
-    rows = await asyncio.to_thread(read_rows, content, KpiRow, text("kpis", "指標"))
+    rows = await asyncio.to_thread(read_rows, content, KpiRow, text("kpis", "指標"), _MOST_FIGURES)
     importing = service.store.submit(lambda connection: kpis.import_kpis(connection, rows, person, reason))
     return await asyncio.wrap_future(importing)
 
@@ -59,7 +61,7 @@ def try_candidates(service: Serving, request: CandidateRequest) -> Ranking:
 async def upload_candidates(service: Serving, content: CsvBody) -> Ranking:
     """Rank the candidates of a table: a row each, with the columns of a candidate. Nothing is kept."""
     return await asyncio.to_thread(
-        lambda: _ranked(service, read_rows(content, Candidate, text("candidates", "候選點")))
+        lambda: _ranked(service, read_rows(content, Candidate, text("candidates", "候選點"), MOST_CANDIDATES))
     )
 
 

@@ -154,7 +154,7 @@ def test_every_role_may_do_what_the_table_says_and_nothing_else(start_server: St
 
 def test_a_route_without_a_declared_permission_is_refused_even_to_admins(start_server: StartServer) -> None:
     server = start_server(auth=True)
-    app = server.server.config.app
+    app = server.server.app
     assert isinstance(app, FastAPI)
 
     @app.get("/v1/secret")
@@ -168,7 +168,7 @@ def test_a_route_without_a_declared_permission_is_refused_even_to_admins(start_s
 
 
 def test_without_authentication_an_undeclared_route_is_refused_too(server: Served) -> None:
-    app = server.server.config.app
+    app = server.server.app
     assert isinstance(app, FastAPI)
     app.add_api_route("/v1/secret", lambda: "told")
     assert server.client.get("/v1/secret").status_code == 404

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, create_engine, delete, insert, select, update
 
 from serving.audit import GENESIS, Action, _untold_query, append, entries, verify
 from serving.audit_trail import Format, export
+from serving.gauges import Gauges
 from serving.store import Store, migrate
 from serving.tables import audit, holds, promotions, reviews
 from tests.conftest import ROOT, Served, grey_png
@@ -255,6 +256,10 @@ def test_entries_over_http_by_page_and_filter(server: Served) -> None:
     assert listed(subject=newest["subject"], since=newest["at"]) == [6]
     assert listed(until=newest["at"]) == [5, 4, 3, 2, 1]
     assert server.client.get("/v1/audit", params={"cursor": "x"}).status_code == 422
+
+
+def test_a_trail_that_was_not_checked_yet_raises_no_alarm() -> None:
+    assert "qc_audit_trail_holds NaN" in Gauges().render().decode()
 
 
 def test_the_server_says_whether_the_chain_holds(server: Served) -> None:

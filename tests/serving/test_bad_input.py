@@ -109,6 +109,8 @@ def test_too_many_pixels_by_setting(start_server: StartServer) -> None:
         ({"line": ""}, "", "line"),
         ({"line": "x" * 129}, "", "line"),
         ({"part_id": "a\nb"}, "", "part_id"),
+        ({"part_id": "a\x7fb"}, "", "part_id"),
+        ({"part_id": "a\x85b"}, "", "part_id"),
         ({"colour": "red"}, "", "colour: unknown field"),
     ],
 )
@@ -116,6 +118,36 @@ def test_wrong_metadata_is_named(server: Served, changes: dict[str, str], remove
     fields = {name: value for name, value in server.frame(**changes).items() if name != removed}
     answer = server.client.post("/v1/inspections", params=fields, content=grey_png(0.1))
     assert_problem(answer, 422, named)
+
+
+@pytest.mark.parametrize("serial", ["%ff", "%fe", "%ed%a0%80"])
+def test_a_serial_number_that_is_no_utf_8_is_refused_and_not_taken_for_another(server: Served, serial: str) -> None:
+    query = "&".join(f"{name}={value}" for name, value in server.frame(part_id=serial).items())
+    assert_problem(server.client.post(f"/v1/inspections?{query}", content=grey_png(0.1)), 422, "part_id")
+
+
+def test_a_field_given_twice_is_named_and_none_of_the_two_is_taken(server: Served) -> None:
+    twice = [*server.frame(part_id="A").items(), ("part_id", "B")]
+    for answer in (
+        server.client.post("/v1/inspections", params=httpx.QueryParams(twice), content=grey_png(0.1)),
+        server.client.post(
+            "/v1/inspections", params={"part_id": "A"}, data=server.frame(part_id="B"), files={"image": grey_png(0.1)}
+        ),
+    ):
+        assert_problem(answer, 422, "part_id: given more than once")
+    assert server.client.get("/v1/inspections").json()["items"] == []
+
+
+def test_a_form_is_a_form_in_capitals_too(server: Served) -> None:
+    request = server.client.build_request(
+        "POST", "/v1/inspections", data=server.frame(), files={"image": grey_png(0.1)}
+    )
+    request.headers["Content-Type"] = request.headers["Content-Type"].replace(
+        "multipart/form-data", "Multipart/Form-Data"
+    )
+    answer = server.client.send(request)
+    assert answer.status_code == 201
+    assert answer.json()["verdict"] == "PASS"
 
 
 def test_multipart_without_an_image_is_named(server: Served) -> None:
@@ -152,3 +184,20 @@ def assert_problem(answer: httpx.Response, status: int, named: str) -> None:
     problem = answer.json()
     assert problem["status"] == status
     assert problem["detail"] and named in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "row", "most"),
+    [
+        ("/v1/kpis?person=eve&reason=survey", "nps,2026-01-01,1,1,x", 10_000),
+        ("/v1/past-counts?person=eve&reason=past", "2026-01-01,l,p,1,1,1,1,1,1,1", 100_000),
+        ("/v1/roi/candidates/csv", "x", 200),
+        ("/v1/returns/csv?person=eve", "p,2026-01-01T00:00:00Z", 10_000),
+    ],
+)
+def test_a_table_of_too_many_rows_is_refused_before_any_is_looked_at(
+    server: Served, path: str, row: str, most: int
+) -> None:
+    content = "\n".join(["column", *[row] * (most + 1)])
+    answer = server.client.post(path, content=content, headers={"Content-Type": "text/csv"})
+    assert_problem(answer, 422, f"at most {most:,} at once")

@@ -4,16 +4,19 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from sqlalchemy import insert
 
 from data.image import decode, prepare
 from data.input_health import InputHealth, fit_input_health, look_at
 from serving.audit import verify
+from serving.tables import alarms as alarms_table
 from tests.conftest import SIZE, Served, StartServer, write_brightness_bundle
 
 
@@ -152,3 +155,16 @@ def test_bundle_without_the_section_checks_nothing(start_server: StartServer) ->
     frame = part_png(7, -200)
     inspections = [server.inspect(frame, part_id=f"{number}") for number in range(5)]
     assert {(one["verdict"], one["fault"]) for one in inspections} == {("PASS", None)}
+
+
+def test_every_alarm_that_stands_is_known_after_a_restart(start_server: StartServer, health_bundle: Path) -> None:
+    server = start_server(bundles=health_bundle.parent)
+    store = server.service.store
+    rows = [
+        {"id": f"{number}", "kind": "CAMERA_FAULT", "line": "l", "station": "s", "camera": f"{number}"}
+        | {"reason": "dark", "inspection_id": "i", "raised_at": datetime.now(UTC)}
+        for number in range(130)
+    ]
+    store.submit(lambda connection: connection.execute(insert(alarms_table), rows)).result()
+    again = start_server(bundles=health_bundle.parent)
+    assert 'qc_alarms_open{kind="CAMERA_FAULT"} 130.0' in again.client.get("/metrics").text

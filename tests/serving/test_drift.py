@@ -141,6 +141,33 @@ def test_promotion_begins_anew(server: Served) -> None:
     assert {one["against"] for one in drift["checks"]} == {"training"}
 
 
+def test_products_that_take_turns_with_models_of_their_own_fill_a_window_each(
+    start_server: StartServer, tmp_path: Path
+) -> None:
+    bundles = tmp_path / "bundles"
+    novelty = fit_novelty(embeddings(200, 1), embeddings(200, 2))
+    unseen = embeddings(300, 3)
+    sample = Sample(unseen.mean(axis=1), novelty.position(unseen))
+    for name in ("a", "b"):
+        write_brightness_bundle(bundles / f"brightness-{name}", name, novelty=novelty, held_out=sample)
+    own = [
+        {"product": name, "station": "final", "bundle": {"name": "brightness", "version": name}} for name in ("a", "b")
+    ]
+    server = start_server(bundles=bundles, drift=SETTINGS, recipes=own)
+    for number in range(20):
+        for seed, product in enumerate(("a", "b")):
+            look = {"tint": (1.3, 1, 0.7)} if product == "a" else {}
+            random = np.random.default_rng(100 * number + seed)
+            server.inspect(frame(random, **look), camera="top", product=product, part_id=f"{product}{number}")
+    raised = eventually(lambda: alarms(server, cleared=False))
+    assert {alarm["kind"] for alarm in raised} >= {"EMBEDDING_DRIFT"}
+    random = np.random.default_rng(7)
+    for number in range(120):
+        server.inspect(frame(random), camera="top", product="b", part_id=f"more{number}")
+    assert drift_of(server, frames=50)["model"]["version"] == "b"
+    assert alarms(server, cleared=False), "that the other product's frames are calm says nothing of this one's"
+
+
 def test_bundle_without_held_out_frames_is_held_against_its_own_first_ones(start_server: StartServer) -> None:
     server = start_server(drift=SETTINGS)
     post(server, 50, seed=22)

@@ -19,6 +19,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, func, insert, select
 
 from data.errors import InputError
+from serving.database import connected
 from serving.image_store import ImageStore
 from serving.store import Store
 from serving.tables import metadata, promotions
@@ -222,6 +223,37 @@ def test_server_starts_again_on_what_it_left(start_server: StartServer) -> None:
 def test_unusable_database_is_one_sentence(url: str) -> None:
     with pytest.raises(InputError, match="cannot be used"):
         Store.open(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql+psycopg://qc:{}@127.0.0.1:1/qc", "nosuchdatabase://qc:{}@host/db", "postgresql+psycopg://qc:{}@:x/qc"],
+)
+@pytest.mark.parametrize("password", ["hunter2", "a@b:hunter2"])
+def test_unusable_database_is_told_without_its_password(url: str, password: str) -> None:
+    for use in (Store.open, lambda url: connected(url).__enter__()):
+        with pytest.raises(InputError, match="cannot be used") as raised:
+            use(url.format(password))
+        assert "hunter2" not in str(raised.value)
+
+
+def test_whoever_stops_waiting_takes_nobody_elses_row_along(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path}/qc.db")
+    begun, free = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> None:
+        begun.set()
+        free.wait()
+
+    first = store.submit(hold)
+    begun.wait()
+    given_up, last = store.submit(lambda _: 1), store.submit(lambda _: 2)
+    assert given_up.cancel()
+    assert not first.cancel(), "what is being written is not taken back"
+    free.set()
+    assert last.result(10) == 2
+    assert store.submit(lambda _: 3).result(10) == 3
+    store.close()
 
 
 def test_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:

@@ -58,6 +58,15 @@ def test_every_answer_carries_the_safe_headers(server: Served, path: str) -> Non
     assert headers["x-request-id"]
 
 
+def test_an_answer_to_a_failure_carries_them_too_and_the_id_that_the_log_has(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.service.models, "list", lambda: 1 / 0)
+    answer = server.client.get("/v1/models")
+    assert (answer.status_code, answer.headers["x-content-type-options"]) == (500, "nosniff")
+    assert answer.headers["x-request-id"]
+
+
 def test_docs_load_nothing_from_elsewhere(server: Served) -> None:
     page = server.client.get("/docs").text
     assert "//" not in page.replace("<!doctype html>", "")
@@ -98,7 +107,7 @@ def test_environment_beats_the_file_and_set_beats_both(tmp_path: Path, monkeypat
     ("override", "named"),
     [
         ("colour=red", "colour: unknown key"),
-        ("database_url=nonsense", "database nonsense cannot be used"),
+        ("database_url=nonsense", "database_url cannot be used"),
         ("images=/proc/nowhere", "image store /proc/nowhere cannot be used"),
         ("roi_assumptions=nowhere.yaml", "nowhere.yaml cannot be read"),
     ],
@@ -219,3 +228,9 @@ def test_openapi_names_every_operation() -> None:
         "add_key",
         "revoke_key",
     }
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_load_balancers_may_ask_by_head(server: Served, path: str) -> None:
+    answer = server.client.head(path)
+    assert (answer.status_code, answer.content) == (200, b"")

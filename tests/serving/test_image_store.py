@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import obstore
@@ -19,7 +20,7 @@ import pytest
 from data.errors import InputError
 from serving.image_store import ImageStore
 from serving.store import StorageError
-from tests.conftest import StartServer, grey_png
+from tests.conftest import Served, StartServer, grey_png
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,17 @@ def test_image_comes_back_and_is_kept_once(store: ImageStore) -> None:
         store.get(sha256(b"none"))
 
 
+def test_an_image_that_was_altered_is_not_shown_as_what_was_posted(server: Served, tmp_path: Path) -> None:
+    inspection = server.inspect(grey_png(0.9))
+    sha256 = inspection["image"]["sha256"]
+    file = tmp_path / "images" / sha256[:2] / sha256
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    for kind in ("image", "thumbnail"):
+        answer = server.client.get(f"/v1/inspections/{inspection['id']}/{kind}")
+        assert answer.status_code == 503
+        assert "altered or damaged" in answer.json()["detail"]
+
+
 def test_many_at_once_are_all_kept(store: ImageStore) -> None:
     contents = [f"frame {number % 40}".encode() * 1000 for number in range(120)]
     with ThreadPoolExecutor(8) as pool:
@@ -129,6 +141,35 @@ def test_object_store_that_refuses_means_503_until_it_takes_again(
     urllib.request.urlopen(urllib.request.Request(f"{s3}/{bucket}", method="PUT"), timeout=30).close()
     inspection = server.inspect(grey_png(0.9))
     assert server.client.get(f"/v1/inspections/{inspection['id']}/image").content == grey_png(0.9)
+
+
+def test_object_store_that_fails_is_told_soon_and_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Failing(BaseHTTPRequestHandler):
+        asked = 0
+
+        def do_PUT(self) -> None:
+            Failing.asked += 1
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_ALLOW_HTTP", "true")
+    with HTTPServer(("127.0.0.1", 0), Failing) as failing:
+        threading.Thread(target=failing.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT", f"http://127.0.0.1:{failing.server_port}")
+        opened = ImageStore("s3://bucket/images")
+        with pytest.raises(StorageError, match="could not be written") as raised:
+            opened.put(sha256(b"x"), b"x")
+        opened.close()
+        failing.shutdown()
+    assert Failing.asked <= 3, "the camera posts again"
+    assert "\n" not in str(raised.value)
 
 
 def test_name_without_its_bytes_is_written_again(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -12,7 +14,8 @@ import pytest
 from sqlalchemy import event
 
 from data.errors import InputError
-from serving.credentials import TRUSTED_SECONDS
+from serving.caller import Caller
+from serving.credentials import TRUSTED_SECONDS, Credentials
 from serving.rate import Rate
 from serving.role import Role
 from serving.simulate import Simulation, simulate_line
@@ -52,6 +55,40 @@ def test_a_key_that_is_none_is_refused_without_a_trace(guarded: Served, secret: 
     answer = client.post("/v1/inspections", params=guarded.frame(), content=grey_png(0.9), headers=headers)
     assert answer.status_code == 401
     assert key_client(guarded, Role.ADMIN).get("/v1/inspections").json()["items"] == []
+
+
+def test_a_key_that_is_revoked_while_it_is_looked_up_is_not_remembered(
+    guarded: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, secret = guarded.service.keys.add("top", Role.CAMERA, "test")
+    looked_up, revoked = threading.Event(), threading.Event()
+    look_up = Credentials._key
+
+    def slow(self: Credentials, sha256: str) -> Caller | None:
+        caller = look_up(self, sha256)
+        looked_up.set()
+        revoked.wait(10)
+        return caller
+
+    monkeypatch.setattr(Credentials, "_key", slow)
+    top = guarded.another_client(Authorization=f"Bearer {secret}")
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(post, guarded, top)
+        assert looked_up.wait(10)
+        guarded.service.keys.revoke(key.id, "test")
+        guarded.service.credentials.forget()
+        revoked.set()
+        assert first.result().status_code == 401
+    assert post(guarded, top).status_code == 401
+
+
+def test_a_camera_does_not_wait_for_the_pages_that_read(guarded: Served) -> None:
+    _, secret = guarded.service.keys.add("top", Role.CAMERA, "test")
+    with ExitStack() as pages:
+        for _ in range(40):
+            pages.enter_context(guarded.service.store.reading())
+        top = guarded.another_client(Authorization=f"Bearer {secret}")
+        assert top.post("/v1/inspections", params=guarded.frame(), content=grey_png(0.9), timeout=10).status_code == 201
 
 
 def test_a_wrong_key_beside_a_good_cookie_is_refused(guarded: Served) -> None:

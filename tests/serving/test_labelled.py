@@ -175,5 +175,5 @@ def test_a_damaged_image_is_no_label(server: Served, tmp_path: Path) -> None:
     (root / digest[:2] / digest).write_bytes(b"damaged")
     done = run(server, tmp_path / "labelled")
     assert done.returncode == 2
-    assert f"the image of inspection {inspection['id']} is not what was posted" in done.stderr
+    assert f"inspection {inspection['id']}: the image {digest} was altered or damaged" in done.stderr
     assert not (tmp_path / "labelled" / "catalog.csv").exists()

@@ -1,6 +1,8 @@
 """Promotion: verified, held against targets and champion, written down, swapped under load; a refused bundle changes nothing."""
 
+import gc
 import shutil
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +14,7 @@ from alembic.config import Config
 from sqlalchemy import Row, create_engine, select, text
 from typer.testing import CliRunner
 
+from data.bundle import Bundle
 from data.errors import InputError
 from data.targets import TargetResult
 from serving.__main__ import app
@@ -140,6 +143,26 @@ def test_model_that_is_not_better_is_refused_with_the_comparison(start_server: S
     assert "set force" in why
     assert deciding(server) == "1"
     assert [row.version for row in written(server)] == ["1"]
+
+
+def test_a_refused_model_does_not_stay_in_memory(
+    start_server: StartServer, bundles: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[weakref.ref[Bundle]] = []
+    load = Bundle.load
+
+    def remember(*arguments: Any, **options: Any) -> Bundle:
+        bundle = load(*arguments, **options)
+        loaded.append(weakref.ref(bundle))
+        return bundle
+
+    server = start_server(bundles=bundles)
+    assert promote(server, "1") == 200
+    write_brightness_bundle(bundles / "brightness-3", "3", skill=0.3)
+    monkeypatch.setattr(Bundle, "load", remember)
+    assert "refused" in ask(server, "3")
+    gc.collect()
+    assert [bundle() for bundle in loaded] == [None]
 
 
 def test_forced_promotion_keeps_what_it_overruled(start_server: StartServer, bundles: Path) -> None:

@@ -37,9 +37,18 @@ class Provider:
     signing_key: RSAKey | None = None
     spoil: dict[str, Any] = field(default_factory=dict)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    page: bytes | None = None
+    """what something in between answers with instead"""
 
     def app(self) -> FastAPI:
         app = FastAPI()
+
+        @app.middleware("http")
+        async def in_between(request: Request, go_on: Any) -> Response:
+            if self.page is not None and request.url.path != "/authorize":
+                return Response(self.page, media_type="application/json")
+            answer: Response = await go_on(request)
+            return answer
 
         @app.get("/readyz")
         def ready() -> Response:
@@ -189,6 +198,34 @@ def test_an_answer_without_an_attempt_of_this_browser_is_refused(guarded: Served
     callback = httpx.get(begun).headers["location"]
     assert state in callback
     assert guarded.client.get(callback).headers["location"] == "/login?refused=oidc"
+
+
+PAGES = [b"<html>Maintenance</html>", b"{}", b"[]", b"null"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_provider_that_answers_with_something_else_is_503_until_it_is_back(
+    guarded: Served, provider: Provider, page: bytes
+) -> None:
+    provider.page = page
+    answer = guarded.client.get("/v1/session/oidc")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert "identity provider does not answer" in answer.json()["detail"]
+    provider.page = None
+    assert come_in(guarded.client) == "/live"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_code_that_is_answered_with_something_else_lets_nobody_in(
+    guarded: Served, provider: Provider, page: bytes
+) -> None:
+    begun = guarded.client.get("/v1/session/oidc")
+    back = guarded.client.get(begun.headers["location"])
+    provider.page = page
+    ended = guarded.client.get(back.headers["location"])
+    assert (ended.status_code, ended.headers["location"]) == (303, "/login?refused=oidc")
+    provider.page = None
+    assert come_in(guarded.client) == "/live"
 
 
 def test_a_disabled_person_stays_out(guarded: Served) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from sqlalchemy import create_engine
 
 from tests.conftest import Served, StartServer, grey_png, start_postgresql
 
@@ -53,6 +54,20 @@ def test_database_server_that_stops_is_503_until_it_is_back(
         answers.append(server.post(grey_png(0.8), "k-1", part_id="meanwhile"))
     assert answers[-1].status_code == 201
     assert server.post(grey_png(0.9), "k-0", part_id="before").json() == before
+    assert [item["part_id"] for item in listed(server)] == ["meanwhile", "before"]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_table_locked_by_somebody_else_is_503_until_it_is_free(start_server: StartServer, database: str) -> None:
+    server = start_server()
+    before = server.inspect(grey_png(0.9), part_id="before")
+    engine = create_engine(database)
+    with engine.connect() as other:
+        other.exec_driver_sql("LOCK TABLE inspections IN ACCESS EXCLUSIVE MODE")
+        assert_try_again(server.post(grey_png(0.8), part_id="meanwhile"), "lock timeout")
+        assert_try_again(server.client.get(f"/v1/inspections/{before['id']}"), "lock timeout")
+    engine.dispose()
+    assert server.post(grey_png(0.8), part_id="meanwhile").status_code == 201
     assert [item["part_id"] for item in listed(server)] == ["meanwhile", "before"]
 
 

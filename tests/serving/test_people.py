@@ -67,7 +67,7 @@ def test_a_person_is_added_disabled_enabled_and_given_another_role(guarded: Serv
     assert password not in everything and reset not in everything and "argon2" not in everything
 
 
-@pytest.mark.parametrize("name", ["root", "Root", "ROOT", "camera key"])
+@pytest.mark.parametrize("name", ["root", "Root", "ROOT", "camera key", "ro\u200bot", "\u202eroot", "\uff52oot"])
 def test_a_name_is_given_once(guarded: Served, admin: httpx.Client, name: str) -> None:
     key_client(guarded, Role.CAMERA)
     answer = admin.post("/v1/people", json={"name": name, "role": "inspector"})

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, func, insert, make_url, select, update
 
 from data.errors import InputError
 from serving import backup, metrics
+from serving import retention as retention_module
 from serving.audit import Action, entries, verify
 from serving.backup import make_backup, read_backup, restore_backup
 from serving.database import reading_beside
@@ -139,6 +140,18 @@ def test_nothing_goes_unless_the_plant_says_so(kept: Kept) -> None:
     id_ = kept.add(100_000)
     kept.run(Periods())
     assert kept.removed_by() == {id_: None}
+
+
+@pytest.mark.parametrize(("days", "goes"), [(-20.0, True), (0.5, True), (20.0, False)])
+def test_nothing_goes_once_the_clock_jumped_ahead(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, days: float, goes: bool
+) -> None:
+    id_ = kept.add(11)
+    retention = Retention(PERIODS, kept.store, kept.images, Gauges())
+    uptime = retention_module._uptime
+    monkeypatch.setattr(retention_module, "_uptime", lambda: uptime() - timedelta(days=days))
+    retention.run(threading.Event())
+    assert kept.removed_by() == {id_: Rule.PASSED_IMAGES if goes else None}
 
 
 def test_a_shared_image_goes_with_the_last_that_needs_it(kept: Kept) -> None:

@@ -4,7 +4,9 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -15,10 +17,11 @@ from sqlalchemy import select
 from serving import password
 from serving.audit import entries
 from serving.people import FIRST_ADMIN, People
+from serving.problem import ProblemError
 from serving.role import Role
 from serving.store import Store
 from serving.tables import people, sessions
-from serving.throttle import LONGEST_SECONDS, Throttle
+from serving.throttle import FREE_BY_ADDRESS, LONGEST_SECONDS, Throttle
 from tests.accounts import PASSWORD, add_person, person_client, sign_in, wait_for
 from tests.conftest import ROOT, Served, StartServer, settings_arguments, wait_until_up
 
@@ -148,6 +151,37 @@ def test_many_names_from_one_address_are_slowed_down_too(guarded: Served) -> Non
         throttled._by_address.take("127.0.0.1")
         assert throttled._by_name.take(str(number)) == 0
     assert sign_in(guarded.client, "somebody").status_code == 429
+
+
+def test_the_addresses_of_one_network_of_ipv6_are_one_caller(guarded: Served) -> None:
+    sessions = guarded.service.sessions
+    for address in ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:2::1", "10.0.0.1", "10.0.0.2"):
+        with pytest.raises(ProblemError):
+            sessions.sign_in("ann", "wrong", address)
+    counts = {network: failures.count for network, failures in sessions._by_address._failures.items()}
+    assert counts == {"2001:db8:0:1::/64": 2, "2001:db8:0:2::/64": 1, "10.0.0.1": 1, "10.0.0.2": 1}
+
+
+def test_a_flood_of_sign_ins_leaves_threads_to_the_pages(guarded: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    free, trying = threading.Event(), threading.Semaphore(0)
+
+    def slow(*_: object) -> None:
+        trying.release()
+        free.wait(30)
+
+    ann = person_client(guarded, "ann", Role.ADMIN)
+    monkeypatch.setattr(guarded.service.people, "with_password", slow)
+    with ThreadPoolExecutor(50) as pool:
+        tries = [pool.submit(sign_in, guarded.another_client(), f"name-{number}") for number in range(50)]
+        try:
+            for _ in range(12):
+                assert trying.acquire(timeout=20)
+            assert ann.get("/v1/people", timeout=10).status_code == 200
+        finally:
+            free.set()
+        refused = [answer for each in tries if (answer := each.result()).status_code == 429]
+    assert len(refused) >= 50 - FREE_BY_ADDRESS
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
 
 
 def test_a_session_ends_after_its_longest_time(start_server: StartServer) -> None:

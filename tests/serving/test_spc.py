@@ -4,9 +4,11 @@ import base64
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
@@ -70,6 +72,8 @@ class Receiver(HTTPServer):
     def __init__(self) -> None:
         self.taken: list[tuple[dict[str, str], bytes]] = []
         self.refusals = 1
+        self.talks = False
+        self.talked: Future[bool] = Future()
         super().__init__(("127.0.0.1", 0), _Handler)
 
 
@@ -81,8 +85,15 @@ class _Handler(BaseHTTPRequestHandler):
         refused, self.server.refusals = self.server.refusals > 0, self.server.refusals - 1
         if not refused:
             self.server.taken.append((dict(self.headers), body))
-        self.send_response(503 if refused else 204)
+        self.send_response(503 if refused else 204 if not self.server.talks else 200)
         self.end_headers()
+        if self.server.talks:
+            try:
+                for _ in range(500):
+                    self.wfile.write(b"x" * 100_000)
+                self.server.talked.set_result(True)
+            except OSError:
+                self.server.talked.set_result(False)
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -119,3 +130,16 @@ def test_alarm_reaches_the_webhook_signed_and_is_sent_again_until_taken(
     assert json.loads(receiver.taken[1][1])["type"] == "alarm.cleared"
     webhook.run(threading.Event())
     assert len(receiver.taken) == 2, "what was taken is not sent again"
+
+
+def test_what_a_receiver_says_beside_the_status_is_not_read(
+    receiver: Receiver, start_server: StartServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QC_WEBHOOK_SECRET", SECRET)
+    receiver.refusals, receiver.talks = 0, True
+    url = f"http://127.0.0.1:{receiver.server_port}/alarms"
+    webhook = start_server(webhook={"url": url}).service.webhook
+    assert webhook is not None
+    with httpx.Client(timeout=5) as client:
+        assert webhook._send(client, "1", "raised", "{}")
+    assert not receiver.talked.result(20)

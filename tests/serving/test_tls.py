@@ -56,6 +56,8 @@ CLOSED: list[tuple[dict[str, str], str]] = [
     ({"host": "0.0.0.0", "tls": "{proxy: 10.0.0.1}"}, "set hosts"),
     ({"auth": "off", "hosts": "[qc.example]"}, "who is calling"),
     ({"tls": "{certificate: cert.pem}"}, "go together"),
+    ({"tls": "{proxy: '*'}"}, "no IP address"),
+    ({"tls": "{proxy: proxy.plant.example}"}, "no IP address"),
 ]
 
 
