@@ -14,6 +14,7 @@ from data.bundle import CrossValidation
 from data.catalog import Catalog, CatalogRow
 from data.durable import replacing
 from data.errors import InputError
+from data.groups import numbered
 from data.split import assign_folds
 from training.augment import build_policy
 from training.calibrate import cross_calibrated
@@ -82,7 +83,7 @@ def cross_validation(log_odds: NDArray[np.float32], examples: Examples, fold: ND
         fold_auroc=[auroc(log_odds[fold == number], is_defect[fold == number]) for number in numbers],
         metrics={
             "auroc": bootstrap(auroc, log_odds, is_defect, groups),
-            "accuracy": rate((probability > 0.5) == is_defect),
+            "accuracy": rate((probability > 0.5) == is_defect, numbered(groups, len(is_defect))),
             "ece": bootstrap(calibration_error, probability, is_defect, groups),
         },
     )

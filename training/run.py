@@ -262,7 +262,7 @@ def _assemble(
         targets=check_targets(config.targets, metrics, quantized.measured[precision].milliseconds),
         variants=quantized.variants(thresholds),
         parity=Parity(torch_onnxruntime=difference, tolerance=TOLERANCE, replay_tolerance=_REPLAY_TOLERANCE[precision]),
-        novelty=summarise_novelty(novelty, prediction.embedding, len(val.rows)),
+        novelty=summarise_novelty(novelty, prediction.embedding, test.groups, len(val.rows)),
         input_health=input_health([train, val], test),
         data=DataFingerprint(
             source=config.data.source,
@@ -284,7 +284,12 @@ def _assemble(
     errors = worst_errors(test, prediction, manifest, unknown)
     passed = (prediction.defect_probability < thresholds.pass_below) & ~unknown
     of_classes = class_scores(
-        prediction.class_probability, [row.label for row in test.rows], catalog.classes, catalog.ok_classes, passed
+        prediction.class_probability,
+        [row.label for row in test.rows],
+        catalog.classes,
+        catalog.ok_classes,
+        passed,
+        test.groups,
     )
     card = render_card(
         manifest,

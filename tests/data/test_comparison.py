@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
 
 from data.bundle import MANIFEST, PREDICTIONS, sha256_of
-from data.comparison import auroc, auroc_difference, compare
+from data.comparison import auroc, auroc_difference, compare, mcnemar
 from data.errors import BundleError, InputError
 from data.metric import Metric
 from data.promotion import judge
@@ -206,6 +207,21 @@ def test_promotion_counts_a_part_of_many_frames_once(strong: Path, weak: Path) -
     together = compare(strong, weak)
     assert together.auroc_difference.value == alone.auroc_difference.value
     assert together.auroc_difference != alone.auroc_difference
+
+
+@given(only_first=st.integers(0, 60), only_second=st.integers(0, 60))
+def test_mcnemar_of_single_images_is_the_exact_test(only_first: int, only_second: int) -> None:
+    first = np.arange(only_first + only_second) < only_first
+    expected = exact_mcnemar([[0, only_first], [only_second, 0]], exact=True).pvalue
+    assert mcnemar(first, ~first) == pytest.approx(expected)
+
+
+def test_mcnemar_counts_a_part_of_many_frames_once() -> None:
+    first, second = np.array([True] * 6 + [False] * 2), np.array([False] * 6 + [True] * 2)
+    alone = mcnemar(first, second)
+    copied = mcnemar(np.tile(first, 5), np.tile(second, 5), [str(number % 8) for number in range(40)])
+    assert copied == pytest.approx(alone)
+    assert mcnemar(np.tile(first, 5), np.tile(second, 5)) < 0.01 < 0.2 < alone
 
 
 def test_predictions_of_a_bundle_without_groups_are_taken_one_by_one(strong: Path, weak: Path) -> None:
