@@ -275,7 +275,7 @@ def _assemble(
         mlflow_run_id=run_id,
         files={},
     )
-    plots = figures(prediction.defect_probability, test.is_defect, thresholds)
+    plots = figures(prediction.defect_probability, test.is_defect, thresholds, metrics["ece"])
     billed = bills(scores, held_out.is_defect, thresholds, config.aims, held_out.groups)
     defect_rate = billed[0][1].defect_rate
     plots["operating"] = operating_figure(
