@@ -65,8 +65,10 @@ def test_clearly_better_model_is_called_better_and_the_worse_one_worse(strong: P
     forward, backward = compare(strong, weak), compare(weak, strong)
     assert forward.better
     assert not backward.better
-    assert forward.sentence.startswith("brightness strong is better than brightness weak on the same 200 test images")
-    assert backward.sentence.startswith("brightness weak is worse than brightness strong")
+    assert forward.sentence.en.startswith(
+        "brightness strong is better than brightness weak on the same 200 test images"
+    )
+    assert backward.sentence.en.startswith("brightness weak is worse than brightness strong")
     assert forward.auroc_difference.value == pytest.approx(forward.candidate_auroc - forward.champion_auroc)
     assert (forward.only_candidate_right, forward.only_champion_right) == (
         backward.only_champion_right,
@@ -80,7 +82,7 @@ def test_model_is_not_better_than_itself(strong: Path) -> None:
     assert not own.better
     assert own.auroc_difference == Metric(value=0, low=0, high=0, n=200)
     assert (own.only_candidate_right, own.only_champion_right, own.mcnemar_p) == (0, 0, 1)
-    assert "is not shown to be better" in own.sentence
+    assert "is not shown to be better" in own.sentence.en
 
 
 def test_verdicts_are_compared_at_each_models_own_threshold(weak: Path, tmp_path: Path) -> None:
@@ -176,7 +178,7 @@ def test_predictions_of_one_kind_only_are_refused(strong: Path, weak: Path) -> N
 
 def test_judgement_weighs_targets_and_champion(strong: Path, weak: Path, tmp_path: Path) -> None:
     assert judge(weak, None).wins
-    assert judge(strong, weak).why == compare(strong, weak).sentence
+    assert judge(strong, weak).why == compare(strong, weak).sentence.en
     missed = TargetResult(name="ece", limit="at most", wanted=0.03, value=0.05, low=0.04, high=0.06)
     candidate = write_brightness_bundle(tmp_path / "off", "off", skill=0.2, targets=[missed])
     alone = judge(candidate, None)
