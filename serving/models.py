@@ -406,6 +406,9 @@ def bundle_to_serve(settings: Settings, connection: Connection | None) -> Path:
 def _manifests_in(bundles: Path) -> dict[Path, Manifest]:
     found = {}
     for file in sorted(bundles.glob(f"**/{MANIFEST}")):
+        # A training that was killed leaves what it had not finished under a hidden name.
+        if any(part.startswith(".") for part in file.relative_to(bundles).parts):
+            continue
         try:
             found[file.parent] = read_manifest(file.parent)
         except BundleError as error:
