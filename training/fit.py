@@ -25,7 +25,7 @@ from training.network import Answers, Network, defect_log_odds
 from training.progress import bar
 from training.second_opinion import SecondOpinion
 from training.synthetic import Synthesis
-from training.weights import UNREADABLE
+from training.weights import UNREADABLE, load_saved
 
 log = logging.getLogger(__name__)
 
@@ -400,7 +400,7 @@ def _resume(checkpoint: Path, state: dict[str, nn.Module | Any]) -> int | None:
     if not checkpoint.is_file():
         return None
     try:
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        saved = load_saved(checkpoint)
         for name, one in state.items():
             one.load_state_dict(saved[name])
         epoch = int(saved["epoch"])
