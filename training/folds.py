@@ -7,6 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -200,10 +201,13 @@ def _fit_alone(
 
 def _read(file: Path, expected: int) -> NDArray[np.float32]:
     try:
-        with np.load(file, allow_pickle=False) as saved:
+        # numpy leaves a file open that is no archive, unless it was opened for it.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
             logits: NDArray[np.float32] = saved["logits"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{file} is damaged; delete it and start again, that fold alone is trained anew") from error
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise InputError(
+            f"{file} is damaged; delete it and give the same command again, that fold alone is trained anew"
+        ) from error
     if len(logits) != expected:
         raise InputError(f"{file} holds {len(logits)} predictions, the fold has {expected}; delete it and start again")
     return logits

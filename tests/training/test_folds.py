@@ -123,6 +123,9 @@ def test_damaged_fold_is_named_and_the_others_stay(
         InputError, match=r"fold0\.npz holds 2 predictions, the fold has \d+; delete it and start again"
     ):
         cross_validate(config)
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"fold0\.npz is damaged; delete it and give the same command again"):
+        cross_validate(config)
 
 
 def test_folds_at_the_same_time_score_as_one_after_another(
