@@ -24,6 +24,7 @@ from data.metric import Metric
 from data.novelty import Novelty, NoveltySummary
 from data.operating import OperatingCurve
 from data.targets import TargetResult
+from data.wording import text
 
 MANIFEST = "manifest.json"
 MODEL = "model.onnx"
@@ -204,12 +205,27 @@ class Bundle:
         for name, expected in manifest.files.items():
             file = path / name
             if not file.is_file():
-                raise BundleError(f"bundle {path}: {name} is missing; export or copy the bundle again")
+                raise BundleError(
+                    text(
+                        f"bundle {path}: {name} is missing; export or copy the bundle again",
+                        f"模型 {path}：缺少 {name}；請重新匯出或複製模型",
+                    )
+                )
             if sha256_of(file) != expected:
-                raise BundleError(f"bundle {path}: {name} was altered after export (its sha256 differs)")
+                raise BundleError(
+                    text(
+                        f"bundle {path}: {name} was altered after export (its sha256 differs); copy the bundle again",
+                        f"模型 {path}：{name} 在匯出後遭更動（sha256 不符）；請重新複製模型",
+                    )
+                )
         for name in (MODEL, GOLDEN, *([NOVELTY] if manifest.novelty else [])):
             if name not in manifest.files:
-                raise BundleError(f"bundle {path}: the manifest does not list {name}; export the bundle again")
+                raise BundleError(
+                    text(
+                        f"bundle {path}: the manifest does not list {name}; export the bundle again",
+                        f"模型 {path}：{MANIFEST} 未列出 {name}；請重新匯出模型",
+                    )
+                )
         session = open_session(path / MODEL, threads, provider)
         bundle = cls(
             path,
@@ -222,8 +238,12 @@ class Bundle:
         tolerance = manifest.parity.replay_tolerance
         if not difference <= tolerance:
             raise BundleError(
-                f"bundle {path}: the golden frames give other outputs on this machine "
-                f"(largest difference {difference:.2g}, tolerated {tolerance:.2g}); export it here or choose float32"
+                text(
+                    f"bundle {path}: the golden frames give other outputs on this machine "
+                    f"(largest difference {difference:.2g}, tolerated {tolerance:.2g}); export it here or choose float32",
+                    f"模型 {path}：基準影像在此機器上的輸出不同（最大差異 {difference:.2g}，容許 {tolerance:.2g}）；"
+                    "請在此機器匯出，或改用 float32",
+                )
             )
         return bundle
 
@@ -252,21 +272,34 @@ def read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(file.read_bytes())
     except FileNotFoundError as error:
-        raise BundleError(f"bundle {path}: {MANIFEST} is missing; is this a bundle directory?") from error
+        raise BundleError(
+            text(
+                f"bundle {path}: {MANIFEST} is missing; is this a bundle directory?",
+                f"模型 {path}：缺少 {MANIFEST}；這是模型目錄嗎？",
+            )
+        ) from error
     except ValidationError as error:
-        raise BundleError(f"bundle {path}: {MANIFEST} is not valid: {explain(error)}") from error
+        raise BundleError(
+            text(
+                f"bundle {path}: {MANIFEST} is not valid: {explain(error)}; export the bundle again",
+                f"模型 {path}：{MANIFEST} 無效（{explain(error)}）；請重新匯出模型",
+            )
+        ) from error
 
 
 def _read_novelty(path: Path, session: onnxruntime.InferenceSession) -> Novelty:
     try:
         novelty = Novelty.read(path / NOVELTY)
     except (OSError, KeyError, ValueError) as error:
-        raise BundleError(f"bundle {path}: {NOVELTY} is damaged ({error}); export the bundle again") from error
+        raise _damaged(path, NOVELTY, error) from error
     length = next(output.shape[1] for output in session.get_outputs() if output.name == "embedding")
     if novelty.mean.size > length:
         raise BundleError(
-            f"bundle {path}: {NOVELTY} is for embeddings of length {novelty.mean.size} or more, the model's have {length}; "
-            "export the bundle again"
+            text(
+                f"bundle {path}: {NOVELTY} is for embeddings of length {novelty.mean.size} or more, the model's have {length}; "
+                "export the bundle again",
+                f"模型 {path}：{NOVELTY} 適用於長度至少 {novelty.mean.size} 的嵌入向量，而模型的長度為 {length}；請重新匯出模型",
+            )
         )
     return novelty
 
@@ -275,7 +308,16 @@ def _read_held_out(path: Path) -> Sample:
     try:
         return Sample.read(path / HELD_OUT)
     except (OSError, KeyError, ValueError) as error:
-        raise BundleError(f"bundle {path}: {HELD_OUT} is damaged ({error}); export the bundle again") from error
+        raise _damaged(path, HELD_OUT, error) from error
+
+
+def _damaged(path: Path, name: str, error: Exception) -> BundleError:
+    return BundleError(
+        text(
+            f"bundle {path}: {name} is damaged ({error}); export the bundle again",
+            f"模型 {path}：{name} 已損壞（{error}）；請重新匯出模型",
+        )
+    )
 
 
 def check_provider(provider: Provider) -> None:
@@ -304,7 +346,12 @@ def open_session(model: Path, threads: int, provider: Provider = "cpu") -> onnxr
     try:
         session = onnxruntime.InferenceSession(str(model), options, providers=list(providers))
     except Exception as error:  # onnxruntime raises undocumented types of its own for a graph it cannot take
-        raise BundleError(f"onnxruntime cannot load {model}: {error}") from error
+        raise BundleError(
+            text(
+                f"onnxruntime cannot load {model}: {error}; export the bundle again",
+                f"onnxruntime 無法載入 {model}：{error}；請重新匯出模型",
+            )
+        ) from error
     if session.get_providers()[0] != providers[0]:
         raise InputError(f"provider {provider} did not start here (driver or device missing?); set provider to cpu")
     return session
@@ -323,7 +370,12 @@ def write_bundle(parts: Path, target: Path, manifest: Manifest, listed: Sequence
     either no bundle of this version or a whole one. Raises BundleError when `target` exists.
     """
     if target.exists():
-        raise BundleError(f"bundle {target} exists already; bundles are never overwritten, choose another version")
+        raise BundleError(
+            text(
+                f"bundle {target} exists already; bundles are never overwritten, choose another version",
+                f"模型 {target} 已存在；模型不會被覆寫，請使用另一個版本",
+            )
+        )
     complete = manifest.model_copy(update={"files": {name: sha256_of(parts / name) for name in listed}})
     (parts / MANIFEST).write_text(complete.model_dump_json(indent=2), encoding="utf-8")
     for file in parts.iterdir():
@@ -331,7 +383,12 @@ def write_bundle(parts: Path, target: Path, manifest: Manifest, listed: Sequence
     sync(parts)
     target.parent.mkdir(parents=True, exist_ok=True)
     if parts.stat().st_dev != target.parent.stat().st_dev:
-        raise BundleError(f"{parts} and {target.parent} are on different disks; assemble the bundle beside its target")
+        raise BundleError(
+            text(
+                f"{parts} and {target.parent} are on different disks; assemble the bundle beside its target",
+                f"{parts} 與 {target.parent} 位於不同的磁碟；請在目標旁組裝模型",
+            )
+        )
     parts.rename(target)
     sync(target.parent)
 

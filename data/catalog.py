@@ -175,6 +175,8 @@ def read_catalog(file: Path) -> Catalog:
             rows = [_row(file, number, fields) for number, fields in enumerate(csv.DictReader(stream), start=1)]
     except OSError as error:
         raise InputError(f"catalog {file} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"catalog {file} is not CSV in UTF-8 ({error}); save it as that") from error
     if not rows:
         raise InputError(f"catalog {file} has no images; its header must be {','.join(CatalogRow.model_fields)}")
     for number, row in enumerate(rows, start=1):
@@ -196,7 +198,8 @@ def check_trainable(catalog: Catalog) -> None:
         )
     if not good:
         raise InputError(
-            f"no class is OK: found {_join(defect)}; name the OK class one of {_join(OK_CLASSES)}, or say which is with --ok"
+            f"no class is OK: found {_join(defect)}; name the OK class one of {_join(OK_CLASSES)}, or say which it is "
+            "(data.ok_classes of the configuration, --ok of `python -m data folder`)"
         )
     if not defect:
         raise InputError(
@@ -205,6 +208,10 @@ def check_trainable(catalog: Catalog) -> None:
 
 
 def _row(file: Path, number: int, fields: dict[str, str]) -> CatalogRow:
+    if None in fields or None in fields.values():
+        raise InputError(
+            f"image {number} of {file.name}: more or fewer fields than the header names; quote those with commas"
+        )
     try:
         return CatalogRow.model_validate(fields)
     except ValidationError as error:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy.stats import bootstrap, rankdata
-from statsmodels.stats.contingency_tables import mcnemar
 
 from data.bundle import PREDICTIONS, Manifest, read_manifest, sha256_of
 from data.catalog import CatalogRow
@@ -19,6 +18,7 @@ from data.durable import replacing
 from data.errors import BundleError, InputError
 from data.groups import are_shared, clusters, numbered
 from data.metric import Metric
+from data.wording import Text, text
 
 _RESAMPLES = 2000
 _CELLS_AT_ONCE = 4_000_000
@@ -53,7 +53,7 @@ class Comparison:
     """images that the candidate alone flags rightly (a defect flagged, or a good part passed), at its own thresholds"""
     only_champion_right: int
     mcnemar_p: float
-    """chance of so uneven a split of those images, were the two equally often right (exact, two-sided; McNemar 1947)"""
+    """chance of so uneven a split of those images, were the two equally often right (see `mcnemar`)"""
 
     @property
     def better(self) -> bool:
@@ -61,20 +61,27 @@ class Comparison:
         return self.auroc_difference.low > 0
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Text:
         """The result in one plain sentence, without a full stop."""
         difference = self.auroc_difference
         if self.better:
-            outcome = f"{self.candidate} is better than {self.champion}"
+            outcome = text(f"{self.candidate} is better than {self.champion}", f"{self.candidate} 優於 {self.champion}")
         elif difference.high < 0:
-            outcome = f"{self.candidate} is worse than {self.champion}"
+            outcome = text(f"{self.candidate} is worse than {self.champion}", f"{self.candidate} 劣於 {self.champion}")
         else:
-            outcome = f"{self.candidate} is not shown to be better than {self.champion}"
-        return (
-            f"{outcome} on the same {difference.n} test images: AUROC {self.candidate_auroc:.4f} against "
+            outcome = text(
+                f"{self.candidate} is not shown to be better than {self.champion}",
+                f"無法證明 {self.candidate} 優於 {self.champion}",
+            )
+        return text(
+            f"{outcome.en} on the same {difference.n} test images: AUROC {self.candidate_auroc:.4f} against "
             f"{self.champion_auroc:.4f}, difference {difference.value:+.4f} (95 % interval {difference.low:+.4f} to "
             f"{difference.high:+.4f}); {self.only_candidate_right} images only the first decides rightly, "
-            f"{self.only_champion_right} only the second (McNemar p {self.mcnemar_p:.2g})"
+            f"{self.only_champion_right} only the second (McNemar p {self.mcnemar_p:.2g})",
+            f"{outcome.zh_hant}（同樣的 {difference.n} 張測試影像）：AUROC {self.candidate_auroc:.4f} 對 "
+            f"{self.champion_auroc:.4f}，差異 {difference.value:+.4f}（95 % 區間 {difference.low:+.4f} 至 "
+            f"{difference.high:+.4f}）；只有前者判定正確的影像 {self.only_candidate_right} 張，只有後者正確的 "
+            f"{self.only_champion_right} 張（McNemar p {self.mcnemar_p:.2g}）",
         )
 
 
@@ -90,15 +97,22 @@ def compare(candidate: Path, champion: Path) -> Comparison:
     images = {row.sha256 for row in ours}, {row.sha256 for row in theirs}
     if images[0] != images[1] or len(ours) != len(theirs):
         raise InputError(
-            f"{first} cannot be compared with {second}: {len(images[0])} and {len(images[1])} test images, "
-            f"{len(images[0] & images[1])} of them the same; train with the champion's test images as the test split"
+            text(
+                f"{first} cannot be compared with {second}: {len(images[0])} and {len(images[1])} test images, "
+                f"{len(images[0] & images[1])} of them the same; train with the champion's test images as the test split",
+                f"{first} 無法與 {second} 比較：測試影像分別為 {len(images[0])} 張與 {len(images[1])} 張，其中 "
+                f"{len(images[0] & images[1])} 張相同；請以目前模型的測試影像作為測試集重新訓練",
+            )
         )
     pairs = list(zip(ours, theirs, strict=True))
     relabelled = sum(one.is_defect != other.is_defect for one, other in pairs)
     if relabelled:
         raise InputError(
-            f"{first} cannot be compared with {second}: the truth of {relabelled} test images was changed in between; "
-            "train the champion's configuration again on the present labels"
+            text(
+                f"{first} cannot be compared with {second}: the truth of {relabelled} test images was changed in between; "
+                "train the champion's configuration again on the present labels",
+                f"{first} 無法與 {second} 比較：其間有 {relabelled} 張測試影像的標記已更改；請以現有標記重新訓練目前模型的設定",
+            )
         )
     is_defect = np.array([row.is_defect for row in ours])
     scores = [np.array([row.defect_probability for row in rows]) for rows in (ours, theirs)]
@@ -106,18 +120,17 @@ def compare(candidate: Path, champion: Path) -> Comparison:
         (probability >= manifest.thresholds.pass_below) == is_defect
         for probability, manifest in zip(scores, manifests, strict=True)
     ]
-    table = [[int(np.sum((right[0] == a) & (right[1] == b))) for b in (True, False)] for a in (True, False)]
+    only_first, only_second = right[0] & ~right[1], right[1] & ~right[0]
+    groups = [one.group or other.group or one.sha256 for one, other in pairs]
     return Comparison(
         candidate=first,
         champion=second,
         candidate_auroc=float(auroc(scores[0], is_defect)),
         champion_auroc=float(auroc(scores[1], is_defect)),
-        auroc_difference=auroc_difference(
-            scores[0], scores[1], is_defect, [one.group or other.group or one.sha256 for one, other in pairs]
-        ),
-        only_candidate_right=table[0][1],
-        only_champion_right=table[1][0],
-        mcnemar_p=float(mcnemar(table, exact=True).pvalue),
+        auroc_difference=auroc_difference(scores[0], scores[1], is_defect, groups),
+        only_candidate_right=int(only_first.sum()),
+        only_champion_right=int(only_second.sum()),
+        mcnemar_p=mcnemar(only_first, only_second, groups),
     )
 
 
@@ -166,6 +179,27 @@ def auroc_difference(
     return Metric(value=float(difference(*kinds)), low=float(low), high=float(high), n=len(is_defect))
 
 
+def mcnemar(
+    only_first: NDArray[np.bool_], only_second: NDArray[np.bool_], groups: Sequence[str] | None = None
+) -> float:
+    """The chance of so uneven a split of the images that one of two models alone decides rightly, were they equally good.
+
+    `only_first` and `only_second` bool [n] say which these are. Exact and two-sided (McNemar 1947). Images of one of the
+    `groups` [n] may err together, so that equally good models could change places in a whole group only (sign flips of
+    whole blocks; Winkler et al. 2014, NeuroImage 92); None, or groups of one image: the plain test.
+
+    >>> mcnemar(np.array([True] * 5), np.array([False] * 5))
+    0.0625
+    """
+    lead = np.bincount(numbered(groups, len(only_first)), only_first.astype(int) - only_second.astype(int))
+    leads = np.abs(lead[lead != 0]).astype(int)
+    chance = np.ones(1)  # of each sum of the leads with signs by chance, from the lowest to the highest in steps of 1
+    for one in leads:
+        chance = np.convolve(chance, [0.5, *[0.0] * (2 * one - 1), 0.5])
+    sums = np.arange(len(chance)) - leads.sum()
+    return min(1.0, float(chance[np.abs(sums) >= abs(lead.sum())].sum()))
+
+
 def auroc(scores: ArrayLike, is_defect: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Area under the ROC curve of scores [..., n] against the truth bool [n], as [...]: Mann and Whitney's U, 1947.
 
@@ -200,21 +234,37 @@ def _predictions(bundle: Path, manifest: Manifest) -> list[PredictedImage]:
     """The rows in an order that two models tested on the same images share."""
     if PREDICTIONS not in manifest.files:
         raise InputError(
-            f"{_named(manifest)} cannot be compared: its bundle keeps no {PREDICTIONS} (it was made before bundles did); "
-            "train it again"
+            text(
+                f"{_named(manifest)} cannot be compared: its bundle keeps no {PREDICTIONS} (it was made before bundles did); "
+                "train it again",
+                f"{_named(manifest)} 無法比較：其模型目錄中沒有 {PREDICTIONS}（由較早的版本建立）；請重新訓練",
+            )
         )
     file = bundle / PREDICTIONS
     if not file.is_file() or sha256_of(file) != manifest.files[PREDICTIONS]:
         raise BundleError(
-            f"bundle {bundle}: {PREDICTIONS} is missing or was altered after export; copy the bundle again"
+            text(
+                f"bundle {bundle}: {PREDICTIONS} is missing or was altered after export; copy the bundle again",
+                f"模型 {bundle}：{PREDICTIONS} 遺失或在匯出後遭更動；請重新複製模型",
+            )
         )
     try:
         with file.open(newline="", encoding="utf-8") as stream:
             rows = [PredictedImage.model_validate(fields) for fields in csv.DictReader(stream)]
     except ValidationError as error:
-        raise BundleError(f"bundle {bundle}: {PREDICTIONS} is not valid: {explain(error)}") from error
+        raise BundleError(
+            text(
+                f"bundle {bundle}: {PREDICTIONS} is not valid: {explain(error)}; export the bundle again",
+                f"模型 {bundle}：{PREDICTIONS} 無效（{explain(error)}）；請重新匯出模型",
+            )
+        ) from error
     if len({row.is_defect for row in rows}) < 2:
-        raise BundleError(f"bundle {bundle}: {PREDICTIONS} needs both good and defective images")
+        raise BundleError(
+            text(
+                f"bundle {bundle}: {PREDICTIONS} needs both good and defective images; export the bundle again",
+                f"模型 {bundle}：{PREDICTIONS} 須同時包含良品與缺陷品影像；請重新匯出模型",
+            )
+        )
     return sorted(rows, key=lambda row: (row.sha256, row.is_defect))
 
 

@@ -28,6 +28,8 @@ def load_config(path: Path, model: type[Model], overrides: Sequence[str] = ()) -
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"config {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"config {path} is not text in UTF-8 ({error}); save it as that") from error
     except yaml.YAMLError as error:
         raise InputError(f"config {path} is not valid YAML: {' '.join(str(error).split())}") from error
     tree = {} if tree is None else tree

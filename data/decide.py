@@ -12,6 +12,7 @@ from scipy.stats import binom
 from data.costs import Bill, Capacity, Costs, Outcomes
 from data.groups import Indices, are_shared, numbered, worst_scores
 from data.verdict import Verdict
+from data.wording import Text, text
 
 
 class Thresholds(BaseModel):
@@ -43,6 +44,9 @@ class InForce(Thresholds):
 
 
 Counted = Literal["images", "parts"]
+
+_ESCAPE, _REJECT_GOOD = "escape rate", "good parts rejected"
+_RATES_ZH_HANT = {_ESCAPE: "漏檢率", _REJECT_GOOD: "良品未經人員查看即剔除的比率"}
 
 
 class Bound(BaseModel):
@@ -77,35 +81,47 @@ class Bound(BaseModel):
         return self.allowed is not None and self.observed <= self.allowed
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Text:
         """The guarantee in one plain sentence."""
         defects = "defects" if self.counted == "images" else "defective parts"
         confidence = f"{100 * (1 - self.delta):.4g}% confidence"
+        held_out = f"{self.n} {'張' if self.counted == 'images' else '個'}未用於訓練的"
+        held_out += "影像" if self.counted == "images" else "零件"
+        bound = (
+            f"信心水準 {100 * (1 - self.delta):.4g}% 下{_RATES_ZH_HANT.get(self.rate, self.rate)} <= {self.limit:.1%}"
+        )
         if self.of_class is not None and not self.holds:
             if self.allowed is None:
-                return (
+                return text(
                     f"No guarantee possible for class {self.of_class} with {self.n} held-out {defects}; {self.needed} are "
-                    f"needed for {self.rate} <= {self.limit:.1%} at {confidence}."
+                    f"needed for {self.rate} <= {self.limit:.1%} at {confidence}.",
+                    f"缺陷類別 {self.of_class} 僅有 {held_out}，無法保證{bound}；需要 {self.needed}。",
                 )
-            return (
+            return text(
                 f"No guarantee for class {self.of_class} at these thresholds: {self.observed} of {self.n} held-out "
                 f"{defects} were passed, {self.allowed} are allowed for {self.rate} <= {self.limit:.1%} at {confidence}; "
-                "aims.per_class: true would enforce it."
+                "aims.per_class: true would enforce it.",
+                f"缺陷類別 {self.of_class} 在此門檻下沒有保證：{held_out}中有 {self.observed} 被放行，{bound}僅容許 "
+                f"{self.allowed}；設定 aims.per_class: true 可強制達成。",
             )
         if self.allowed is not None and not self.holds:
-            return (
+            return text(
                 f"No guarantee for {self.rate} <= {self.limit:.1%} at these thresholds: {self.observed} of {self.n} "
-                f"held-out {self.counted} erred, {self.allowed} are allowed at {confidence}."
+                f"held-out {self.counted} erred, {self.allowed} are allowed at {confidence}.",
+                f"此門檻不保證{bound}：{held_out}中誤判 {self.observed}，僅容許 {self.allowed}。",
             )
         if self.allowed is None:
-            return (
+            return text(
                 f"No guarantee possible for {self.rate} <= {self.limit:.1%} at {confidence} with {self.n} held-out "
-                f"{self.counted}; {self.needed} are needed. The most cautious threshold is used."
+                f"{self.counted}; {self.needed} are needed. The most cautious threshold is used.",
+                f"僅有 {held_out}，無法保證{bound}；需要 {self.needed}。目前採用最謹慎的門檻。",
             )
         of_class = "" if self.of_class is None else f" of class {self.of_class}"
-        return (
+        of_class_zh_hant = "" if self.of_class is None else f"缺陷類別 {self.of_class}："
+        return text(
             f"{self.rate}{of_class} <= {self.limit:.1%} at {confidence}, from {self.n} held-out {self.counted} "
-            f"({self.observed} erred, {self.allowed} allowed)."
+            f"({self.observed} erred, {self.allowed} allowed).",
+            f"{of_class_zh_hant}{bound}，依據 {held_out}（誤判 {self.observed}，容許 {self.allowed}）。",
         )
 
 
@@ -150,7 +166,7 @@ class Guarantee(BaseModel):
     @property
     def sentences(self) -> list[str]:
         """All of it, a plain sentence each."""
-        bounds = [bound.sentence for bound in (self.escape, self.reject_good, *self.classes)]
+        bounds = [bound.sentence.en for bound in (self.escape, self.reject_good, *self.classes)]
         expected = [] if self.bill is None else [self.bill.capacity_sentence, self.bill.sentence]
         return [*bounds, *(sentence for sentence in expected if sentence is not None)]
 
@@ -254,7 +270,7 @@ def choose_thresholds(
         Guarantee(
             escape=_escape_bound(defect_scores, pass_below, aims, counted),
             reject_good=Bound(
-                rate="good parts rejected",
+                rate=_REJECT_GOOD,
                 limit=aims.reject_good_rate,
                 delta=aims.delta,
                 n=len(good_scores),
@@ -320,7 +336,7 @@ def _escape_bound(
     defect_scores: NDArray[np.float64], pass_below: float, aims: Aims, counted: Counted, of_class: str | None = None
 ) -> Bound:
     return Bound(
-        rate="escape rate",
+        rate=_ESCAPE,
         limit=aims.escape_rate,
         delta=aims.delta,
         n=len(defect_scores),

@@ -1,11 +1,18 @@
 """The errors that a person or a camera caused and can put right."""
 
+from data.wording import Text, text
+
 
 class InputError(Exception):
     """What was given cannot be used. The message names what, where, and what to do about it.
 
-    Command lines print the message alone and exit with code 2; nothing half-written is left behind.
+    Command lines print the message alone and exit with code 2; nothing half-written is left behind. What people can meet at
+    the UI is given as a Text; in English alone it is `said` so in both languages. As a string it is the English sentence.
     """
+
+    def __init__(self, said: str | Text) -> None:
+        self.said = said if isinstance(said, Text) else text(said, said)
+        super().__init__(self.said.en)
 
 
 class UnreadableImageError(InputError):

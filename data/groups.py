@@ -4,10 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Truth = NDArray[np.bool_]
+
+_TAIL = 0.975
+"""of the 95 % intervals that figures carry"""
 
 
 def numbered(groups: Sequence[str] | None, n: int) -> Indices:
@@ -48,6 +52,30 @@ def clusters(images: Indices, group: Indices) -> list[Indices]:
     """The `images` [k], indices into `group` [n], by group, in the order of their first images."""
     order = images[np.argsort(group[images], kind="stable")]
     return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+
+
+def effective_size(events: Truth, group: Indices) -> float:
+    """How many independent images would tell as much of the share of `events` bool [n] as these of the groups [n] do, 0 to n.
+
+    n where no group has several images. Else the variance of independent images by that between groups, with fewer degrees
+    of freedom (Korn and Graubard 1998, Survey Methodology 24, page 193). Where no image or every one is an event the groups
+    cannot tell how alike their images are, and these are taken as copies of each other (Kish 1965, section 8.2).
+
+    >>> effective_size(np.array([True, True, False, False]), np.array([0, 0, 2, 2])) < 2
+    True
+    """
+    n = len(events)
+    if not are_shared(group):
+        return float(n)
+    _, place = np.unique(group, return_inverse=True)
+    images, erring = np.bincount(place), np.bincount(place, events)
+    groups, share = len(images), float(events.mean())
+    if groups == 1 or share in (0, 1):
+        return float(n**2 / np.sum(images**2))
+    variance = groups / (groups - 1) * float(np.sum((erring - share * images) ** 2)) / n**2
+    freedom = (t.ppf(_TAIL, n - 1) / t.ppf(_TAIL, groups - 1)) ** 2
+    independent = share * (1 - share) * float(freedom)
+    return float(n) if independent >= n * variance else independent / variance
 
 
 def _smallest(scores: Floats, group: Indices) -> Floats:

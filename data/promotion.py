@@ -7,13 +7,14 @@ from data.bundle import read_manifest
 from data.comparison import compare
 from data.errors import InputError
 from data.targets import Outcome
+from data.wording import Text, text
 
 
 @dataclass(frozen=True)
 class Judgement:
     """`objections` is what speaks against the candidate, a sentence each without a full stop; none means that it wins."""
 
-    objections: tuple[str, ...]
+    objections: tuple[Text, ...]
     favour: str
 
     @property
@@ -22,7 +23,8 @@ class Judgement:
 
     @property
     def why(self) -> str:
-        return "; ".join(self.objections) or self.favour
+        """For records, in English."""
+        return "; ".join(objection.en for objection in self.objections) or self.favour
 
 
 def judge(candidate: Path, champion: Path | None) -> Judgement:
@@ -32,15 +34,19 @@ def judge(candidate: Path, champion: Path | None) -> Judgement:
     compared is not shown to be better. Raises BundleError when the candidate's manifest cannot be read.
     """
     targets = read_manifest(candidate).targets
-    objections = [f"target missed: {one.sentence}" for one in targets if one.outcome is Outcome.MISSED]
+    objections = [
+        text(f"target missed: {one.sentence.en}", f"未達目標：{one.sentence.zh_hant}")
+        for one in targets
+        if one.outcome is Outcome.MISSED
+    ]
     favour = "there was no champion to beat"
     if champion is not None:
         try:
             comparison = compare(candidate, champion)
         except InputError as error:
-            objections.append(str(error))
+            objections.append(error.said)
         else:
-            favour = comparison.sentence
+            favour = comparison.sentence.en
             if not comparison.better:
                 objections.append(comparison.sentence)
     return Judgement(tuple(objections), favour)

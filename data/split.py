@@ -100,8 +100,12 @@ def _check(catalog: Catalog) -> None:
                 f"split {split}: {len(rows)} images, {defects} of them defective; every split needs both good and "
                 "defective images. Add images, or change the shares under splits"
             )
-    groups = {split: {row.group for row in catalog.of_split(split)} for split in ("train", "val", "test")}
+    groups = {split: {row.group: row.path for row in catalog.of_split(split)} for split in ("train", "val", "test")}
     for one, other in (("train", "val"), ("train", "test"), ("val", "test")):
-        shared = sorted(groups[one] & groups[other])
+        shared = sorted(groups[one].keys() & groups[other].keys())
         if shared:
-            raise InputError(f"group {shared[0]} lies in {one} and in {other} ({len(shared)} such groups): test leaks")
+            raise InputError(
+                f"{groups[one][shared[0]]} in {one} and {groups[other][shared[0]]} in {other} are of one group, {shared[0]} "
+                f"(the same part or the same picture; {len(shared)} such groups), so that the figures would be too good; move "
+                "or remove one of them"
+            )

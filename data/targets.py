@@ -8,16 +8,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from data.config import ConfigModel
 from data.metric import Metric
+from data.wording import Text, text
 
 MILLISECONDS = "milliseconds"
 
 _WORDS = {
-    "test_auroc": "AUROC",
-    "test_accuracy": "accuracy at 0.5",
-    "escape_rate": "escape rate",
-    "overkill_rate": "overkill rate",
-    "ece": "expected calibration error",
-    MILLISECONDS: "milliseconds an image",
+    "test_auroc": text("AUROC", "AUROC"),
+    "test_accuracy": text("accuracy at 0.5", "準確率（門檻 0.5）"),
+    "escape_rate": text("escape rate", "漏檢率"),
+    "overkill_rate": text("overkill rate", "過殺率"),
+    "ece": text("expected calibration error", "校準誤差（ECE）"),
+    MILLISECONDS: text("milliseconds an image", "每張影像的毫秒數"),
 }
 _AT_LEAST = {"test_auroc", "test_accuracy"}
 
@@ -46,6 +47,9 @@ class Outcome(StrEnum):
     MISSED = "missed"
 
 
+_OUTCOMES_ZH_HANT = {Outcome.MET: "達標", Outcome.WITHIN_NOISE: "達標，但仍在誤差範圍內", Outcome.MISSED: "未達標"}
+
+
 class TargetResult(BaseModel):
     """One target beside what was measured; `low` and `high` are None for a figure without an interval."""
 
@@ -67,15 +71,25 @@ class TargetResult(BaseModel):
         return Outcome.MET if worst is None or self._holds(worst) else Outcome.WITHIN_NOISE
 
     @property
-    def words(self) -> str:
+    def words(self) -> Text:
         """The figure's name as people say it."""
         return _WORDS[self.name]
 
     @property
-    def sentence(self) -> str:
+    def sentence(self) -> Text:
         """The outcome in one plain sentence, without a full stop."""
-        interval = "" if self.low is None else f" (95 % interval {self.low:.4g} to {self.high:.4g})"
-        return f"{self.words} {self.value:.4g}{interval}, wanted {self.limit} {self.wanted:g}: {self.outcome}"
+        interval = text("", "")
+        if self.low is not None:
+            interval = text(
+                f" (95 % interval {self.low:.4g} to {self.high:.4g})",
+                f"（95 % 區間 {self.low:.4g} 至 {self.high:.4g}）",
+            )
+        limit = "至少" if self.limit == "at least" else "至多"
+        return text(
+            f"{self.words.en} {self.value:.4g}{interval.en}, wanted {self.limit} {self.wanted:g}: {self.outcome}",
+            f"{self.words.zh_hant} {self.value:.4g}{interval.zh_hant}，要求{limit} {self.wanted:g}："
+            f"{_OUTCOMES_ZH_HANT[self.outcome]}",
+        )
 
     def _holds(self, value: float) -> bool:
         return value >= self.wanted if self.limit == "at least" else value <= self.wanted

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from data.wording import text
 from serving.caller import ANYONE, Caller
 from serving.credentials import Credentials
 from serving.gauges import Gauges
@@ -24,7 +25,6 @@ from serving.role import Permission, Role
 from serving.service import service_of
 from serving.sessions import csrf_token
 from serving.settings import Settings
-from serving.wording import text
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "x-csrf-token"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, func, insert, or_, select
 
 from data.verdict import ReviewDecision, Verdict
+from data.wording import text
 from serving.audit import Action, append
 from serving.bias import in_no_known_order, pseudonym
 from serving.inspections import find
@@ -36,7 +37,6 @@ from serving.scope import Scope
 from serving.settings import Settings
 from serving.tables import challenges, compared, inspections, reviews, studies, study_answers, study_parts
 from serving.tallies import JUDGED, Span, judged, span_of
-from serving.wording import text
 
 _DEFECTIVE, _GOOD = ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.FALSE_CALL
 

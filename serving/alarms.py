@@ -9,6 +9,7 @@ import uuid_utils
 from sqlalchemy import Connection, insert, select, update
 
 from data.input_health import Fault
+from data.wording import text
 from serving.audit import Action, append
 from serving.cameras import Camera
 from serving.gauges import Gauges
@@ -16,7 +17,6 @@ from serving.problem import ProblemError
 from serving.schema import AcknowledgeRequest, Alarm, AlarmKind
 from serving.store import StorageError, Store
 from serving.tables import alarms
-from serving.wording import text
 
 log = structlog.get_logger()
 

@@ -14,12 +14,12 @@ from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from data.config import ConfigModel, explain, load_config
 from data.errors import InputError
+from data.wording import Text, text
 from serving.audit import Action, append, digest
 from serving.problem import ProblemError, explain_fields
-from serving.schema import InvalidError, Text
+from serving.schema import InvalidError
 from serving.spread import Spread, Triangular
 from serving.tables import assumptions
-from serving.wording import text
 
 LARGEST = 1e12
 """of any number of a plant, in whatever unit: what is larger is a slip of the pen, and products of such have no meaning"""

@@ -20,11 +20,10 @@ from scipy import stats
 from sqlalchemy import Connection
 from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
+from data.wording import Text, text
 from serving.baseline_schema import Attribution, PanelPoint
 from serving.baselines import list_rollouts
 from serving.past_counts import rows_of
-from serving.schema import Text
-from serving.wording import text
 
 Outcome = Literal["escapes", "false_calls", "confirmed"]
 Floats = NDArray[np.float64]

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.sql.elements import ColumnElement
 
+from data.wording import text
 from serving.audit import Action, Verification, entries, verify
 from serving.csv_rows import csv_line, harmless
 from serving.gauges import Gauges
@@ -20,7 +21,6 @@ from serving.problem import ProblemError
 from serving.schema import AuditBreak, AuditCheck, AuditEntry, AuditPage
 from serving.store import Store
 from serving.tables import audit, from_microseconds
-from serving.wording import text
 
 log = structlog.get_logger()
 

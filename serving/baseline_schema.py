@@ -7,7 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from data.config import ConfigModel
-from serving.schema import LARGEST_INTEGER, Day, InvalidError, Message, Name, Rate, Reason, Text
+from data.wording import Text
+from serving.schema import LARGEST_INTEGER, Day, InvalidError, Message, Name, Rate, Reason
 
 Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 

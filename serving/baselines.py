@@ -11,6 +11,7 @@ import uuid_utils
 from numpy.typing import NDArray
 from sqlalchemy import Connection, func, insert, select
 
+from data.wording import Text, text
 from serving.agreement import answers_of, majority
 from serving.audit import Action, append
 from serving.baseline_schema import (
@@ -28,9 +29,8 @@ from serving.past_counts import MOST_FRAMES_A_PART, frames_a_part, imported_coun
 from serving.plant_day import day_of
 from serving.problem import ProblemError
 from serving.quality import escape, rates
-from serving.schema import Rate, Text
+from serving.schema import Rate
 from serving.tables import RECORDED, baselines, rollouts, shadows, studies, study_answers, study_parts
-from serving.wording import text
 
 _DRAWS = escape.DRAWS
 # These tell of people, or of another model, while the system may decide already.

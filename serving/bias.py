@@ -19,13 +19,13 @@ from sqlalchemy import Connection, select
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from data.verdict import ReviewDecision, Verdict
+from data.wording import Text, text
 from serving.bias_schema import BiasMetrics, DecisionTimes, Gap, Observed, Overrides, PersonBias
 from serving.quality.agreement import Counted
-from serving.schema import AuditKind, Text
+from serving.schema import AuditKind
 from serving.scope import Scope
 from serving.settings import Settings
 from serving.tables import challenges, reviews
-from serving.wording import text
 
 # So many tell any share to 10 points at 95 %.
 _TO_COMPARE = 96

@@ -6,8 +6,9 @@ from typing import Literal
 from pydantic import Field
 
 from data.verdict import Verdict
+from data.wording import Text
 from serving.quality_schema import Share
-from serving.schema import Message, Text
+from serving.schema import Message
 
 
 class Observed(Share):

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import Request
 
+from data.wording import text
 from serving.problem import ProblemError
 from serving.role import PERMISSIONS, Permission, Role
-from serving.wording import text
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,13 @@ from pydantic import Field
 
 from data.config import ConfigModel, load_config
 from data.errors import InputError
+from data.wording import Text, text
 from serving.assumptions import Inputs
 from serving.csv_rows import read_rows
 from serving.kpi_schema import MOST_CANDIDATES, Candidate, RankedCandidate, Ranking
 from serving.odds import DRAWS, Uncertain, draw
 from serving.problem import ProblemError
-from serving.schema import Text
 from serving.spread import Lognormal, Triangular
-from serving.wording import text
 
 ENOUGH_IMAGES = 1000
 ENOUGH_DEFECTS = 149

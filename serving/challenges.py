@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from data.wording import text
 from serving.audit import Action, append
 from serving.problem import ProblemError
 from serving.quality_schema import Challenge, ChallengeRequest
 from serving.tables import challenges, inspections
-from serving.wording import text
 
 
 def list_all(connection: Connection) -> list[Challenge]:

@@ -7,15 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
+from data.wording import Text, text
 from serving.agreement import Answers, answers_of, comparison_of, get_study, majority
 from serving.comparison_schema import Estimate, PairedGap, Reader, StudyComparison, Who
 from serving.quality import paired
 from serving.quality.agreement import Calls, compare
 from serving.quality.escape import Interval
 from serving.quality_schema import StudyKind
-from serving.schema import Text
 from serving.tallies import LONGEST_SECONDS
-from serving.wording import text
 
 _ENOUGH = 10
 

@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from data.wording import Text
 from serving.quality_schema import Comparison, StudyKind
-from serving.schema import Message, Text
+from serving.schema import Message
 
 Who = Literal["people", "model", "people_with_model"]
 

@@ -8,9 +8,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from data.config import explain
+from data.wording import Text, text
 from serving.problem import ProblemError, explain_fields
-from serving.schema import Text
-from serving.wording import text
 
 _MOST_NAMED = 5
 

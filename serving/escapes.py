@@ -7,16 +7,16 @@ from dataclasses import dataclass, field, replace
 from sqlalchemy import Connection, case, func, select
 
 from data.verdict import DECIDED, ReviewDecision, Verdict
+from data.wording import Text, text
 from serving.quality import escape
 from serving.quality.allocation import BAND_EDGES, BANDS
 from serving.quality.escape import Band, Escapes, Flags, Interval, Known
 from serving.quality_schema import BandAudits, EscapeMetrics, Figure, FigureKey, GroupBy
-from serving.schema import AuditKind, Rate, Text
+from serving.schema import AuditKind, Rate
 from serving.scope import Piece, Scope
 from serving.settings import Settings
 from serving.tables import BANDED, FLAGGED, challenges, field_returns
 from serving.tallies import Span, span_of, sums
-from serving.wording import text
 
 _LET_GO = (ReviewDecision.FALSE_CALL, ReviewDecision.DEFECT_ACCEPTED)
 

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from data.verdict import Verdict
+from data.wording import text
 from serving.audit import Action, append, digest
 from serving.csv_rows import read_rows
 from serving.quality_schema import FieldReturn, FieldReturnsAdded
 from serving.tables import RECORDED, field_returns
-from serving.wording import text
 
 _CHUNK = 500
 _MOST = 10_000

@@ -7,17 +7,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
+from data.wording import Text, text
 from serving import tallies
 from serving.escapes import Counts, count, escape_figure, why_unknown
 from serving.quality import escape, rates
 from serving.quality.escape import Interval
 from serving.quality_schema import Figure, FigureGroup, FigureKey, GroupBy, QualityFigures
-from serving.schema import Text
 from serving.scope import Scope
 from serving.settings import LineClock, Settings
 from serving.tables import field_returns
 from serving.tallies import Span, span_of
-from serving.wording import text
 
 MOST_GROUPS = 50
 # Shared among the groups, so that fifty lots do not take fifty times as long as one; 2,000 place the ends of a 95 % interval

@@ -10,12 +10,12 @@ import xlsxwriter
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
+from data.wording import text
 from serving.blindness import Sight
 from serving.history import COLUMNS, chunks, more_than
 from serving.history_schema import HistoryFilters
 from serving.problem import ProblemError
 from serving.store import Store
-from serving.wording import text
 
 MOST_ROWS = 1_048_575
 """of a sheet in Excel, after its header"""

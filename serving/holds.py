@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import uuid_utils
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, insert, or_, select, update
 
+from data.wording import text
 from serving.audit import Action, append
 from serving.problem import ProblemError
 from serving.schema import Hold, HoldRequest
 from serving.tables import holds
-from serving.wording import text
 
 
 def set_hold(connection: Connection, request: HoldRequest) -> Hold:

@@ -20,6 +20,7 @@ from data.image import Pixels
 from data.novelty import is_unknown
 from data.region import Region
 from data.verdict import ReviewDecision, Verdict, part_verdict, worst
+from data.wording import text
 from serving.blindness import TELLING, Sight
 from serving.problem import ProblemError
 from serving.sampling import NOT_DRAWN, Draw
@@ -38,7 +39,6 @@ from serving.schema import (
 )
 from serving.settings import Costs, Settings
 from serving.tables import RECORDED, Utc, inspections, line_holds, reviews, tombstones
-from serving.wording import text
 
 # A constant part_id, of a reader that could not read it, has as many frames as it likes.
 _MOST_OF_PART = 200

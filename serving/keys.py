@@ -6,6 +6,7 @@ from typing import Any
 import uuid_utils
 from sqlalchemy import Connection, insert, select, update
 
+from data.wording import text
 from serving.audit import Action, append
 from serving.people import is_name_taken
 from serving.problem import ProblemError
@@ -14,7 +15,6 @@ from serving.schema import Key
 from serving.store import Store
 from serving.tables import api_keys, people
 from serving.token import new_token, token_sha256
-from serving.wording import text
 
 
 class Keys:

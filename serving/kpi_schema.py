@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
 from data.config import ConfigModel
+from data.wording import Text
 from serving.assumptions import LARGEST
-from serving.schema import LARGEST_INTEGER, TEXT, Day, InvalidError, Message, Name, Rate, Text
+from serving.schema import LARGEST_INTEGER, TEXT, Day, InvalidError, Message, Name, Rate
 
 Amount = Annotated[float, Field(gt=0, le=LARGEST)]
 KpiKey = Literal["survey", "nps", "staff_kept", "customers_kept", "npi_days", "ai_assisted_products"]

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from sqlalchemy import Connection, func, select
 
 from data.verdict import ReviewDecision, Verdict
+from data.wording import text
 from serving.audit import Action
 from serving.baseline_schema import Imported
 from serving.batches import add_batch
@@ -16,7 +17,6 @@ from serving.kpi_schema import Kpi, KpiKey, KpiPoint, KpiRow, Kpis, NewClass
 from serving.metrics import EARLIEST, rate_of
 from serving.schema import ModelInfo, Rate
 from serving.tables import kpis, promotions, reviews
-from serving.wording import text
 
 _CATEGORY: dict[KpiKey, Literal["innovation", "employees", "customers"]] = {
     "survey": "employees",

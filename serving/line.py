@@ -27,6 +27,7 @@ from data.input_health import Fault, Finding, look_at
 from data.novelty import is_unknown
 from data.region import Region, find_regions
 from data.verdict import Verdict
+from data.wording import text
 from serving.admission import Admission
 from serving.blindness import is_blind, without_verdict
 from serving.cameras import CameraFrozenError, Cameras
@@ -47,7 +48,6 @@ from serving.store import Question, StorageError, Store
 from serving.tables import inspections
 from serving.views import Views
 from serving.watch import Watch
-from serving.wording import text
 
 log = structlog.get_logger()
 

@@ -13,6 +13,7 @@ import structlog
 import uuid_utils
 from sqlalchemy import Connection, insert, select, update
 
+from data.wording import text
 from serving.audit import Action, append
 from serving.events import Events
 from serving.gauges import Gauges
@@ -20,7 +21,6 @@ from serving.problem import ProblemError
 from serving.schema import Inspection, LineHold, LineHoldRef, LineHoldRequest
 from serving.store import Store
 from serving.tables import line_holds
-from serving.wording import text
 
 log = structlog.get_logger()
 

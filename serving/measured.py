@@ -10,18 +10,18 @@ import numpy as np
 from sqlalchemy import Connection, case, func, select
 from statsmodels.stats.proportion import proportion_confint
 
+from data.wording import Text, text
 from serving import escapes
 from serving.baseline_schema import Baseline, BaselineKind, LineCounts
 from serving.baselines import OF_A_STUDY, before_system, changes_between, list_rollouts
 from serving.past_counts import MOST_FRAMES_A_PART, counts_of, frames_a_part
 from serving.plant_day import day_of, start_of
-from serving.schema import Rate, Text
+from serving.schema import Rate
 from serving.scope import Piece, Scope
 from serving.settings import Settings
 from serving.spread import Estimated, Normal, Proportion, Spread
 from serving.tables import reviews
 from serving.tallies import LONGEST_SECONDS, Span
-from serving.wording import text
 
 # A model that decided longer ago says little about the line of today.
 _RECENT = timedelta(days=90)

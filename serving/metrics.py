@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Select, func, select
 
 from data.verdict import DECIDED, ReviewDecision, Verdict
+from data.wording import Text, text
 from serving import escapes
 from serving.hourly import (
     Outcomes,
@@ -30,7 +31,6 @@ from serving.schema import (
     QualityBucket,
     QualityMetrics,
     Rate,
-    Text,
     ThroughputMetrics,
     Trend,
     TrendPoint,
@@ -38,7 +38,6 @@ from serving.schema import (
 from serving.scope import Scope
 from serving.settings import Settings
 from serving.tables import RECORDED, reviews
-from serving.wording import text
 
 _BUCKETS = (10, 60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400)
 _FEW_BUCKETS = 120

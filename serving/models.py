@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from data.bundle import CARD, MANIFEST, Bundle, Manifest, read_manifest, sha256_of
 from data.errors import BundleError
 from data.promotion import judge
+from data.wording import Text, text
 from serving.audit import Action, append
 from serving.engine import Engine, RecipeName
 from serving.pairs import last_shadow
@@ -21,7 +22,6 @@ from serving.shadow import Shadow, Shadowing
 from serving.store import Store
 from serving.tables import promotions, shadows
 from serving.watch import Watch
-from serving.wording import text
 
 log = structlog.get_logger()
 
@@ -112,7 +112,8 @@ class Models:
                 raise ProblemError(
                     409,
                     text(
-                        f"refused, the present model keeps deciding: {error}", f"拒絕啟用，仍由目前的模型判定：{error}"
+                        f"refused, the present model keeps deciding: {error}",
+                        f"拒絕啟用，仍由目前的模型判定：{error.said.zh_hant}",
                     ),
                 ) from error
             present = self._engine.bundle if recipe is None else self._engine.bundle_for(*recipe)
@@ -121,9 +122,10 @@ class Models:
                 raise ProblemError(
                     409,
                     text(
-                        f"refused, the present model keeps deciding: {'; '.join(objections)}. "
+                        f"refused, the present model keeps deciding: {'; '.join(one.en for one in objections)}. "
                         "To go ahead all the same, set force, and let the reason say why",
-                        f"拒絕啟用，仍由目前的模型判定：{'；'.join(objections)}。若仍要執行，請勾選確認（force）並在原因中說明",
+                        f"拒絕啟用，仍由目前的模型判定：{'；'.join(one.zh_hant for one in objections)}。"
+                        "若仍要執行，請勾選確認（force）並在原因中說明",
                     ),
                 )
             row = {
@@ -135,7 +137,7 @@ class Models:
                 "person": person,
                 "promoted_at": datetime.now(UTC),
                 "kind": kind.value,
-                "overruled": list(objections),
+                "overruled": [one.en for one in objections],
                 "product": recipe and recipe[0],
                 "station": recipe and recipe[1],
             }
@@ -158,7 +160,7 @@ class Models:
                 kind=kind.value,
                 person=person,
                 reason=request.reason,
-                overruled=objections,
+                overruled=row["overruled"],
             )
             return self._info(bundle.manifest)
 
@@ -173,7 +175,7 @@ class Models:
                 # One thread: it runs on the shadow's own, whose priority is low.
                 bundle = Bundle.load(path, threads=1)
             except BundleError as error:
-                raise ProblemError(409, text(f"refused: {error}", f"拒絕：{error}")) from error
+                raise ProblemError(409, text(f"refused: {error}", f"拒絕：{error.said.zh_hant}")) from error
             manifest = bundle.manifest
             if self._is_active(manifest):
                 raise ProblemError(
@@ -287,7 +289,7 @@ class Models:
 
     def _weigh(
         self, bundle: Bundle, present: Bundle | None, recipe: RecipeName | None
-    ) -> tuple[PromotionKind, tuple[str, ...]]:
+    ) -> tuple[PromotionKind, tuple[Text, ...]]:
         """Of which kind a promotion would be, and what speaks against it."""
         if present is not None and _is(present.manifest, bundle.manifest.name, bundle.manifest.version):
             return PromotionKind.PROMOTED, ()
@@ -329,7 +331,11 @@ class Models:
         }
         if not found:
             raise BundleError(
-                f"no bundle {wanted.name} {wanted.version or ''} in {self._settings.bundles}, as a recipe wants; copy it there"
+                text(
+                    f"no bundle {wanted.name} {wanted.version or ''} in {self._settings.bundles}, as a recipe wants; "
+                    "copy it there",
+                    f"{self._settings.bundles} 中沒有檢驗配方所需的模型 {wanted.name} {wanted.version or ''}；請複製到該處",
+                )
             )
         return max(found, key=lambda path: found[path].created_at)
 
@@ -388,13 +394,21 @@ def bundle_to_serve(settings: Settings, connection: Connection | None) -> Path:
         or max(manifests, key=lambda path: manifests[path].created_at, default=None)
     )
     if path is None:
-        raise BundleError(f"no bundle in {settings.bundles}; run `make train`, or copy a bundle there")
+        raise BundleError(
+            text(
+                f"no bundle in {settings.bundles}; run `make train`, or copy a bundle there",
+                f"{settings.bundles} 中沒有模型；請執行 `make train`，或將模型複製到該處",
+            )
+        )
     return path
 
 
 def _manifests_in(bundles: Path) -> dict[Path, Manifest]:
     found = {}
     for file in sorted(bundles.glob(f"**/{MANIFEST}")):
+        # A training that was killed leaves what it had not finished under a hidden name.
+        if any(part.startswith(".") for part in file.relative_to(bundles).parts):
+            continue
         try:
             found[file.parent] = read_manifest(file.parent)
         except BundleError as error:
@@ -413,8 +427,12 @@ def _last_promoted(
         if _is(manifest, last.name, last.version):
             return path
     raise BundleError(
-        f"the promoted bundle {last.name} {last.version} is no longer in {settings.bundles}, or its manifest "
-        "cannot be read; copy it back, or promote another"
+        text(
+            f"the promoted bundle {last.name} {last.version} is no longer in {settings.bundles}, or its manifest "
+            "cannot be read; copy it back, or promote another",
+            f"已啟用的模型 {last.name} {last.version} 不在 {settings.bundles} 中，或其 {MANIFEST} 無法讀取；"
+            "請複製回來，或啟用另一個模型",
+        )
     )
 
 

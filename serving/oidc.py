@@ -11,11 +11,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from data.errors import InputError
+from data.wording import text
 from serving.problem import ProblemError
 from serving.role import Role
 from serving.schema import Name
 from serving.settings import Oidc
-from serving.wording import text
 
 log = structlog.get_logger()
 

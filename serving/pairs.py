@@ -8,12 +8,12 @@ from sqlalchemy import Connection, func, select
 from statsmodels.stats.contingency_tables import mcnemar
 
 from data.verdict import DECIDED, ReviewDecision, Verdict
+from data.wording import text
 from serving.blindness import Sight
 from serving.inspections import find
 from serving.metrics import rate_of
 from serving.schema import Difference, ReviewedPairs, ShadowComparison, ShadowInfo, VerdictPair
 from serving.tables import inspections, shadow_inspections, shadows
-from serving.wording import text
 
 _MOST_DIFFERENCES = 50
 _DEFECTIVE = frozenset({ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.DEFECT_ACCEPTED})

@@ -6,8 +6,8 @@ from functools import cache
 
 from pwdlib import PasswordHash
 
+from data.wording import text
 from serving.problem import ProblemError
-from serving.wording import text
 
 SHORTEST, LONGEST = 12, 256
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, RowMapping, Select, func, select
 
 from data.verdict import DECIDED, ReviewDecision, Verdict
+from data.wording import Text, text
 from serving.audit import Action
 from serving.baseline_schema import HistoryRow, Imported, LineCounts
 from serving.batches import add_batch
@@ -15,11 +16,10 @@ from serving.hourly import frames_by_line, parts_by_line
 from serving.plant_day import start_of
 from serving.problem import ProblemError
 from serving.quality.escape import Band
-from serving.schema import AuditKind, Text
+from serving.schema import AuditKind
 from serving.scope import Scope
 from serving.tables import BANDED, FLAGGED, OUTCOMES, history
 from serving.tallies import Span, span_of, sums
-from serving.wording import text
 
 _PASSED = (*BANDED, "passed_known")
 MOST_FRAMES_A_PART = 1.1

@@ -7,6 +7,7 @@ from typing import Any
 import uuid_utils
 from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
 
+from data.wording import text
 from serving.audit import Action, append
 from serving.password import check_password, hash_password, new_password, verify_password
 from serving.problem import ProblemError
@@ -14,7 +15,6 @@ from serving.role import Role
 from serving.schema import Person
 from serving.store import Store
 from serving.tables import api_keys, people, sessions
-from serving.wording import text
 
 FIRST_ADMIN = "admin"
 

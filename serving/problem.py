@@ -14,10 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from data.wording import Text, text
 from serving.engine import OverloadedError
-from serving.schema import InvalidError, Problem, Text
+from serving.schema import InvalidError, Problem
 from serving.store import StorageError
-from serving.wording import text
 
 log = structlog.get_logger()
 

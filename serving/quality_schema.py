@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from data.wording import Text
 from serving.quality.charts import ChartKind, Rule
-from serving.schema import LARGEST_INTEGER, TEXT, Inspection, InvalidError, Message, ModelRef, Name, Text, UtcTime
+from serving.schema import LARGEST_INTEGER, TEXT, Inspection, InvalidError, Message, ModelRef, Name, UtcTime
 
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=TEXT)]
 

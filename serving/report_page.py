@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from data.wording import Text
 from serving.report_figures import figures
 from serving.report_schema import Report
 from serving.report_words import words
 from serving.reports import Language
-from serving.schema import Rate, Text
+from serving.schema import Rate
 
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True

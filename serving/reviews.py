@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Row, RowMapping, delete, insert, literal, select, update
 
 from data.verdict import DECIDED, Verdict
+from data.wording import text
 from serving.audit import Action, append
 from serving.blindness import is_drawn, waits_for_second
 from serving.inspections import missing, queue_cost, review_of
@@ -17,7 +18,6 @@ from serving.sampling import place_in_queue
 from serving.schema import Review, ReviewRequest
 from serving.settings import Costs
 from serving.tables import Utc, claims, inspections, reviews
-from serving.wording import text
 
 _LATELY = timedelta(days=1)
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
+from data.wording import Text, text
 from serving.assumptions import Assumption, Assumptions, Inputs, current, set_at, version_of
 from serving.measured import Measured, Measurement, measure
 from serving.odds import Uncertain, odds
@@ -21,9 +22,7 @@ from serving.roi_schema import (
     RoiReport,
     RoiScenario,
 )
-from serving.schema import Text
 from serving.settings import Settings
-from serving.wording import text
 
 Name = Literal["case_study", "measured", "what_if"]
 

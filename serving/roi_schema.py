@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field, FiniteFloat
 
-from serving.schema import TEXT, Message, Name, Reason, Text
+from data.wording import Text
+from serving.schema import TEXT, Message, Name, Reason
 from serving.spread import Spread
 
 Category = Literal["efficiency", "cost", "revenue", "quality", "development", "implementation", "run"]

@@ -21,6 +21,7 @@ from data.decide import Guarantee, InForce, Thresholds
 from data.input_health import Fault
 from data.region import Region
 from data.verdict import ReviewDecision, Verdict
+from data.wording import Text, text
 from serving.audit import Action
 from serving.role import Permission, Role
 
@@ -69,19 +70,12 @@ class FrameInfo(Message):
     captured_at: UtcTime
 
 
-class Text(Message):
-    """A sentence that people read, in every language of the UI."""
-
-    en: str
-    zh_hant: str = Field(alias="zh-Hant")
-
-
 class InvalidError(ValueError):
     """What a validator finds wrong with a request that people make, in both languages; as a string it is English."""
 
     def __init__(self, en: str, zh_hant: str) -> None:
         super().__init__(en)
-        self.said = Text(en=en, zh_hant=zh_hant)
+        self.said = text(en, zh_hant)
 
 
 class Rule(StrEnum):

@@ -29,13 +29,13 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from data.wording import text
 from serving.hourly import split
 from serving.problem import ProblemError
 from serving.quality_schema import GroupBy
 from serving.settings import LineClock
 from serving.shifts import shift_runs
 from serving.tables import RECORDED, SLOT, Utc, microseconds
-from serving.wording import text
 
 _COLUMNS = (
     "id",

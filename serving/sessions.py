@@ -12,6 +12,7 @@ from ipaddress import ip_address, ip_network
 import structlog
 from sqlalchemy import Connection, delete, insert
 
+from data.wording import text
 from serving import settings
 from serving.people import People
 from serving.problem import ProblemError
@@ -20,7 +21,6 @@ from serving.store import Store
 from serving.tables import sessions
 from serving.throttle import FREE_BY_ADDRESS, FREE_BY_NAME, Throttle
 from serving.token import new_token, token_sha256
-from serving.wording import text
 
 log = structlog.get_logger()
 

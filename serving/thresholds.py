@@ -4,6 +4,7 @@ What decides a frame's thresholds, first of all: a change for its recipe; a chan
 the recipe has a model of its own; the model's. A promotion or roll-back, of the same model too, returns to the model's.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, insert, select
 from data.bundle import Bundle
 from data.decide import Guarantee, InForce, Thresholds
 from data.operating import guarantee_at
+from data.wording import Text, text
 from serving.audit import Action, append
 from serving.caller import Caller
 from serving.engine import Engine, RecipeName
@@ -25,7 +27,6 @@ from serving.settings import Settings
 from serving.store import Store
 from serving.tables import promotions, threshold_changes
 from serving.threshold_schema import ThresholdChange, ThresholdRequest, ThresholdsHere
-from serving.wording import text
 
 log = structlog.get_logger()
 
@@ -111,17 +112,17 @@ class ThresholdChanges:
                 raise ProblemError(
                     409,
                     text(
-                        f"no guarantee covers these thresholds: {' '.join(objections)} To go ahead all the same, set "
+                        f"no guarantee covers these thresholds: {_joined(objections).en} To go ahead all the same, set "
                         "without_guarantee, and let the reason say why",
-                        f"這些門檻沒有任何保證涵蓋：{' '.join(objections)} 若仍要套用，請勾選不受保證並在原因中說明",
+                        f"這些門檻沒有任何保證涵蓋：{_joined(objections).zh_hant}若仍要套用，請勾選不受保證並在原因中說明",
                     ),
                 )
             if objections and not caller.may(Permission.WAIVE):
                 raise ProblemError(
                     403,
                     text(
-                        f"{caller.role.value} may not set thresholds that no guarantee covers: {' '.join(objections)}",
-                        f"您的角色（{caller.role.value}）不得設定沒有保證涵蓋的門檻：{' '.join(objections)}",
+                        f"{caller.role.value} may not set thresholds that no guarantee covers: {_joined(objections).en}",
+                        f"您的角色（{caller.role.value}）不得設定沒有保證涵蓋的門檻：{_joined(objections).zh_hant}",
                     ),
                 )
             before = self._in_force(place)
@@ -196,7 +197,7 @@ class ThresholdChanges:
         )
 
 
-def _objections(bundle: Bundle, wanted: Thresholds, guarantee: Guarantee | None) -> list[str]:
+def _objections(bundle: Bundle, wanted: Thresholds, guarantee: Guarantee | None) -> list[Text]:
     """What speaks against thresholds that let more through than the model's own and that no bound covers, a sentence each.
 
     More cautious ones than the model's need no guarantee to be allowed, even where the model has none.
@@ -206,13 +207,20 @@ def _objections(bundle: Bundle, wanted: Thresholds, guarantee: Guarantee | None)
     wider_reject = wanted.reject_from < manifest.thresholds.reject_from
     if guarantee is None:
         return [
-            f"{manifest.name} {manifest.version} carries no curve, so nothing tells what thresholds wider than its own do."
+            text(
+                f"{manifest.name} {manifest.version} carries no curve, so nothing tells what thresholds wider than its own do.",
+                f"{manifest.name} {manifest.version} 未附曲線，無從得知比其本身更寬的門檻會有何結果。",
+            )
         ]
     return [
         bound.sentence
         for wider, bound in ((wider_pass, guarantee.escape), (wider_reject, guarantee.reject_good))
         if wider and not bound.holds
     ]
+
+
+def _joined(sentences: Sequence[Text]) -> Text:
+    return text(" ".join(one.en for one in sentences), "".join(one.zh_hant for one in sentences))
 
 
 def _changes(recipe: RecipeName | None) -> Select[tuple[Any, ...]]:

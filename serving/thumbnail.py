@@ -4,8 +4,8 @@ import cv2
 
 from data.errors import UnreadableImageError
 from data.image import decode
+from data.wording import text
 from serving.problem import ProblemError
-from serving.wording import text
 
 _LONGEST = 256
 _QUALITY = 80

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import logging
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -12,12 +11,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.logging import RichHandler
 
 from data.config import load_config
 from data.errors import InputError
 from training.allocator import keep_freed_memory
 from training.config import TrainConfig
+from training.progress import log_to_terminal
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -93,9 +92,7 @@ def cross_validate(config: ConfigFile, data: DataPath = None, overrides: Overrid
 @contextmanager
 def _settings(config: Path, data: Path | None, overrides: list[str] | None) -> Iterator[TrainConfig]:
     """The configuration of a command; what its user can put right ends it with one sentence and exit code 2."""
-    handler = RichHandler(console=Console(stderr=True), show_path=False, show_level=False)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler], force=True)
-    logging.getLogger("training").setLevel(logging.INFO)
+    log_to_terminal()
     given = [] if data is None else [f"data.source={_SOURCES.get(data.suffix, 'folder')}", f"data.path={data}"]
     try:
         settings = load_config(config, TrainConfig, [*given, *(overrides or [])])

@@ -59,10 +59,13 @@ class Shown:
 
 
 def worst_errors(test: Examples, prediction: Prediction, manifest: Manifest, unknown: NDArray[np.bool_]) -> list[Shown]:
-    """The test images on the wrong side of 0.5, farthest first, at most twelve."""
-    truth = test.is_defect
-    distance = np.abs(prediction.defect_probability - truth)
-    order = [int(index) for index in np.argsort(-distance) if distance[index] > 0.5][:_MOST_ERRORS]
+    """The test images on the wrong side of 0.5, passed defects and rejected good ones, farthest first, at most twelve."""
+    truth, scores = test.is_defect, prediction.defect_probability
+    distance = np.abs(scores - truth)
+    passed = ~unknown & (scores < manifest.thresholds.pass_below)
+    rejected = ~unknown & (scores >= manifest.thresholds.reject_from)
+    wrong = (distance > 0.5) | (truth & passed) | (~truth & rejected)
+    order = [int(index) for index in np.argsort(-distance) if wrong[index]][:_MOST_ERRORS]
     return _shown(test, prediction, manifest, unknown, order)
 
 

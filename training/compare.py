@@ -18,6 +18,7 @@ from data.comparison import auroc_difference
 from data.config import explain
 from data.durable import replacing
 from data.errors import InputError
+from data.groups import numbered
 from data.image import Pixels, Preprocessing
 from data.metric import Metric
 from data.split import assign_splits
@@ -157,7 +158,7 @@ def _measure(candidate: _Candidate, catalog: Catalog, catalog_file: Path, train:
             height=candidate.image.height,
             stage="probe",
             auroc=bootstrap(auroc, probe, val.is_defect, val.groups),
-            accuracy=_accuracy(probe, val.is_defect),
+            accuracy=_accuracy(probe, val),
             seconds=progress.seconds[0],
             parameters=parameters,
             bytes={precision: candidate.onnx(precision).stat().st_size for precision in PRECISIONS},
@@ -168,7 +169,7 @@ def _measure(candidate: _Candidate, catalog: Catalog, catalog_file: Path, train:
             changes = {
                 "stage": "fine-tuned",
                 "auroc": bootstrap(auroc, tuned, val.is_defect, val.groups),
-                "accuracy": _accuracy(tuned, val.is_defect),
+                "accuracy": _accuracy(tuned, val),
                 "gain": auroc_difference(tuned, probe, val.is_defect, val.groups),
                 "seconds": sum(progress.seconds),
                 "int8_auroc": int8,
@@ -239,9 +240,10 @@ def _scores(file: Path, images: Pixels) -> NDArray[np.float32]:
     return predict(lambda part: run_session(session, part), images, f"val {file.stem}").defect_probability
 
 
-def _accuracy(log_odds: NDArray[np.float32], is_defect: NDArray[np.bool_]) -> Metric | None:
+def _accuracy(log_odds: NDArray[np.float32], val: Examples) -> Metric | None:
+    is_defect = val.is_defect
     try:
-        return rate((cross_calibrated(log_odds, is_defect) > 0.5) == is_defect)
+        return rate((cross_calibrated(log_odds, is_defect) > 0.5) == is_defect, numbered(val.groups, len(is_defect)))
     except InputError:  # a fold whose scores are no better than chance cannot be calibrated
         return None
 

@@ -63,6 +63,7 @@ def _paint(figure: Figure, points: Sequence[Point]) -> None:
     axes.margins(x=0.12)
     axes.set(xlabel="milliseconds an image, one thread", ylabel="AUROC on the validation images")
     axes.set_xlim(left=0)
+    axes.set_ylim(top=min(axes.get_ylim()[1], 1.005))
     figure.legend(loc="outside upper left", ncols=5)
     _number_points(figure, axes, points)
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -114,6 +114,9 @@ class TrainConfig(ConfigModel):
     splits: SplitShares = SplitShares()
     folds: int = Field(
         default=0, ge=0, le=20, description="score the train images too, out of fold; 0: val alone decides"
+    )
+    fold_devices: tuple[Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")], ...] = Field(
+        default=(), description="folds train at the same time, one on each of these, as torch names them; (): every GPU"
     )
     model: ModelConfig = ModelConfig()
     augment: tuple[Transform, ...] = ()

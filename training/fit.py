@@ -25,7 +25,7 @@ from training.network import Answers, Network, defect_log_odds
 from training.progress import bar
 from training.second_opinion import SecondOpinion
 from training.synthetic import Synthesis
-from training.weights import UNREADABLE
+from training.weights import UNREADABLE, load_saved
 
 log = logging.getLogger(__name__)
 
@@ -69,15 +69,21 @@ class Device:
 
     @classmethod
     def choose(cls, precision: str, name: str | None = None) -> "Device":
-        """The GPU where there is one, unless named. `auto` takes bfloat16 where the hardware multiplies it fast."""
+        """The GPU where there is one, unless named (`cpu`, `cuda`, `cuda:1`).
+
+        `auto` takes bfloat16 where the hardware multiplies it fast.
+        """
         name = name or ("cuda" if torch.cuda.is_available() else "cpu")
         if precision == "auto":
-            fast = torch.cuda.is_bf16_supported() if name == "cuda" else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+            gpu = torch.device(name).type == "cuda"
+            fast = torch.cuda.is_bf16_supported() if gpu else torch.ops.mkldnn._is_mkldnn_bf16_supported()
             precision = "bfloat16" if fast else "float32"
         return cls(name, torch.bfloat16 if precision == "bfloat16" else torch.float32)
 
     def context(self) -> torch.autocast:
-        return torch.autocast(self.name, dtype=torch.bfloat16, enabled=self.autocast is torch.bfloat16)
+        return torch.autocast(
+            torch.device(self.name).type, dtype=torch.bfloat16, enabled=self.autocast is torch.bfloat16
+        )
 
 
 def fit(
@@ -125,7 +131,8 @@ def fit(
                 decided.append(_decisions(result.second, val))
             result.second.weigh(defect_log_odds(logits, result.ok), decided[0])
             logits = result.combine(logits, decided[0])
-        val_loss = functional.cross_entropy(logits, val_targets).item()
+        # The losses of an epoch come before its last step, which can ruin the weights all the same.
+        val_loss = _finite(functional.cross_entropy(logits, val_targets).item(), number, config)
         _save(checkpoint, number, state)
         on_epoch(Epoch(number, loss, val_loss, defect_log_odds(logits, network.ok).numpy()))
 
@@ -136,7 +143,7 @@ def fit(
         loss = _fit_head(network, train, targets, weights, policy, config, device)
         result.load_state_dict(network.state_dict())
         done = 0
-        close(done, _finite(loss, done, config))
+        close(done, loss)
     for number in range(done + 1, config.epochs + 1):
         torch.manual_seed(seed + number)
         policy.seed(seed + number)
@@ -186,7 +193,7 @@ def _layer_groups(network: Network, config: FitConfig) -> list[dict[str, Any]]:
 def _finite(loss: float, epoch: int, config: FitConfig) -> float:
     if not np.isfinite(loss):
         raise InputError(
-            f"the training loss became {loss} in epoch {epoch}; lower fit.learning_rate ({config.learning_rate:g}) or "
+            f"the loss became {loss} in epoch {epoch}; lower fit.learning_rate ({config.learning_rate:g}) or "
             f"fit.place_learning_rate ({config.place_learning_rate:g}), or set fit.precision to float32"
         )
     return loss
@@ -393,7 +400,7 @@ def _resume(checkpoint: Path, state: dict[str, nn.Module | Any]) -> int | None:
     if not checkpoint.is_file():
         return None
     try:
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        saved = load_saved(checkpoint)
         for name, one in state.items():
             one.load_state_dict(saved[name])
         epoch = int(saved["epoch"])

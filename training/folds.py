@@ -2,8 +2,12 @@
 
 import logging
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -14,13 +18,16 @@ from data.bundle import CrossValidation
 from data.catalog import Catalog, CatalogRow
 from data.durable import replacing
 from data.errors import InputError
+from data.groups import numbered
 from data.split import assign_folds
+from training.allocator import keep_freed_memory
 from training.augment import build_policy
 from training.calibrate import cross_calibrated
 from training.config import TrainConfig
 from training.dataset import Examples, load_examples
 from training.fit import Device, Epoch, fit, predict_logits
 from training.network import build_network
+from training.progress import log_to_terminal
 from training.scores import auroc, bootstrap, calibration_error, rate
 from training.synthetic import Synthesis
 from training.tracking import Tracker
@@ -38,33 +45,19 @@ def out_of_fold(
     """Class logits float32 [n, C] of every example from the fold that held it out, and the fold of each, int64 [n].
 
     Folds are grouped and stratified. Each finished fold stays beside `checkpoint` until the run ends, and a killed fold goes
-    on from its last epoch. With several GPUs the folds train at the same time, one on each; otherwise one after
-    another.
+    on from its last epoch. On several `config.fold_devices`, or GPUs, the folds train at the same time, one on each;
+    otherwise one after another. Raises InputError for a fold that cannot be trained, and for a device that is not there.
     """
     assignment = assign_folds(examples.rows, config.folds, config.splits.seed)
     files = [checkpoint.with_name(f"{checkpoint.stem}-fold{fold}.npz") for fold in range(config.folds)]
     open_folds = [fold for fold, file in enumerate(files) if not file.is_file()]
-    gpus = torch.cuda.device_count()
-    if gpus > 1 and len(open_folds) > 1:
-        with ProcessPoolExecutor(gpus, multiprocessing.get_context("spawn")) as pool:
-            waiting = [
-                pool.submit(
-                    _fit_alone,
-                    config,
-                    catalog,
-                    examples.rows,
-                    assignment,
-                    fold,
-                    files[fold],
-                    f"cuda:{index % gpus}",
-                    tracker,
-                )
-                for index, fold in enumerate(open_folds)
-            ]
-            for one in waiting:
-                one.result()
+    devices = _devices(config)
+    if len(devices) > 1 and len(open_folds) > 1:
+        _fit_at_once(
+            config, catalog, examples, assignment, {fold: files[fold] for fold in open_folds}, devices, tracker
+        )
     else:
-        device = Device.choose(config.fit.precision)
+        device = Device.choose(config.fit.precision, next(iter(devices), None))
         for fold in open_folds:
             _fit_fold(config, catalog, examples, assignment, fold, files[fold], device, tracker)
     logits = torch.empty(len(examples.rows), len(catalog.classes))
@@ -82,7 +75,7 @@ def cross_validation(log_odds: NDArray[np.float32], examples: Examples, fold: ND
         fold_auroc=[auroc(log_odds[fold == number], is_defect[fold == number]) for number in numbers],
         metrics={
             "auroc": bootstrap(auroc, log_odds, is_defect, groups),
-            "accuracy": rate((probability > 0.5) == is_defect),
+            "accuracy": rate((probability > 0.5) == is_defect, numbered(groups, len(is_defect))),
             "ece": bootstrap(calibration_error, probability, is_defect, groups),
         },
     )
@@ -92,6 +85,62 @@ def discard(checkpoint: Path) -> None:
     """Remove the checkpoints of a finished run: its own and what its folds left."""
     for file in checkpoint.parent.glob(f"{checkpoint.stem}*"):
         file.unlink()
+
+
+def _devices(config: TrainConfig) -> list[str]:
+    gpus = torch.cuda.device_count()
+    for name in config.fold_devices:
+        device = torch.device(name)
+        if device.type == "cuda" and (device.index or 0) >= gpus:
+            raise InputError(
+                f"fold_devices: {name} is not there, this machine has {gpus} GPUs; name others, or leave it out"
+            )
+    return list(config.fold_devices) or [f"cuda:{number}" for number in range(gpus)]
+
+
+def _fit_at_once(
+    config: TrainConfig,
+    catalog: Catalog,
+    examples: Examples,
+    assignment: NDArray[np.int64],
+    files: dict[int, Path],
+    devices: list[str],
+    tracker: Tracker,
+) -> None:
+    """Train the folds that `files` are of, each device taking the next one as soon as it is free.
+
+    When one fails, those at work are finished and kept, and no other begins.
+    """
+    waiting, failed = iter(files.items()), threading.Event()
+    threads = max(1, torch.get_num_threads() // len(devices))
+
+    def work_on(device: str) -> None:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _prepare_process, (threads,)) as process:
+            while not failed.is_set() and (following := next(waiting, None)) is not None:
+                fold, file = following
+                work = (config, catalog, examples.rows, examples.frozen, assignment, fold, file, device, tracker)
+                try:
+                    process.submit(_fit_alone, *work).result()
+                except Exception as error:
+                    failed.set()
+                    log.warning("fold %d failed; those at work are finished, no other begins", fold + 1)
+                    if not isinstance(error, BrokenProcessPool):
+                        raise
+                    raise InputError(
+                        f"the process that trained fold {fold + 1} on {device} was killed, perhaps for want of memory; give "
+                        "the same command again, finished folds are kept and this one goes on from its last epoch"
+                    ) from error
+
+    with ThreadPoolExecutor(len(devices)) as pool:
+        working = [pool.submit(work_on, device) for device in devices]
+    for one in working:
+        one.result()
+
+
+def _prepare_process(threads: int) -> None:
+    log_to_terminal()
+    keep_freed_memory()
+    torch.set_num_threads(threads)
 
 
 def _fit_fold(
@@ -137,6 +186,7 @@ def _fit_alone(
     config: TrainConfig,
     catalog: Catalog,
     rows: list[CatalogRow],
+    frozen: NDArray[np.float32] | None,
     assignment: NDArray[np.int64],
     fold: int,
     file: Path,
@@ -144,17 +194,20 @@ def _fit_alone(
     tracker: Tracker,
 ) -> None:
     """One fold in a process of its own."""
-    examples = load_examples(catalog, rows, config.model.image, f"fold {fold + 1}")
+    examples = replace(load_examples(catalog, rows, config.model.image, f"fold {fold + 1}"), frozen=frozen)
     chosen = Device.choose(config.fit.precision, device)
     _fit_fold(config, catalog, examples, assignment, fold, file, chosen, tracker)
 
 
 def _read(file: Path, expected: int) -> NDArray[np.float32]:
     try:
-        with np.load(file, allow_pickle=False) as saved:
+        # numpy leaves a file open that is no archive, unless it was opened for it.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
             logits: NDArray[np.float32] = saved["logits"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{file} is damaged; delete it and start again, that fold alone is trained anew") from error
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        raise InputError(
+            f"{file} is damaged; delete it and give the same command again, that fold alone is trained anew"
+        ) from error
     if len(logits) != expected:
         raise InputError(f"{file} holds {len(logits)} predictions, the fold has {expected}; delete it and start again")
     return logits

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from data.groups import numbered
 from data.metric import Metric
 from data.region import find_regions
 from training.dataset import Examples
@@ -46,7 +47,8 @@ def pointing(heatmaps: NDArray[np.float32], examples: Examples, slack: float = S
 def localisation(heatmaps: NDArray[np.float32], examples: Examples) -> Metric | None:
     """The share of marked defective images whose hottest place lies on a mark, eight pixels of slack; None without marks."""
     hits = pointing(heatmaps, examples)
-    return rate(hits) if len(hits) else None
+    marked = np.array([bool(row.marks) for row in examples.rows], dtype=bool)
+    return rate(hits, numbered(examples.groups, len(marked))[marked]) if len(hits) else None
 
 
 def score_regions(
@@ -56,7 +58,9 @@ def score_regions(
 
     Images with a mask and those of which not all is known are left out; None when no image has boxes.
     """
+    group = numbered(examples.groups, len(examples.rows))
     found: list[bool] = []
+    found_in: list[int] = []
     false = 0
     known = [index for index in np.flatnonzero(examples.annotated) if not examples.rows[index].mask]
     for index in known:
@@ -66,8 +70,9 @@ def score_regions(
         centres = [(region.x + region.width / 2, region.y + region.height / 2) for region in regions]
         hit = np.array([_inside(boxes, x, y, SLACK) for x, y in centres], dtype=bool).reshape(len(regions), len(boxes))
         found += [bool(hit[:, box].any()) for box in range(len(boxes))]
+        found_in += [int(group[index])] * len(boxes)
         false += sum(not hit[region].any() for region in range(len(regions)))
-    return RegionScore(rate(np.array(found)), false / len(known)) if found else None
+    return RegionScore(rate(np.array(found), np.array(found_in)), false / len(known)) if found else None
 
 
 def _marks(examples: Examples) -> Iterator[tuple[int, NDArray[np.float64]]]:

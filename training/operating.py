@@ -93,7 +93,7 @@ def operating_figure(
                 start = float(np.clip(thresholds.reject_from, low, high))
                 axes.axvline(start, color=INK, linewidth=1.2, linestyle=":", label="REJECT starts")
             # Above the axes, for there is no corner that a line may not cross.
-            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0, fontsize=9)
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0, fontsize=9)
         under.set_xscale("logit")
         under.set_xlim(low, high)
         shown = [tick for tick in _TICKS if low <= tick <= high]
@@ -101,7 +101,7 @@ def operating_figure(
         under.xaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in shown]))
         under.xaxis.set_minor_locator(NullLocator())
 
-    return draw(paint, width=7.6, height=5.4)
+    return draw(paint, width=7.6, height=5.8)
 
 
 def _bound(axes: Axes, axis: Floats, escape: Floats, bound: Bound) -> None:

@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from data.decide import Thresholds
 from data.image import Pixels
+from data.metric import Metric
 from training.scores import auroc
 
 # Stand-ins that no palette uses, replaced in the SVG by what the page's own colours are.
@@ -49,13 +50,16 @@ Scores = NDArray[np.floating]
 Truth = NDArray[np.bool_]
 
 
-def figures(scores: Scores, is_defect: Truth, thresholds: Thresholds) -> dict[str, str]:
-    """SVG elements by name: score histogram with thresholds, ROC, precision-recall, reliability. Scores float [n] in 0..1."""
+def figures(scores: Scores, is_defect: Truth, thresholds: Thresholds, ece: Metric) -> dict[str, str]:
+    """SVG elements by name: score histogram with thresholds, ROC, precision-recall, reliability.
+
+    Scores float [n] in 0..1; `ece` is their expected calibration error.
+    """
     return {
         "scores": _draw(lambda axes: _histogram(axes, scores, is_defect, thresholds), width=7.6, height=3.0),
         "roc": _draw(lambda axes: _roc(axes, scores, is_defect, thresholds)),
         "precision_recall": _draw(lambda axes: _precision_recall(axes, scores, is_defect)),
-        "reliability": _draw(lambda axes: _reliability(axes, scores, is_defect)),
+        "reliability": _draw(lambda axes: _reliability(axes, scores, is_defect, ece)),
     }
 
 
@@ -146,9 +150,10 @@ def _precision_recall(axes: Axes, scores: Scores, is_defect: Truth) -> None:
     )
 
 
-def _reliability(axes: Axes, scores: Scores, is_defect: Truth) -> None:
+def _reliability(axes: Axes, scores: Scores, is_defect: Truth, ece: Metric) -> None:
     order = np.argsort(scores, kind="stable")
     parts = [part for part in np.array_split(order, _BINS) if len(part)]
     axes.plot([0, 1], [0, 1], color=GRID, linestyle=":")
     axes.plot([scores[part].mean() for part in parts], [is_defect[part].mean() for part in parts], "o-", color=GOOD)
-    axes.set(xlabel="defect probability", ylabel="share truly defective", title="Reliability")
+    title = f"Reliability, ECE {ece.value:.3f} ({ece.low:.3f} to {ece.high:.3f})"
+    axes.set(xlabel="defect probability", ylabel="share truly defective", title=title)

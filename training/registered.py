@@ -11,6 +11,7 @@ from data.bundle import Bundle
 from data.decide import decide
 from data.errors import UnreadableImageError
 from data.image import decode_for, prepare
+from data.input_health import look_at
 from data.novelty import is_unknown
 from data.verdict import Verdict
 
@@ -30,7 +31,8 @@ class RegisteredModel(PythonModel):  # type: ignore[misc]
     ) -> pd.DataFrame:
         """One row per row of `model_input`, whose column `image` holds image files as bytes (base64 over HTTP).
 
-        An image that cannot be read is NO_DECISION with the reason, as on the line.
+        An image that cannot be read is NO_DECISION with the reason, as on the line. That a camera is frozen is seen on the
+        line alone.
         """
         # Of objects, so that what is missing stays None: NaN is no JSON.
         return pd.DataFrame([self._judge(content) for content in model_input["image"]], dtype=object)
@@ -38,7 +40,7 @@ class RegisteredModel(PythonModel):  # type: ignore[misc]
     def _judge(self, content: bytes) -> dict[str, Any]:
         bundle, manifest = self._bundle, self._bundle.manifest
         try:
-            images = prepare([decode_for(manifest.preprocessing, content).pixels], manifest.preprocessing)
+            decoded = decode_for(manifest.preprocessing, content)
         except UnreadableImageError as error:
             return {
                 "verdict": Verdict.NO_DECISION.value,
@@ -46,16 +48,21 @@ class RegisteredModel(PythonModel):  # type: ignore[misc]
                 "class": None,
                 "reason": error.reason,
             }
+        images = prepare([decoded.pixels], manifest.preprocessing)
+        finding = None
+        if manifest.input_health is not None:
+            finding = manifest.input_health.check(look_at(images[0]).measures, decoded.width, decoded.height)
         prediction = bundle.predict(images)
         distance = None if bundle.novelty is None else float(bundle.novelty.distance(prediction.embedding)[0])
         probability, shares = float(prediction.defect_probability[0]), prediction.class_probability[0]
         unknown = is_unknown(distance)
-        verdict = decide(probability, manifest.thresholds, unknown)
+        verdict = decide(probability, manifest.thresholds, unknown or finding is not None)
+        reason = "looks unlike anything the model was trained on" if unknown else None
         return {
             "verdict": verdict.value,
             "defect_probability": probability,
             "class": bundle.defect_class(shares) if verdict.flagged else manifest.classes[int(shares.argmax())],
-            "reason": "looks unlike anything the model was trained on" if unknown else None,
+            "reason": reason if finding is None else finding.reason,
         }
 
 

@@ -1,9 +1,10 @@
 """One training run from catalog to finished bundle, in the order of DESIGN section 3."""
 
 import logging
+import shutil
 import subprocess
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,10 +144,8 @@ def train(config: TrainConfig) -> tuple[Path, Manifest]:
         )
         held_out = _held_out(config, catalog, examples, fitted, checkpoint, tracker)
         bundles = config.output / "bundles"
-        bundles.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=bundles, prefix=".part-", ignore_cleanup_errors=True) as directory:
-            parts = Path(directory) / "bundle"
-            parts.mkdir()
+        # Named after the run, so that what a killed one left is replaced; on the disk of its target, for the last step.
+        with _fresh(bundles / f".part-{checkpoint.stem}") as parts:
             manifest, plots, gallery = _assemble(config, catalog, examples, fitted, held_out, tracker.run_id, parts)
             target = bundles / f"{manifest.name}-{manifest.version}"
             others = [name for name in (MODEL_FLOAT32, MODEL_INT8) if (parts / name).exists()]
@@ -155,6 +154,17 @@ def train(config: TrainConfig) -> tuple[Path, Manifest]:
         log.info(tracker.result(target, manifest, plots, gallery))
     discard(checkpoint)
     return target, manifest
+
+
+@contextmanager
+def _fresh(directory: Path) -> Iterator[Path]:
+    """An empty directory, whatever was there before, that is gone when the block ends."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def cross_validate(config: TrainConfig) -> tuple[Path, CrossValidation]:
@@ -262,7 +272,7 @@ def _assemble(
         targets=check_targets(config.targets, metrics, quantized.measured[precision].milliseconds),
         variants=quantized.variants(thresholds),
         parity=Parity(torch_onnxruntime=difference, tolerance=TOLERANCE, replay_tolerance=_REPLAY_TOLERANCE[precision]),
-        novelty=summarise_novelty(novelty, prediction.embedding, len(val.rows)),
+        novelty=summarise_novelty(novelty, prediction.embedding, test.groups, len(val.rows)),
         input_health=input_health([train, val], test),
         data=DataFingerprint(
             source=config.data.source,
@@ -275,7 +285,7 @@ def _assemble(
         mlflow_run_id=run_id,
         files={},
     )
-    plots = figures(prediction.defect_probability, test.is_defect, thresholds)
+    plots = figures(prediction.defect_probability, test.is_defect, thresholds, metrics["ece"])
     billed = bills(scores, held_out.is_defect, thresholds, config.aims, held_out.groups)
     defect_rate = billed[0][1].defect_rate
     plots["operating"] = operating_figure(
@@ -284,7 +294,12 @@ def _assemble(
     errors = worst_errors(test, prediction, manifest, unknown)
     passed = (prediction.defect_probability < thresholds.pass_below) & ~unknown
     of_classes = class_scores(
-        prediction.class_probability, [row.label for row in test.rows], catalog.classes, catalog.ok_classes, passed
+        prediction.class_probability,
+        [row.label for row in test.rows],
+        catalog.classes,
+        catalog.ok_classes,
+        passed,
+        test.groups,
     )
     card = render_card(
         manifest,

@@ -9,7 +9,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from data import comparison
 from data.decide import Thresholds
-from data.groups import clusters, numbered
+from data.groups import Indices, clusters, effective_size, numbered
 from data.input_health import InputHealth, fit_input_health, look_at
 from data.metric import Metric
 from data.novelty import Novelty, NoveltySummary, false_alarms_expected
@@ -49,20 +49,22 @@ def score(
 
     `test_auroc`, `test_accuracy` (defect probability over 0.5), `escape_rate` (defects passed), `overkill_rate` (good
     parts rejected or sent to review), `reject_good_rate`, `pass_rate`, `review_rate`, `ece` (expected calibration error).
-    Rates carry Clopper-Pearson intervals, which take every image as independent; AUROC and ECE percentile intervals of a
-    stratified bootstrap, which keeps the images of one of the `groups` [n] together.
+    Rates carry Clopper-Pearson intervals, AUROC and ECE percentile intervals of a stratified bootstrap; both allow for
+    images of one of the `groups` [n], which are no independent evidence (None: every image is by itself).
     """
     scores: Scores = np.asarray(defect_probability, dtype=np.float64)
     known = np.ones(len(scores), bool) if unknown is None else ~unknown
     passed, rejected = known & (scores < thresholds.pass_below), known & (scores >= thresholds.reject_from)
+    group = numbered(groups, len(scores))
+    defect, good = group[is_defect], group[~is_defect]
     return {
         "test_auroc": bootstrap(auroc, scores, is_defect, groups),
-        "test_accuracy": rate((scores > 0.5) == is_defect),
-        "escape_rate": rate(passed[is_defect]),
-        "overkill_rate": rate(~passed[~is_defect]),
-        "reject_good_rate": rate(rejected[~is_defect]),
-        "pass_rate": rate(passed),
-        "review_rate": rate(~passed & ~rejected),
+        "test_accuracy": rate((scores > 0.5) == is_defect, group),
+        "escape_rate": rate(passed[is_defect], defect),
+        "overkill_rate": rate(~passed[~is_defect], good),
+        "reject_good_rate": rate(rejected[~is_defect], good),
+        "pass_rate": rate(passed, group),
+        "review_rate": rate(~passed & ~rejected, group),
         "ece": bootstrap(calibration_error, scores, is_defect, groups),
     }
 
@@ -73,19 +75,22 @@ def class_scores(
     classes: Sequence[str],
     ok_classes: Collection[str],
     passed: Truth,
+    groups: Sequence[str] | None = None,
 ) -> list[ClassScore]:
     """What became of each class, in the order of `classes`, from class probabilities float [n, C] and true `labels` [n].
 
-    `passed` bool [n] says which images got PASS. Classes without a test image are left out.
+    `passed` bool [n] says which images got PASS; images of one of the `groups` [n] are no independent evidence. Classes
+    without a test image are left out.
     """
     taken = class_probability.argmax(axis=1)
     truth = np.array([classes.index(label) for label in labels])
+    group = numbered(groups, len(truth))
     return [
         ClassScore(
             name=name,
             ok=name in ok_classes,
-            flagged=rate(~passed[truth == index]),
-            recall=rate(taken[truth == index] == index),
+            flagged=rate(~passed[truth == index], group[truth == index]),
+            recall=rate(taken[truth == index] == index, group[truth == index]),
             taken_for={other: int(np.sum(taken[truth == index] == place)) for place, other in enumerate(classes)},
         )
         for index, name in enumerate(classes)
@@ -93,13 +98,18 @@ def class_scores(
     ]
 
 
-def summarise_novelty(novelty: Novelty, test: NDArray[np.float32], held_out: int) -> NoveltySummary:
-    """For the manifest: `novelty`, fitted with `held_out` images, measured on the test images' embeddings float32 [n, d]."""
+def summarise_novelty(
+    novelty: Novelty, test: NDArray[np.float32], groups: Sequence[str], held_out: int
+) -> NoveltySummary:
+    """For the manifest: `novelty`, fitted with `held_out` images, measured on the test images' embeddings float32 [n, d].
+
+    `groups` [n] are the test images'.
+    """
     return NoveltySummary(
         threshold=float(novelty.threshold),
         expected=false_alarms_expected(held_out) / (held_out + 1),
         n=held_out,
-        false_alarm=rate(novelty.unknown(test)),
+        false_alarm=rate(novelty.unknown(test), numbered(groups, len(test))),
     )
 
 
@@ -111,7 +121,7 @@ def input_health(known: Sequence[Examples], test: Examples) -> InputHealth:
         health.check(look_at(image).measures, row.width, row.height) is not None
         for image, row in zip(test.images, test.rows, strict=True)
     ]
-    return health.model_copy(update={"false_alarm": rate(np.array(alarms))})
+    return health.model_copy(update={"false_alarm": rate(np.array(alarms), numbered(test.groups, len(alarms)))})
 
 
 def auroc(scores: Scores, is_defect: Truth) -> float:
@@ -127,11 +137,16 @@ def calibration_error(scores: Scores, is_defect: Truth) -> float:
     return float(sum(gaps) / len(scores))
 
 
-def rate(events: Truth) -> Metric:
-    """The share of True among bool [n], with its exact (Clopper-Pearson) interval."""
-    n, count = len(events), int(events.sum())
-    low, high = proportion_confint(count, n, alpha=0.05, method="beta")
-    return Metric(value=count / n, low=float(low), high=float(high), n=n)
+def rate(events: Truth, group: Indices | None = None) -> Metric:
+    """The share of True among bool [n], with its exact (Clopper-Pearson) interval.
+
+    Where images share a `group` (int [n], as of data.groups.numbered), the interval is that of as many independent images as
+    tell as much (Korn and Graubard 1998); None: every image is by itself.
+    """
+    share = float(events.mean())
+    size = len(events) if group is None else effective_size(events, group)
+    low, high = proportion_confint(share * size, size, alpha=0.05, method="beta")
+    return Metric(value=share, low=float(low), high=float(high), n=len(events))
 
 
 def bootstrap(

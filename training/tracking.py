@@ -20,6 +20,7 @@ from data.bundle import CARD, MANIFEST, Manifest
 from data.catalog import Catalog
 from data.promotion import Judgement, judge
 from data.targets import MILLISECONDS, Outcome
+from data.wording import text
 from training.config import TrainConfig
 from training.fit import Epoch
 
@@ -227,7 +228,7 @@ def _judge(bundle: Path, champion: ModelVersion | None) -> Judgement:
             gone = (
                 f"cannot be compared with the champion, version {champion.version}: its files are no longer in MLflow"
             )
-            return Judgement((gone,), "")
+            return Judgement((text(gone, gone),), "")
         return judge(bundle, manifest.parent)
 
 

@@ -26,9 +26,14 @@ def annotate(root: Path, rows: list[CatalogRow]) -> list[CatalogRow]:
     and row for an annotation of an image that is not there, of a good image, or outside the image.
     """
     by_path = {row.path: row for row in rows}
-    file = _find_csv(root)
-    if file is not None:
-        _add_csv(file, by_path)
+    try:
+        file = _find_csv(root)
+        if file is not None:
+            _add_csv(file, by_path)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"the CSV beside the classes in {root} is not CSV in UTF-8 ({error}); save it as that"
+        ) from error
     if (root / GROUND_TRUTH).is_dir():
         _add_masks(root, by_path)
     return list(by_path.values())

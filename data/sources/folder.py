@@ -16,7 +16,7 @@ def read_folder(root: Path, ok_classes: Iterable[str] = OK_CLASSES, product: str
 
     Images with the same content share a group, so a copy never sits in train and test at once. Masks and boxes are found as
     data.sources.annotations says. Raises InputError for a missing folder, a class without images, only one kind of class,
-    any image that cannot be read and any annotation that fits no image (naming it).
+    any image that cannot be read, a picture that is both good and defective, and any annotation that fits no image (naming it).
     """
     if not root.is_dir():
         raise InputError(f"folder {root} not found; expected ROOT/<class>/* or ROOT/{{train,val,test}}/<class>/*")
@@ -36,6 +36,7 @@ def read_folder(root: Path, ok_classes: Iterable[str] = OK_CLASSES, product: str
         )
     catalog = Catalog(root=root, rows=tuple(annotate(root, rows)))
     check_trainable(catalog)
+    _check_copies(catalog.rows)
     return catalog
 
 
@@ -47,6 +48,17 @@ def _class_folders(root: Path) -> Iterator[tuple[Split, Path]]:
         for folder in sorted(parent.iterdir()):
             if folder.is_dir() and not folder.name.startswith(".") and folder != root / GROUND_TRUTH:
                 yield split, folder
+
+
+def _check_copies(rows: Iterable[CatalogRow]) -> None:
+    by_content: dict[str, CatalogRow] = {}
+    for row in rows:
+        first = by_content.setdefault(row.sha256, row)
+        if first.is_defect != row.is_defect:
+            raise InputError(
+                f"{first.path} of class {first.label} and {row.path} of class {row.label} are the same picture, byte for byte; "
+                "remove one of them"
+            )
 
 
 def _row(root: Path, file: Path, label: str, split: Split, ok: frozenset[str], product: str) -> CatalogRow:

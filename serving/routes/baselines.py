@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
+from data.wording import text
 from serving import baselines, past_counts
 from serving.attribution import attribution
 from serving.baseline_schema import (
@@ -22,7 +23,6 @@ from serving.caller import Calling
 from serving.csv_rows import read_rows
 from serving.routes.parameters import CSV, CsvBody, Id, Serving, problems
 from serving.schema import Day, Name, Reason
-from serving.wording import text
 
 # A hundred lines and products over three years.
 _MOST_DAYS = 100_000

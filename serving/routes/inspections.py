@@ -8,6 +8,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from data.verdict import Verdict
+from data.wording import text
 from serving import history, inspections, problem, similar
 from serving.blindness import in_review
 from serving.caller import Calling, caller_of
@@ -17,7 +18,6 @@ from serving.routes.parameters import Id, Looking, Serving, Since, Until, proble
 from serving.schema import TEXT, FrameInfo, Inspection, InspectionPage, Name, Part, Review
 from serving.service import service_of
 from serving.thumbnail import thumbnail
-from serving.wording import text
 
 _IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
 IMAGE_TYPES = ("image/jpeg", "image/png", "image/bmp", "image/tiff", "image/webp")

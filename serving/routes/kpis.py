@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from data.wording import text
 from serving import candidates, kpis
 from serving.assumptions import current
 from serving.baseline_schema import Imported
@@ -14,7 +15,6 @@ from serving.csv_rows import read_rows
 from serving.kpi_schema import MOST_CANDIDATES, Candidate, CandidateRequest, KpiRow, Kpis, Ranking
 from serving.routes.parameters import CSV, CsvBody, Serving
 from serving.schema import Name, Reason
-from serving.wording import text
 
 _MOST_FIGURES = 10_000
 

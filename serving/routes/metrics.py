@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
+from data.wording import text
 from serving import agreement, bias, escapes, figures, metrics, spc
 from serving.bias_schema import BiasMetrics
 from serving.caller import Calling
@@ -15,7 +16,6 @@ from serving.role import Permission
 from serving.routes.parameters import Serving, Since, Until, problems
 from serving.schema import TEXT, Name, QualityMetrics, ThroughputMetrics, Trend
 from serving.scope import Scope
-from serving.wording import text
 
 routes = APIRouter(tags=["metrics"])
 

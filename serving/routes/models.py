@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
+from data.wording import text
 from serving import pairs
 from serving.caller import Calling
 from serving.problem import ProblemError
@@ -19,7 +20,6 @@ from serving.schema import (
     ShadowInfo,
     ShadowRequest,
 )
-from serving.wording import text
 
 routes = APIRouter(tags=["models"])
 

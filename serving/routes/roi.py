@@ -4,12 +4,12 @@ import asyncio
 
 from fastapi import APIRouter
 
+from data.wording import text
 from serving import assumptions, roi
 from serving.caller import Calling
 from serving.problem import ProblemError
 from serving.roi_schema import AssumptionVersion, ChangeAssumption, RoiReport, RoiScenario, WhatIf
 from serving.routes.parameters import Id, Serving, problems
-from serving.wording import text
 
 routes = APIRouter(tags=["roi"])
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from data.wording import text
 from serving.access import session_cookie
 from serving.caller import Caller, Calling
 from serving.problem import ProblemError
@@ -17,7 +18,6 @@ from serving.routes.parameters import Serving, problems
 from serving.schema import ChangePassword, SessionInfo, SignIn
 from serving.service import Service
 from serving.sessions import csrf_token
-from serving.wording import text
 
 log = structlog.get_logger()
 routes = APIRouter(tags=["session"])

@@ -141,7 +141,10 @@ def test_a_group_in_train_and_test_is_a_leak() -> None:
         )
     ]
     rows.append(row(9, "good", rows[0].group, "test"))
-    with pytest.raises(InputError, match="lies in train and in test"):
+    with pytest.raises(
+        InputError,
+        match=r"in train and .* in test are of one group, g0 \(the same part or the same picture; 1 such groups\)",
+    ):
         assign_splits(Catalog(root=Path(), rows=tuple(rows)), SplitShares())
 
 
@@ -263,3 +266,31 @@ def test_a_csv_without_images_says_what_the_header_is(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("path,label\n")
     with pytest.raises(InputError, match="has no images; its header must be path,label,defect_probability"):
         read_catalog(tmp_path / "empty.csv")
+
+
+def test_one_picture_that_is_good_and_defective_is_named(tmp_path: Path) -> None:
+    root = labelled_folder(tmp_path)
+    (root / "scratch" / "copy.png").write_bytes((root / "Good" / "3.png").read_bytes())
+    with pytest.raises(InputError, match=r"Good/3\.png of class good and scratch/copy\.png .* are the same picture"):
+        read_folder(root)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "big5"])
+def test_a_csv_in_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
+    root = labelled_folder(tmp_path)
+    for name, reading in (
+        ("catalog.csv", lambda: read_catalog(root / "catalog.csv")),
+        ("annotations.csv", lambda: read_folder(root)),
+    ):
+        (root / name).write_bytes("path,group,刮痕\n".encode(encoding))
+        with pytest.raises(InputError, match="is not CSV in UTF-8"):
+            reading()
+
+
+def test_a_row_with_an_unquoted_comma_is_named(tmp_path: Path) -> None:
+    catalog = read_folder(labelled_folder(tmp_path))
+    write_catalog(catalog, tmp_path / "catalog.csv")
+    lines = (tmp_path / "catalog.csv").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "catalog.csv").write_text("\n".join([*lines[:2], lines[2] + ",more"]), encoding="utf-8")
+    with pytest.raises(InputError, match=r"image 2 of catalog\.csv: more or fewer fields"):
+        read_catalog(tmp_path / "catalog.csv")

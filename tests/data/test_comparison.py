@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from statsmodels.stats.contingency_tables import mcnemar as exact_mcnemar
 
 from data.bundle import MANIFEST, PREDICTIONS, sha256_of
-from data.comparison import auroc, auroc_difference, compare
+from data.comparison import auroc, auroc_difference, compare, mcnemar
 from data.errors import BundleError, InputError
 from data.metric import Metric
 from data.promotion import judge
@@ -64,8 +65,10 @@ def test_clearly_better_model_is_called_better_and_the_worse_one_worse(strong: P
     forward, backward = compare(strong, weak), compare(weak, strong)
     assert forward.better
     assert not backward.better
-    assert forward.sentence.startswith("brightness strong is better than brightness weak on the same 200 test images")
-    assert backward.sentence.startswith("brightness weak is worse than brightness strong")
+    assert forward.sentence.en.startswith(
+        "brightness strong is better than brightness weak on the same 200 test images"
+    )
+    assert backward.sentence.en.startswith("brightness weak is worse than brightness strong")
     assert forward.auroc_difference.value == pytest.approx(forward.candidate_auroc - forward.champion_auroc)
     assert (forward.only_candidate_right, forward.only_champion_right) == (
         backward.only_champion_right,
@@ -79,7 +82,7 @@ def test_model_is_not_better_than_itself(strong: Path) -> None:
     assert not own.better
     assert own.auroc_difference == Metric(value=0, low=0, high=0, n=200)
     assert (own.only_candidate_right, own.only_champion_right, own.mcnemar_p) == (0, 0, 1)
-    assert "is not shown to be better" in own.sentence
+    assert "is not shown to be better" in own.sentence.en
 
 
 def test_verdicts_are_compared_at_each_models_own_threshold(weak: Path, tmp_path: Path) -> None:
@@ -175,7 +178,7 @@ def test_predictions_of_one_kind_only_are_refused(strong: Path, weak: Path) -> N
 
 def test_judgement_weighs_targets_and_champion(strong: Path, weak: Path, tmp_path: Path) -> None:
     assert judge(weak, None).wins
-    assert judge(strong, weak).why == compare(strong, weak).sentence
+    assert judge(strong, weak).why == compare(strong, weak).sentence.en
     missed = TargetResult(name="ece", limit="at most", wanted=0.03, value=0.05, low=0.04, high=0.06)
     candidate = write_brightness_bundle(tmp_path / "off", "off", skill=0.2, targets=[missed])
     alone = judge(candidate, None)
@@ -206,6 +209,21 @@ def test_promotion_counts_a_part_of_many_frames_once(strong: Path, weak: Path) -
     together = compare(strong, weak)
     assert together.auroc_difference.value == alone.auroc_difference.value
     assert together.auroc_difference != alone.auroc_difference
+
+
+@given(only_first=st.integers(0, 60), only_second=st.integers(0, 60))
+def test_mcnemar_of_single_images_is_the_exact_test(only_first: int, only_second: int) -> None:
+    first = np.arange(only_first + only_second) < only_first
+    expected = exact_mcnemar([[0, only_first], [only_second, 0]], exact=True).pvalue
+    assert mcnemar(first, ~first) == pytest.approx(expected)
+
+
+def test_mcnemar_counts_a_part_of_many_frames_once() -> None:
+    first, second = np.array([True] * 6 + [False] * 2), np.array([False] * 6 + [True] * 2)
+    alone = mcnemar(first, second)
+    copied = mcnemar(np.tile(first, 5), np.tile(second, 5), [str(number % 8) for number in range(40)])
+    assert copied == pytest.approx(alone)
+    assert mcnemar(np.tile(first, 5), np.tile(second, 5)) < 0.01 < 0.2 < alone
 
 
 def test_predictions_of_a_bundle_without_groups_are_taken_one_by_one(strong: Path, weak: Path) -> None:

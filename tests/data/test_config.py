@@ -29,6 +29,12 @@ def test_overrides_reach_nested_keys(tmp_path: Path) -> None:
     assert run == Run(name="b", fit=Fit(epochs=5, rate=0.5))
 
 
+def test_text_in_another_encoding_is_named(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_bytes("name: 刮痕".encode("big5"))
+    with pytest.raises(InputError, match=r"run\.yaml is not text in UTF-8"):
+        load_config(tmp_path / "run.yaml", Run)
+
+
 @pytest.mark.parametrize(
     ("text", "overrides", "message"),
     [

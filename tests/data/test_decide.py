@@ -71,8 +71,8 @@ def test_too_few_defects_say_so_and_pass_nothing() -> None:
     assert decide(0.0, thresholds) is Verdict.REVIEW
     assert decide(1.0, thresholds) is Verdict.REVIEW
     assert not guarantee.escape.holds
-    assert "No guarantee possible" in guarantee.escape.sentence
-    assert "149 are needed" in guarantee.escape.sentence
+    assert "No guarantee possible" in guarantee.escape.sentence.en
+    assert "149 are needed" in guarantee.escape.sentence.en
 
 
 @pytest.mark.parametrize("bad", [[0.1, math.nan], [0.1, 1.2], [-0.1, 0.5]])
@@ -133,7 +133,7 @@ def test_frames_of_one_part_are_one_piece_of_evidence() -> None:
         assert thresholds.pass_below == 0
         assert (guarantee.escape.n, guarantee.escape.allowed, guarantee.escape.needed) == (40, None, 149)
     assert not guarantee.holds
-    assert "with 40 held-out parts; 149 are needed" in guarantee.escape.sentence
+    assert "with 40 held-out parts; 149 are needed" in guarantee.escape.sentence.en
 
 
 def test_the_bounds_hold_in_simulation_for_parts_of_several_frames() -> None:
@@ -233,10 +233,10 @@ def test_each_class_says_what_holds_for_it() -> None:
     by_name = {bound.of_class: bound for bound in guarantee.classes}
     assert set(by_name) == {"crack", "scratch", "stain"}
     assert by_name["crack"].holds
-    assert "escape rate of class crack <= 5.0% at 95% confidence" in by_name["crack"].sentence
+    assert "escape rate of class crack <= 5.0% at 95% confidence" in by_name["crack"].sentence.en
     assert not by_name["stain"].holds
-    assert "No guarantee for class stain at these thresholds" in by_name["stain"].sentence
-    assert by_name["scratch"].sentence == (
+    assert "No guarantee for class stain at these thresholds" in by_name["stain"].sentence.en
+    assert by_name["scratch"].sentence.en == (
         "No guarantee possible for class scratch with 20 held-out defects; 59 are needed for escape rate <= 5.0% at "
         "95% confidence."
     )
@@ -244,7 +244,7 @@ def test_each_class_says_what_holds_for_it() -> None:
     assert strict.pass_below < loose.pass_below
     assert [bound.holds for bound in guarantee.classes] == [True, False, True]
     assert guarantee.escape.holds
-    assert set(guarantee.sentences) >= {bound.sentence for bound in guarantee.classes}
+    assert set(guarantee.sentences) >= {bound.sentence.en for bound in guarantee.classes}
 
 
 def test_a_class_s_bound_is_claimed_wrongly_in_at_most_delta_of_500_plants() -> None:

@@ -61,7 +61,9 @@ def test_the_guarantee_ends_one_held_out_defect_beyond_the_widest_threshold() ->
     assert beyond is not None
     assert widest.escape.holds
     assert not beyond.escape.holds
-    assert f"No guarantee for escape rate <= 2.0% at these thresholds: {allowed + 1} of 1000" in beyond.escape.sentence
+    assert (
+        f"No guarantee for escape rate <= 2.0% at these thresholds: {allowed + 1} of 1000" in beyond.escape.sentence.en
+    )
 
 
 def test_without_a_curve_only_thresholds_no_wider_than_the_models_own_are_known() -> None:

@@ -34,7 +34,7 @@ def test_target_is_judged_on_the_value_and_qualified_by_the_interval(
 ) -> None:
     (result,) = check_targets(Targets.model_validate(target), MEASURED, 1.5)
     assert result.outcome is outcome
-    assert result.sentence.endswith(sentence)
+    assert result.sentence.en.endswith(sentence)
 
 
 def test_only_what_is_set_is_asked_for() -> None:

@@ -127,6 +127,13 @@ def test_promoted_bundle_that_is_gone_is_named(start_server: StartServer, bundle
     assert "brightness 1 is no longer" in again.client.get("/readyz").json()["detail"]
 
 
+def test_what_a_killed_training_left_is_no_bundle(start_server: StartServer, bundles: Path) -> None:
+    write_brightness_bundle(bundles / ".part-cells" / "bundle", "3")
+    server = start_server(bundles=bundles)
+    assert [model["version"] for model in server.client.get("/v1/models").json()] == ["2", "1"]
+    assert promote(server, "3") == 404
+
+
 def test_manifest_that_cannot_be_read_is_left_out_of_the_list(start_server: StartServer, bundles: Path) -> None:
     (bundles / "brightness-1/manifest.json").write_text("{}")
     server = start_server(bundles=bundles)

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+import data
 import serving
+from data.decide import Bound, Counted
+from data.targets import TargetResult
+from data.wording import text
 from serving.problem import ProblemError, explain_fields
 from serving.role import Role
-from serving.wording import text
 from tests.accounts import add_person, key_client, person_client, sign_in
-from tests.conftest import Served, StartServer
+from tests.conftest import Served, StartServer, write_brightness_bundle
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 WHY = {"person": "max", "reason": "because"}
@@ -107,6 +110,54 @@ def test_fields_at_fault_are_named_in_both_languages() -> None:
     assert told.zh_hant == "person：缺少此欄位；share：須小於 1.0；not {this}"
 
 
+def test_what_speaks_against_a_model_is_said_in_both_languages(start_server: StartServer, tmp_path: Path) -> None:
+    bundles = tmp_path / "bundles"
+    write_brightness_bundle(bundles / "present", "2", skill=0.2)
+    server = start_server(bundles=bundles)
+    missed = TargetResult(name="escape_rate", limit="at most", wanted=0.02, value=0.05, low=0.04, high=0.06)
+    write_brightness_bundle(bundles / "worse", "3", skill=0.2, targets=[missed])
+    write_brightness_bundle(bundles / "altered", "4")
+    (bundles / "altered/model.onnx").write_bytes(b"")
+    told = {}
+    for version in ("3", "4"):
+        answer = server.client.post("/v1/models", json={"version": version, **WHY})
+        assert answer.status_code == 409
+        told[version] = answer.json()
+    assert "未達目標：漏檢率 0.05（95 % 區間 0.04 至 0.06），要求至多 0.02：未達標" in told["3"]["detail_zh_hant"]
+    assert "無法證明 brightness 3 優於 brightness 2" in told["3"]["detail_zh_hant"]
+    assert "model.onnx 在匯出後遭更動" in told["4"]["detail_zh_hant"]
+    for problem in told.values():
+        assert not CHINESE.search(problem["detail"])
+        # Names and figures apart, no English clause is left in the Chinese.
+        assert not re.search(r"[a-z]+ [a-z]+ [a-z]+", problem["detail_zh_hant"])
+
+
+def test_whatever_is_wrong_with_a_bundle_is_said_in_both_languages() -> None:
+    for directory in (Path(serving.__file__).parent, Path(data.__file__).parent):
+        for file in sorted(directory.rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "BundleError":
+                    assert ast.unparse(node.args[0]).startswith("text("), f"{file.name}:{node.lineno}"
+
+
+@pytest.mark.parametrize("allowed", [None, 3])
+@pytest.mark.parametrize("observed", [0, 4])
+@pytest.mark.parametrize("of_class", [None, "crack"])
+@pytest.mark.parametrize("counted", ["images", "parts"])
+def test_a_bound_is_told_with_the_same_figures_in_both_languages(
+    allowed: int | None, observed: int, of_class: str | None, counted: Counted
+) -> None:
+    bound = Bound(
+        rate="escape rate", limit=0.02, delta=0.05, n=77, allowed=allowed, observed=observed, needed=149,
+        of_class=of_class, counted=counted,
+    )  # fmt: skip
+    figures = re.compile(r"\d+(?:\.\d+)?%?")
+    english, chinese = bound.sentence.en, bound.sentence.zh_hant
+    assert Counter(figures.findall(english)) == Counter(figures.findall(chinese))
+    assert of_class is None or of_class in chinese
+    assert "漏檢率" in chinese
+
+
 def test_a_refusal_that_people_meet_is_never_in_english_alone() -> None:
     alone: Counter[str] = Counter()
     for module, said in refusals():
@@ -116,7 +167,7 @@ def test_a_refusal_that_people_meet_is_never_in_english_alone() -> None:
             case ast.Call(func=ast.Name(id="text"), args=[_, ast.Constant() | ast.JoinedStr() as chinese]):
                 words = ast.unparse(chinese)
                 assert CHINESE.search(words) or "zh_hant" in words, f"{module}:{said.lineno}: {words} is not Chinese"
-    assert alone == ENGLISH_ALONE, "say it as a Text (serving.wording), unless only cameras and scripts meet it"
+    assert alone == ENGLISH_ALONE, "say it as a Text (data.wording), unless only cameras and scripts meet it"
 
 
 def refusals() -> Iterator[tuple[str, ast.expr]]:

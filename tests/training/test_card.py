@@ -9,7 +9,8 @@ from PIL import Image
 
 from data.bundle import Prediction, read_manifest
 from data.catalog import CatalogRow
-from training.card import marked_defects
+from data.decide import Thresholds
+from training.card import marked_defects, worst_errors
 from training.dataset import Examples
 from training.plots import outlined
 
@@ -41,6 +42,20 @@ def test_an_outline_is_drawn_round_the_mark_and_nowhere_else() -> None:
     rim[11:29, 21:49] = False
     np.testing.assert_array_equal(drawn, rim)
     assert not image.any(), "the image itself stays as it is"
+
+
+def test_a_passed_defect_is_shown_though_it_scores_above_one_half(brightness_bundle: Path) -> None:
+    test = Examples([row(n, "") for n in range(3)], np.zeros((3, SIZE, SIZE, 3), np.uint8))
+    scores = np.array([0.55, 0.65, 0.4], np.float32)
+    prediction = Prediction(
+        np.zeros((3, 2), np.float32), scores, np.zeros((3, 8, 8), np.float32), np.zeros((3, 3), np.float32)
+    )
+    wide = read_manifest(brightness_bundle).model_copy(
+        update={"thresholds": Thresholds(pass_below=0.6, reject_from=0.7)}
+    )
+    known = np.zeros(3, dtype=bool)
+    assert [one.name for one in worst_errors(test, prediction, wide, known)] == ["2.png", "0.png"]
+    assert [one.name for one in worst_errors(test, prediction, wide, ~known)] == ["2.png"]
 
 
 def test_marked_defects_that_the_heat_misses_come_first(brightness_bundle: Path) -> None:

@@ -182,3 +182,10 @@ def test_picture_numbers_every_point_by_its_backbone() -> None:
     # Two backbones at the very same place still have their numbers apart.
     assert len({(x, y) for x, y, _ in labels}) == len(points)
     assert all(name in svg for name in names)
+
+
+def test_picture_shows_no_auroc_above_one() -> None:
+    sure = Metric(value=1, low=1, high=1, n=18)
+    svg = auroc_against_time([Point("one", "probe", False, 3, sure), Point("two", "probe", False, 4, sure)])
+    ticks = [float(value) for value in re.findall(r"text-anchor: end[^>]*>([\d.]+)</text>", svg)]
+    assert max(ticks) == 1

@@ -3,6 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -49,6 +50,19 @@ def test_loss_that_is_no_number_is_an_error_and_leaves_no_checkpoint_of_it(tmp_p
             tmp_path / "run.pt", Device.choose("float32", "cpu"), lambda epoch: seen.append(epoch.number),
         )  # fmt: skip
     assert seen == [0]
+
+
+def test_weights_ruined_by_the_last_step_of_an_epoch_are_an_error_too(tmp_path: Path) -> None:
+    network = Network(load_backbone("tf_efficientnet_lite0"), 2, 1, dropout=0.0)
+    config = FitConfig(epochs=1, batch_size=16, learning_rate=1e38, precision="float32")
+    train, seen = examples(16), []
+    with pytest.raises(InputError, match=r"loss became (nan|inf) in epoch 1; lower fit.learning_rate"):
+        fit(
+            network, train, train, ["good", "defect"], build_policy([]), Synthesis(SyntheticConfig()), config, 0,
+            tmp_path / "run.pt", Device.choose("float32", "cpu"), lambda epoch: seen.append(epoch.number),
+        )  # fmt: skip
+    assert seen == [0]
+    assert torch.load(tmp_path / "run.pt", weights_only=True)["epoch"] == 0
 
 
 def test_killed_training_with_a_second_opinion_comes_to_the_same_answers(tmp_path: Path) -> None:
@@ -104,16 +118,23 @@ def test_checkpoints_belong_to_one_recipe_and_its_data(change: dict[str, Any]) -
     assert TrainConfig.model_validate(plain | {"aims": {"escape_rate": 0.2}}).identity("data") == identity
 
 
-def test_damaged_checkpoint_is_named_with_the_way_out(tmp_path: Path) -> None:
-    checkpoint = tmp_path / "run.pt"
-    checkpoint.write_bytes(b"PK\x03\x04 cut off")
-    network = Network(load_backbone("tf_efficientnet_lite0"), 2, 1, dropout=0.0)
-    train = examples(16)
-    with pytest.raises(InputError, match=r"checkpoint .*run\.pt is damaged; delete it to start this training anew"):
+@pytest.mark.parametrize("damage", ["cut off", "one bit"])
+def test_damaged_checkpoint_is_named_with_the_way_out(tmp_path: Path, damage: str) -> None:
+    checkpoint, train = tmp_path / "run.pt", examples(16)
+
+    def start(epochs: int) -> None:
+        network = Network(load_backbone("tf_efficientnet_lite0"), 2, 1, dropout=0.0)
         fit(
             network, train, train, ["good", "defect"], build_policy([]), Synthesis(SyntheticConfig()),
-            FitConfig(epochs=1), 0, checkpoint, Device.choose("float32", "cpu"), lambda _: None,
+            FitConfig(epochs=epochs), 0, checkpoint, Device.choose("float32", "cpu"), lambda _: None,
         )  # fmt: skip
+
+    start(epochs=0)
+    content = bytearray(checkpoint.read_bytes())
+    content[len(content) // 2] ^= 1
+    checkpoint.write_bytes(content if damage == "one bit" else content[:-1000])
+    with pytest.raises(InputError, match=r"checkpoint .*run\.pt is damaged; delete it to start this training anew"):
+        start(epochs=1)
 
 
 @settings(deadline=None, max_examples=30)

@@ -1,5 +1,9 @@
 import csv
+import multiprocessing
+import os
 import shutil
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +11,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
+import torch
 
 from data.bundle import CrossValidation
 from data.config import load_config
@@ -15,7 +20,7 @@ from data.sources.folder import read_folder
 from tests.training_fixture import Trained, tiny_config
 from training import folds
 from training.config import TrainConfig
-from training.fit import fit
+from training.fit import Device, fit
 from training.run import cross_validate
 
 
@@ -118,6 +123,65 @@ def test_damaged_fold_is_named_and_the_others_stay(
         InputError, match=r"fold0\.npz holds 2 predictions, the fold has \d+; delete it and start again"
     ):
         cross_validate(config)
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"fold0\.npz is damaged; delete it and give the same command again"):
+        cross_validate(config)
+
+
+def test_folds_at_the_same_time_score_as_one_after_another(
+    trained_bundle: Trained, output: Path, whole: tuple[dict[str, float], CrossValidation]
+) -> None:
+    predictions, result = cross_validate(settings(trained_bundle, output, "at-once", fold_devices=["cpu", "cpu"]))
+    assert read(predictions) == pytest.approx(whole[0], abs=1e-3)
+    assert result.fold_auroc == whole[1].fold_auroc
+    assert not list((output / "checkpoints").glob("at-once*"))
+
+
+@pytest.mark.heavy
+def test_killed_fold_is_told_and_goes_on_from_its_last_epoch(trained_bundle: Trained, output: Path) -> None:
+    def config(name: str, devices: list[str]) -> TrainConfig:
+        told = settings(trained_bundle, output, name, fold_devices=devices)
+        return told.model_copy(update={"fit": told.fit.model_copy(update={"epochs": 2, "batch_size": 8})})
+
+    checkpoints = output / "checkpoints"
+
+    def kill_one() -> None:
+        while not list(checkpoints.glob("struck-all*fold*.pt")):
+            threading.Event().wait(0.001)
+        process = multiprocessing.active_children()[0].pid
+        assert process is not None
+        os.kill(process, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    with pytest.raises(InputError, match=r"trained fold \d on cpu was killed.* give the same command again"):
+        cross_validate(config("struck", ["cpu", "cpu"]))
+    killer.join()
+    left = {file.stem[-5:] for file in checkpoints.glob("struck-all*fold*.npz")}
+    assert left < {"fold0", "fold1", "fold2"}
+    predictions, _ = cross_validate(config("struck", ["cpu", "cpu"]))
+    undisturbed, _ = cross_validate(config("undisturbed", []))
+    assert read(predictions) == pytest.approx(read(undisturbed), abs=1e-3)
+
+
+def test_fold_that_does_not_learn_ends_all_with_its_own_sentence(trained_bundle: Trained, output: Path) -> None:
+    config = settings(trained_bundle, output, "diverges", fold_devices=["cpu", "cpu"])
+    config = config.model_copy(update={"fit": config.fit.model_copy(update={"epochs": 1, "learning_rate": 1e38})})
+    with pytest.raises(InputError, match=r"loss became .*; lower fit\.learning_rate"):
+        cross_validate(config)
+
+
+def test_device_that_is_not_there_is_named(trained_bundle: Trained, output: Path) -> None:
+    config = settings(trained_bundle, output, "nowhere", fold_devices=["cpu", "cuda:64"])
+    with pytest.raises(InputError, match="fold_devices: cuda:64 is not there"):
+        cross_validate(config)
+
+
+def test_a_numbered_gpu_computes_as_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    second = Device.choose("auto", "cuda:1")
+    assert (second.name, second.autocast) == ("cuda:1", torch.bfloat16)
+    assert Device("cpu:0", torch.bfloat16).context().device == "cpu"
 
 
 def test_cross_validation_without_folds_says_what_to_set(trained_bundle: Trained, output: Path) -> None:

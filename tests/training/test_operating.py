@@ -37,6 +37,17 @@ def test_the_figure_says_what_the_chosen_thresholds_do() -> None:
     assert "REJECT starts" in said
 
 
+def test_the_legends_lie_within_the_figure() -> None:
+    scores, defect = held_out(400, 600)
+    thresholds, guarantee = choose_thresholds(scores, defect, Aims())
+    root = ElementTree.fromstring(operating_figure(scores, defect, thresholds, guarantee, 0.351))
+    width = float(root.attrib["viewBox"].split()[2])
+    words = [one for one in root.iter() if one.tag.endswith("}text") and "font-size: 9px" in one.attrib["style"]]
+    assert len(words) == 9
+    for one in words:
+        assert float(one.attrib["x"]) + 0.6 * 9 * len(one.text or "") < width
+
+
 @pytest.mark.parametrize(("defects", "goods"), [(10, 20), (1, 1)])
 def test_too_few_images_for_any_promise_still_make_a_figure(defects: int, goods: int) -> None:
     scores, defect = held_out(defects, goods)

@@ -226,11 +226,16 @@ def test_killed_run_goes_on_to_the_same_model(trained_bundle: Trained, tmp_path:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not list((output / "bundles").glob("*"))
+    (checkpoint,) = output.glob("checkpoints/*.pt")
+    left = output / "bundles" / f".part-{checkpoint.stem}"
+    left.mkdir(parents=True)
+    (left / MODEL).write_bytes(b"half of one, had it been killed while exporting")
 
     result = run_training("--config", config)
     assert result.exit_code == 0
     assert "going on after epoch" in result.stderr
     again = Path(last_json(result.stdout.splitlines())["bundle"])
+    assert list((output / "bundles").iterdir()) == [again]
     with np.load(trained_bundle.bundle / GOLDEN) as golden:
         images = golden["images"]
     whole, resumed = (_float32(bundle, images) for bundle in (trained_bundle.bundle, again))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from data.decide import Thresholds
 from data.novelty import fit_novelty
-from training.scores import auroc, bootstrap, calibration_error, score, summarise_novelty
+from training.scores import auroc, bootstrap, calibration_error, rate, score, summarise_novelty
 
 
 def test_counts_by_hand() -> None:
@@ -45,7 +45,7 @@ def test_novelty_is_summarised_as_measured_on_the_test_images() -> None:
     training, held_out, test = (random.normal(1, 0.2, (n, 20)).astype(np.float32) for n in (100, 150, 80))
     novelty = fit_novelty(training, held_out)
     test[:8] *= -1
-    summary = summarise_novelty(novelty, test, len(held_out))
+    summary = summarise_novelty(novelty, test, [str(number) for number in range(80)], len(held_out))
     assert summary.n == 150
     assert summary.expected == pytest.approx(1 / 151)
     assert summary.false_alarm.n == 80
@@ -78,3 +78,35 @@ def test_frames_of_a_part_are_drawn_together() -> None:
     once, three = bootstrap(auroc, scores, defect), bootstrap(auroc, *copied, parts)
     assert (three.value, three.low, three.high) == (once.value, once.low, once.high)
     assert bootstrap(auroc, scores, defect, [str(number) for number in range(40)]) == once
+
+
+def test_rates_of_single_images_have_the_plain_interval() -> None:
+    defect, scores = np.arange(60) % 2 == 0, np.random.default_rng(4).random(60)
+    at = Thresholds(pass_below=0.3, reject_from=0.8)
+    assert score(scores, defect, at) == score(scores, defect, at, groups=[str(number) for number in range(60)])
+
+
+def test_copies_of_an_image_are_no_further_evidence_of_a_rate() -> None:
+    events = np.random.default_rng(5).random(60) < 0.2
+    once, thrice = rate(events), rate(np.tile(events, 3), np.tile(np.arange(60), 3))
+    assert (thrice.value, thrice.n) == (once.value, 180)
+    assert (thrice.low, thrice.high) == pytest.approx((once.low, once.high), abs=0.01)
+    none = np.zeros(60, bool)
+    assert rate(np.tile(none, 3), np.tile(np.arange(60), 3)).high == pytest.approx(rate(none).high)
+    assert rate(np.tile(none, 3)).high < 0.5 * rate(none).high
+
+
+@pytest.mark.parametrize("share", [0.05, 0.3])
+def test_interval_of_a_rate_holds_when_frames_of_a_part_fare_alike(share: float) -> None:
+    random = np.random.default_rng(6)
+    held = []
+    for _ in range(300):
+        frames = random.integers(1, 8, 60)
+        part = np.repeat(np.arange(60), frames)
+        # Beta-distributed chances of the parts, correlated by 0.9 within one.
+        chance = random.beta(share / 9, (1 - share) / 9, 60)
+        events = random.random(len(part)) < chance[part]
+        held.append([rate(events, one).low <= share <= rate(events, one).high for one in (part, None)])
+    as_parts, as_images = np.mean(held, axis=0)
+    assert as_parts > 0.9
+    assert as_images < 0.75

@@ -1,6 +1,7 @@
 """MLflow as a person uses it: runs with their folds, versions with aliases, and a registered model that answers over HTTP."""
 
 import base64
+import io
 import json
 import multiprocessing
 import os
@@ -21,9 +22,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
+from PIL import Image
 
 from data.bundle import CARD, read_manifest
 from data.catalog import Catalog, CatalogRow, write_catalog
+from data.input_health import fit_input_health, look_at
 from data.targets import TargetResult
 from tests.conftest import ROOT, grey_png, write_brightness_bundle
 from training.config import DataSource, TrainConfig
@@ -213,6 +216,17 @@ def test_registered_model_judges_image_files(place: Place) -> None:
     assert answers["defect_probability"].tolist()[:2] == pytest.approx([0.1, 0.9], abs=0.01)
     assert answers["class"].tolist()[:2] == ["good", "bright"]
     assert pd.isna(answers["defect_probability"][2])
+
+
+def test_registered_model_sends_a_spoilt_frame_to_a_person_as_the_line_does(place: Place) -> None:
+    greys = [Image.open(io.BytesIO(grey_png(value))) for value in np.linspace(0.2, 0.8, 120)]
+    health = fit_input_health([look_at(np.asarray(one.convert("RGB"))) for one in greys], [greys[0].size] * len(greys))
+    place.finish("a", skill=0.4, input_health=health)
+    mlflow.set_tracking_uri(f"sqlite:///{place.root}/var/mlflow.db")
+    model = mlflow.pyfunc.load_model("models:/brightness@champion")
+    answers = model.predict(pd.DataFrame({"image": [grey_png(0.25), grey_png(0.0)]}))
+    assert answers["verdict"].tolist() == ["PASS", "REVIEW"]
+    assert answers["reason"][1].startswith("darker than the training images")
 
 
 @contextmanager
