@@ -89,6 +89,8 @@ class Inputs(ConfigModel):
     false_call_rate_before: Share
     false_call_rate_after: Share
     review_minutes: Assumption
+    looked_at_before: Share
+    look_seconds: Assumption
     wage: Assumption
     internal_failure_cost: Assumption
     rework_avoided: Assumption

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from serving.plant_day import day_of
 from serving.report_figures import figures
 from serving.report_schema import Report
 from serving.report_words import words
@@ -44,6 +45,8 @@ def render_page(report: Report, language: Language) -> str:
         figure=lambda path: known[path],
         shown=lambda path: _shown(known[path].value, by_kind[known[path].kind]),
         percent=percent,
+        seconds=lambda value: f"{value:,.2f} {words(language)['seconds']}",
+        last_day=lambda until: day_of(until - timedelta(microseconds=1), zone).isoformat(),
         money=lambda value: money(value, currency),
         text=lambda sentence: text_in(sentence, language),
         rate=rate,
@@ -78,11 +81,11 @@ def money(value: float, currency: str) -> str:
     return f"{currency} {value:,.0f}"
 
 
-def rate(one: Rate) -> str:
+def rate(one: Rate, shape: Callable[[float], str] = percent) -> str:
     """A rate with its interval and denominator; empty when it is not known."""
     if one.value is None or one.low is None or one.high is None:
         return ""
-    return f"{percent(one.value)} ({percent(one.low)} – {percent(one.high)}, n = {one.denominator:,})"
+    return f"{shape(one.value)} ({shape(one.low)} – {shape(one.high)}, n = {one.denominator:,})"
 
 
 def scale(value: float, low: float, high: float, start: float, end: float) -> float:

@@ -432,6 +432,8 @@ _BENEFITS = {
     "escapes_avoided": "avoided*in_escape_cost",
     "line_hours_saved": "hours_saved*in_line_hour_cost",
     "false_calls_fewer": "fewer*in_review_minutes/60*in_wage",
+    "looks_saved": "in_looked_at_before*volume*(in_look_seconds/3600"
+    "-in_defective_rate*(1-in_escape_rate_after)*in_review_minutes/60)*in_wage",
     "rework_avoided": "in_rework_avoided*in_rework_cost",
     "extra_units_sold": "in_extra_units_sold*in_unit_margin",
     "customers_kept": "in_retained_margin",

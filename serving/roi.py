@@ -109,6 +109,7 @@ _RESTS_ON = {
     "escapes_avoided": ("quality", ("escape_rate_before", "escape_rate_after", "defective_rate", "escape_cost")),
     "line_hours_saved": ("cost", ("cycle_before", "cycle_after", "line_hour_cost")),
     "false_calls_fewer": ("efficiency", ("false_call_rate_before", "false_call_rate_after", "review_minutes", "wage")),
+    "looks_saved": ("efficiency", ("looked_at_before", "look_seconds", "review_minutes", "wage")),
     "rework_avoided": ("efficiency", ("rework_avoided", "rework_cost")),
     "extra_units_sold": ("revenue", ("extra_units_sold", "unit_margin")),
     "customers_kept": ("revenue", ("retained_margin",)),
@@ -132,6 +133,14 @@ def _benefits(result: Payoff, inputs: Mapping[str, Uncertain], measured: Mapping
         "false_calls_fewer": text(
             f"{calls:,.0f} false calls fewer x {value['review_minutes']:,.2f} min x {value['wage']:,.2f} an hour",
             f"減少誤判 {calls:,.0f} 件 x {value['review_minutes']:,.2f} 分鐘 x 每小時 {value['wage']:,.2f}",
+        ),
+        "looks_saved": text(
+            f"({float(result.looked_at):,.0f} parts looked at one by one x {value['look_seconds']:,.2f} s - "
+            f"{float(result.caught_of_looked_at):,.0f} true flags x {value['review_minutes']:,.2f} min) x "
+            f"{value['wage']:,.2f} an hour",
+            f"（逐件檢視 {float(result.looked_at):,.0f} 件 x {value['look_seconds']:,.2f} 秒 - "
+            f"正確標示 {float(result.caught_of_looked_at):,.0f} 件 x {value['review_minutes']:,.2f} 分鐘）x "
+            f"每小時 {value['wage']:,.2f}",
         ),
         "rework_avoided": text(
             f"{value['rework_avoided']:,.0f} parts not reworked x {value['rework_cost']:,.2f}",
@@ -163,7 +172,8 @@ def _benefits(result: Payoff, inputs: Mapping[str, Uncertain], measured: Mapping
                 run_rate=float(run_rate),
                 first_year=float(run_rate * result.first_year_share),
                 formula=formulas[key],
-                measured=any(one in measured for one in rests_on),
+                # A sum of nothing rests on nothing.
+                measured=bool(run_rate) and any(one in measured for one in rests_on),
             )
         )
     return lines
@@ -206,8 +216,9 @@ def _copq(result: Payoff, inputs: Mapping[str, Uncertain]) -> list[Copq]:
         Copq(category="prevention", before=0, after=float(result.costs["run"])),
         Copq(
             category="appraisal",
-            before=volume * value["false_call_rate_before"] * look,
-            after=volume * value["false_call_rate_after"] * look,
+            before=volume * value["false_call_rate_before"] * look
+            + float(result.looked_at) * value["look_seconds"] / 3600 * value["wage"],
+            after=(volume * value["false_call_rate_after"] + float(result.caught_of_looked_at)) * look,
         ),
         Copq(category="internal_failure", before=internal(before), after=internal(after)),
         Copq(category="external_failure", before=before * value["escape_cost"], after=after * value["escape_cost"]),
