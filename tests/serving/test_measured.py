@@ -190,10 +190,10 @@ def test_each_line_is_told_by_its_own_reviews(store: Store, settings: Settings) 
 
 
 def test_before_and_since_are_of_the_same_lines_in_the_same_proportions(store: Store, settings: Settings) -> None:
-    for line, count, false_calls in (("a", 900, 9), ("b", 100, 50), ("gone", 500, 500)):
-        keep(store, made(50, count, false_calls, line=line))
-    for line, count, false_calls in (("a", 100, 1), ("b", 900, 450), ("new", 800, 0)):
-        keep(store, made(5, count, false_calls, line=line))
+    for line, n, false_calls in (("a", 900, 9), ("b", 100, 50), ("gone", 500, 500)):
+        keep(store, made(50, n, false_calls, line=line))
+    for line, n, false_calls in (("a", 100, 1), ("b", 900, 450), ("new", 800, 0)):
+        keep(store, made(5, n, false_calls, line=line))
     frozen(store, "old way", 52, 48)
     found = measured(store, settings).inputs
     for name in ("false_call_rate_before", "false_call_rate_after"):
