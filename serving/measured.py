@@ -15,10 +15,11 @@ from serving.baselines import OF_A_STUDY, before_system, list_rollouts
 from serving.changes import changes_between
 from serving.past_counts import MOST_FRAMES_A_PART, counts_of, frames_a_part
 from serving.plant_day import day_of, start_of
+from serving.quality import rates
 from serving.schema import Rate, Text
 from serving.scope import Piece, Scope
 from serving.settings import Settings
-from serving.spread import Estimated, Normal, Proportion, Spread
+from serving.spread import Normal, Proportion, Spread
 from serving.tables import reviews
 from serving.tallies import LONGEST_SECONDS, Span
 from serving.wording import text
@@ -113,7 +114,7 @@ def _flags(counts: Sequence[LineCounts], first: date, enough: int, measured: Mea
             )
         )
         return
-    rates: dict[str, Rate] = {change.key: change.after for change in changes_between([], counts)}
+    since: dict[str, Rate] = {change.key: change.after for change in changes_between([], counts)}
     false_source = text(
         f"{false_calls} false of {reviewed} reviewed flags since {first}, each line and product by its own",
         f"{first} 以來 {reviewed} 件已複判中有 {false_calls} 件誤判，各產線與產品分別計算",
@@ -126,7 +127,7 @@ def _flags(counts: Sequence[LineCounts], first: date, enough: int, measured: Mea
         (measured.inputs, "false_call_rate_after", "false_call_rate", false_source),
         (measured.at_least, "defective_rate", "caught_rate", confirmed_source),
     ):
-        one = _measurement(rates[key], 0, source)
+        one = _measurement(since[key], 0, source)
         if one is not None:
             found[name] = replace(one, n=reviewed)
     if reviewed < flagged:
@@ -152,12 +153,13 @@ def _escapes(connection: Connection, span: Span, first: date, settings: Settings
             )
         )
         return
+    measured.notes.extend(escapes.unlike(escapes.never_audited(connection, span)))
     estimate = counts.estimate()
     rate, defective = estimate.rate, max(estimate.defective.value, 1.0)
     # The estimate is about these very parts, the return about those to come: the luck of the draw comes on top.
-    likely = (rate.value * defective + 0.5) / (defective + 1)
-    spread = Estimated(sd=sqrt(((rate.high - rate.low) / (2 * 1.96)) ** 2 + likely * (1 - likely) / defective))
-    low, high = spread.quantile(np.array([0.025, 0.975]), likely)
+    as_many = 1 / (1 / rates.as_many(rate.value, rate.high) + 1 / defective)
+    spread = Proportion(hits=rate.value * as_many, n=as_many)
+    low, high = spread.quantile(np.array([0.025, 0.975]), rate.value)
     measured.inputs["escape_rate_after"] = Measurement(
         value=rate.value,
         low=min(float(low), rate.low),
@@ -262,11 +264,8 @@ def _measurement(rate: Rate, enough: int, source: Text) -> Measurement | None:
     if rate.value is None or rate.low is None or rate.high is None or rate.denominator < enough:
         return None
     # An estimate from a sample is less sure than a count of as many would be.
-    spread: Spread = (
-        Estimated(sd=(rate.high - rate.low) / (2 * 1.96))
-        if rate.numerator is None
-        else Proportion(hits=rate.numerator, n=rate.denominator)
-    )
+    n = rate.denominator if rate.numerator is not None else rates.as_many(rate.value, rate.high)
+    spread = Proportion(hits=rate.value * n, n=n)
     return Measurement(value=rate.value, low=rate.low, high=rate.high, n=rate.denominator, spread=spread, source=source)
 
 

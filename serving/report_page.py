@@ -16,6 +16,9 @@ from serving.report_words import words
 from serving.reports import Language
 from serving.schema import Rate, Text
 
+# In the order of the figures.
+_BY_LINE = ("fpy", "dpmo", "outgoing_ppm", "escape_rate", "overkill", "precision", "review_seconds")
+
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
@@ -26,6 +29,12 @@ def render_page(report: Report, language: Language) -> str:
     currency = report.roi.currency
     zone = ZoneInfo(report.time_zone)
     known = {figure.path: figure for figure in figures(report)}
+    by_unit: dict[str, Callable[[float], str]] = {
+        "share": percent,
+        "per_million": lambda value: f"{value:,.0f}",
+        "seconds": lambda value: f"{value:,.2f} {words(language)['seconds']}",
+        "money": lambda value: money(value, report.figures.currency),
+    }
     by_kind: dict[str, Callable[[float], str]] = {
         "count": lambda value: f"{value:,.0f}",
         "percent": percent,
@@ -45,7 +54,9 @@ def render_page(report: Report, language: Language) -> str:
         figure=lambda path: known[path],
         shown=lambda path: _shown(known[path].value, by_kind[known[path].kind]),
         percent=percent,
-        seconds=lambda value: f"{value:,.2f} {words(language)['seconds']}",
+        seconds=by_unit["seconds"],
+        by_unit=by_unit,
+        by_line_keys=_BY_LINE,
         last_day=lambda until: day_of(until - timedelta(microseconds=1), zone).isoformat(),
         money=lambda value: money(value, currency),
         text=lambda sentence: text_in(sentence, language),

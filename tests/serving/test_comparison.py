@@ -134,12 +134,16 @@ def test_what_escapes_people_alone_is_frozen_as_a_baseline(server: Served, truth
 def test_intervals_over_parts_hold_at_their_level() -> None:
     """1,000 studies of 25 parts and three people each, whose calls of one part depend on each other."""
     random = np.random.default_rng(5)
-    inside = {"share": 0, "gap": 0}
+    inside = {"share": 0, "gap": 0, "seconds": 0}
     for _ in range(1000):
         ease = random.beta(9, 1, 25)
         alone, aided = (random.random((3, 25)) < one for one in (ease, 0.5 + 0.5 * ease))
         share = paired.share(alone.mean(axis=0))
         gap = paired.gap(aided.mean(axis=0) - alone.mean(axis=0))
+        hard = random.gamma(4, 1.5, 25)
+        seconds = paired.mean((hard * random.gamma(8, 1 / 8, (3, 25))).mean(axis=0))
+        assert seconds is not None
+        inside["seconds"] += seconds.low <= 6 <= seconds.high
         inside["share"] += share.low <= 0.9 <= share.high
         inside["gap"] += gap.low <= 0.05 <= gap.high
     assert min(inside.values()) >= 930, inside

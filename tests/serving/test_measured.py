@@ -13,7 +13,7 @@ from sqlalchemy import insert
 from serving.baseline_schema import BaselineKind, FreezeBaseline, LineCounts, RolloutRequest
 from serving.baselines import compare, freeze, list_all, roll_out
 from serving.changes import changes_between
-from serving.escapes import count
+from serving.escapes import count, metrics
 from serving.measured import Measured, measure
 from serving.metrics import quality
 from serving.past_counts import measured_counts
@@ -332,3 +332,32 @@ def test_a_part_that_came_back_escaped_once(store: Store, settings: Settings) ->
         assert count(connection, Scope(NOW - 10 * DAY, NOW + DAY), settings)[""].known == 10
         by_line = count(connection, Scope(NOW - 10 * DAY, NOW + timedelta(seconds=1)), settings, GroupBy.LINE)
     assert {line: counts.known for line, counts in by_line.items()} == {"a": 10}
+
+
+def audited(days_ago: float, audits: int, missed: int, caught: int, **changes: Any) -> list[dict[str, Any]]:
+    """Passed frames of one day, all audited; and caught defects."""
+    drawn = {"verdict": "PASS", "audit": "SAMPLE", "audit_band": 0, "audit_probability": 1.0, **changes}
+    return [
+        *(frame(days_ago, "DEFECT_CONFIRMED" if n < missed else "FALSE_CALL", **drawn) for n in range(audits)),
+        *(frame(days_ago, "DEFECT_CONFIRMED", **changes) for _ in range(caught)),
+    ]
+
+
+def test_no_escape_in_few_audits_is_not_sure_to_be_none(store: Store, settings: Settings) -> None:
+    keep(store, audited(5, audits=200, missed=0, caught=90) + made(5, 800, 0))
+    rate = measured(store, settings).inputs["escape_rate_after"]
+    assert rate.value == 0 and rate.high > 0.05
+    low, middle, high = rate.spread.quantile(np.array([0.05, 0.5, 0.975]), rate.value)
+    assert 0 < low < 0.001 < 0.005 < middle < high == pytest.approx(rate.high, abs=0.01)
+
+
+def test_a_line_without_audits_is_named(store: Store, settings: Settings) -> None:
+    keep(store, audited(5, audits=200, missed=9, caught=90) + made(5, 800, 0, line="b"))
+    keep(store, [frame(0.001, line="c"), frame(5, "", verdict="PASS", audit="SAMPLE", audit_probability=0.1, line="d")])
+    with store.reading() as connection:
+        notes = [note.en for note in metrics(connection, Scope(NOW - 10 * DAY, NOW), settings).notes]
+    wanted = (
+        "No passed frame of b, c, d was audited: its passed frames are taken to be like those of the other lines with the same "
+        "score."
+    )
+    assert wanted in notes and wanted in [note.en for note in measured(store, settings).notes]
