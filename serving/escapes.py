@@ -27,6 +27,8 @@ class Counts:
 
     bands: list[Band] = field(default_factory=lambda: [Band(0)] * (BANDS + 1))
     """by score band; the last holds frames of which no band is known"""
+    never_audited: Sequence[str] = ()
+    """lines of which frames passed, and none of these was audited; known only of everything together"""
     audits_waiting: list[int] = field(default_factory=lambda: [0] * (BANDS + 1))
     flagged: dict[Verdict, Flags] = field(default_factory=dict)
     inspected: int = 0
@@ -247,6 +249,7 @@ def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeM
     """The escape rate of a scope with everything that it rests on."""
     span = span_of(scope)
     counts = count_span(connection, span)[""]
+    counts.never_audited = never_audited(connection, span)
     result = counts.estimate()
     edges = (0.0, *BAND_EDGES, 1.0)
     flags = counts.flags
@@ -277,7 +280,7 @@ def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeM
         challenges_passed=counts.challenges_passed,
         challenges_flagged=counts.challenges_flagged,
         naive_rate=escape.naive_rate(counts.known, flags.confirmed) if flags.confirmed + counts.known else None,
-        notes=[*_notes(counts, settings), *unlike(never_audited(connection, span) if counts.audited else [])],
+        notes=[*_notes(counts, settings), *unlike(counts.never_audited if counts.audited else [])],
     )
 
 
@@ -318,6 +321,12 @@ def escape_figure(counts: Counts, interval: Interval, settings: Settings, key: F
     """A figure that rests on audits, or why it cannot be told yet."""
     audited, needed, flags = counts.audited, settings.audit.enough, counts.flags
     also = _also(counts, key)
+    if counts.never_audited and audited:
+        lines = counts.never_audited
+        also = text(
+            f"{also.en}; none of these audits was on {', '.join(lines)}",
+            f"{also.zh_hant}；其中沒有產線 {'、'.join(lines)} 的抽查",
+        )
     rests_on = text(
         f"{audited} audits of {counts.passed} passed frames, {flags.confirmed} confirmed of {flags.decided} decided flags, "
         f"{counts.known} known escapes{also.en}",

@@ -77,6 +77,14 @@ def measure(connection: Connection, settings: Settings) -> Measured:
             )
         )
     _before(connection, baselines, counts, settings, measured)
+    if "escape_rate_after" in measured.inputs and "escape_rate_before" not in measured.inputs:
+        measured.notes.append(
+            text(
+                "The escape rate since is measured by audits. The rate before the system stays an assumption unless a baseline "
+                "with the same audits is frozen, and so do the savings from the difference.",
+                "導入後的漏檢率由抽查實測。除非凍結以相同方式抽查的基準，導入前的漏檢率以及差額帶來的節省仍是假設。",
+            )
+        )
     return measured
 
 
@@ -170,13 +178,6 @@ def _escapes(connection: Connection, span: Span, first: date, settings: Settings
             f"{counts.audited} audits of passed frames since {first}",
             f"{first} 以來抽查合格影像 {counts.audited} 張",
         ),
-    )
-    measured.notes.append(
-        text(
-            "The escape rate since is measured by audits. The rate before the system stays an assumption unless a baseline "
-            "with the same audits is frozen, and so do the savings from the difference.",
-            "導入後的漏檢率由抽查實測。除非凍結以相同方式抽查的基準，導入前的漏檢率以及差額帶來的節省仍是假設。",
-        )
     )
 
 

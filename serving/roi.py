@@ -282,10 +282,10 @@ def _contradictions(inputs: Inputs, measured: Measured) -> list[Contradiction]:
             sentence = text(
                 f"is assumed to be {assumption.value:.4g}, but confirmed defects alone are {bound.value:.4g} "
                 f"(95 %: from {bound.low:.4g}, n = {bound.n:,}). The assumption stays, because the savings would grow "
-                "with it while the escape rates are assumed; change it if it is wrong.",
+                "with it; change it if it is wrong.",
                 f"假設為 {assumption.value:.4g}，但僅確認的缺陷就有 {bound.value:.4g}"
                 f"（95 %：至少 {bound.low:.4g}，n = {bound.n:,}）。"
-                "漏檢率仍為假設，採用實測會放大節省金額，故保留假設；若有誤請修改。",
+                "採用實測會放大節省金額，故保留假設；若有誤請修改。",
             )
             found.append(_contradiction(key, assumption, bound, sentence))
     return found

@@ -14,6 +14,7 @@ from serving.baseline_schema import BaselineKind, FreezeBaseline, LineCounts, Ro
 from serving.baselines import compare, freeze, list_all, roll_out
 from serving.changes import changes_between
 from serving.escapes import count, metrics
+from serving.figures import figures
 from serving.measured import Measured, measure
 from serving.metrics import quality
 from serving.past_counts import measured_counts
@@ -355,7 +356,12 @@ def test_a_line_without_audits_is_named(store: Store, settings: Settings) -> Non
     keep(store, audited(5, audits=200, missed=9, caught=90) + made(5, 800, 0, line="b"))
     keep(store, [frame(0.001, line="c"), frame(5, "", verdict="PASS", audit="SAMPLE", audit_probability=0.1, line="d")])
     with store.reading() as connection:
-        notes = [note.en for note in metrics(connection, Scope(NOW - 10 * DAY, NOW), settings).notes]
+        found = metrics(connection, Scope(NOW - 10 * DAY, NOW), settings)
+        figure = figures(connection, Scope(NOW - 10 * DAY, NOW), settings, None).groups[0].figures[4]
+    notes = [note.en for note in found.notes]
+    assert figure.key == "escape_rate"
+    for one in (figure, found.rate):
+        assert one.rests_on.en.endswith("; none of these audits was on b, c, d")
     wanted = (
         "No passed frame of b, c, d was audited: its passed frames are taken to be like those of the other lines with the same "
         "score."
