@@ -163,7 +163,9 @@ class Change(Message):
     after / before - 1, with its 95 % interval."""
 
     key: Literal["false_call_rate", "escape_rate", "overkill_rate", "returns_rate", "caught_rate", "review_seconds"] = (
-        Field(description="a share, but for review_seconds: what people look, in seconds for each inspected part")
+        Field(
+            description="a share, but for review_seconds: seconds that people look for each inspected part, with what waits"
+        )
     )
     before: Rate
     after: Rate

@@ -56,17 +56,35 @@ class Normal(ConfigModel):
 
 
 class Proportion(ConfigModel):
-    """A measured share: Jeffreys' posterior of `hits` among `n`. Of an estimate, such as one from a stratified sample, they are
-    those of a plain count that would tell as much."""
+    """A measured share: Jeffreys' posterior of `hits` among `n`, scaled by `factor` where only a part could have been hit.
+
+    Of an estimate, such as one from a stratified sample, the counts are those of a plain one that would tell as much.
+    """
 
     kind: Literal["proportion"] = "proportion"
     hits: float = Field(ge=0, le=_LARGEST_COUNT)
     n: float = Field(gt=0, le=_LARGEST_COUNT)
+    factor: float = Field(default=1.0, gt=0)
 
     def quantile(self, share: Floats, value: float) -> Floats:  # noqa: ARG002 - the counts give the value
         """What the number is at these shares (0..1) of its distribution."""
-        posterior: Floats = stats.beta.ppf(share, self.hits + 0.5, self.n - self.hits + 0.5)
+        posterior: Floats = self.factor * stats.beta.ppf(share, self.hits + 0.5, self.n - self.hits + 0.5)
         return posterior
 
 
-Spread = Annotated[Triangular | Lognormal | Normal | Proportion, Field(discriminator="kind")]
+class Estimated(ConfigModel):
+    """An estimated share above 0 and below 1: the Beta distribution of its value and standard error."""
+
+    kind: Literal["estimated"] = "estimated"
+    sd: float = Field(gt=0)
+
+    def quantile(self, share: Floats, value: float) -> Floats:
+        """What the number is at these shares (0..1) of its distribution."""
+        mean = min(max(value, 1e-6), 1 - 1e-6)
+        # No Beta distribution of this mean is wider than the one that is all at its ends.
+        size = max(mean * (1 - mean) / self.sd**2 - 1, 1e-3)
+        quantiles: Floats = stats.beta.ppf(share, mean * size, (1 - mean) * size)
+        return quantiles
+
+
+Spread = Annotated[Triangular | Lognormal | Normal | Proportion | Estimated, Field(discriminator="kind")]

@@ -297,13 +297,13 @@ def test_what_if_gives_the_figures_and_keeps_nothing(server: Served) -> None:
     [
         ({"lines": -1}, "lines.value: Input should be greater than"),
         ({"luck": 1}, "luck: no such assumption"),
+        ({"development": 0, "implementation": 0, "run": 0}, "development, implementation and run are all 0: a return"),
         ({"cycle_after": 0}, "cycle_after.value: Input should be greater than"),
-        ({"development": 0, "implementation": 0, "run": 0}, "a return on no cost is not defined"),
     ],
 )
 def test_a_what_if_that_cannot_be_says_which_number(server: Served, values: dict[str, float], message: str) -> None:
     status, detail = problem(server, "POST", "/v1/roi", {"values": values})
-    assert status == 422 and message in detail
+    assert status == 422 and detail.startswith(message)
 
 
 def altered_file(tmp_path: Path, **changes: Any) -> Path:
