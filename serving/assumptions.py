@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, FiniteFloat, ValidationError, model_validator
 from sqlalchemy import Connection, RowMapping, func, insert, select
 
-from data.config import ConfigModel, explain, load_config
+from data.config import ConfigModel, load_config
 from data.errors import InputError
 from data.wording import Text, text
 from serving.audit import Action, append, digest
@@ -89,6 +89,8 @@ class Inputs(ConfigModel):
     false_call_rate_before: Share
     false_call_rate_after: Share
     review_minutes: Assumption
+    looked_at_before: Share
+    look_seconds: Assumption
     wage: Assumption
     internal_failure_cost: Assumption
     rework_avoided: Assumption
@@ -135,7 +137,7 @@ class Inputs(ConfigModel):
         try:
             return type(self).model_validate(tree)
         except ValidationError as error:
-            raise ProblemError(422, text(explain(error), explain_fields(error.errors()).zh_hant)) from error
+            raise ProblemError(422, explain_fields(error.errors())) from error
 
 
 class Assumptions(ConfigModel):
@@ -230,7 +232,7 @@ def change(
     try:
         new = getattr(Inputs.model_validate(tree), key)
     except ValidationError as error:
-        raise ProblemError(422, text(explain(error), explain_fields(error.errors()).zh_hant)) from error
+        raise ProblemError(422, explain_fields(error.errors())) from error
     row = _row(key, _next_version(connection), given.currency, new, person, reason, datetime.now(UTC))
     (sequence,) = connection.execute(insert(assumptions).returning(assumptions.c.sequence), row).one()
     kept = ("value", "source", "kind", "spread")

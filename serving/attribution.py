@@ -120,8 +120,14 @@ def estimate(panel: Panel, outcome: Outcome) -> Attribution:
             )
         )
         return answer
-    # Clusters are few: t with as many degrees of freedom as lines less one (Cameron and Miller 2015).
-    reach = float(stats.t.ppf(0.975, max(len(panel.lines) - 1, 1))) * error
+    # Clusters are few: t with as many degrees of freedom as lines less one (Cameron and Miller 2015). Their own spread is still
+    # too small now and then; no interval is narrower than the counts themselves would have it (quasi-Poisson).
+    plain = model.fit()
+    spread = float(plain.bse[0]) * math.sqrt(max(1.0, float(plain.pearson_chi2) / max(1, plain.df_resid)))
+    reach = max(
+        float(stats.t.ppf(0.975, max(len(panel.lines) - 1, 1))) * error,
+        float(stats.t.ppf(0.975, max(1, plain.df_resid))) * spread,
+    )
     drawn = _permutations(panel.starts, orders)
     strength = [abs(statistic(_treated(starts, len(panel.weeks))[seen])) for starts in drawn]
     observed = abs(statistic(treated[seen]))

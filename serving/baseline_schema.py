@@ -133,6 +133,16 @@ class LineCounts(Message):
     )
     audit_defects: float | None = Field(description="of these, truly defective, each by the weight of its chance")
     escapes: int | None
+    units: int | None = Field(default=None, description="parts at a station; of a study, parts that people called")
+    looks: int | None = Field(
+        default=None,
+        description="times that people looked at one of them, or have still to look: at flags and for audits",
+    )
+    timed: int | None = Field(
+        default=None, description="looks whose time is known; of a study, parts, each with the mean of its calls"
+    )
+    seconds: float | None = Field(default=None, description="of the timed looks together")
+    squared_seconds: float | None = Field(default=None, description="their sum of squares")
 
 
 class Baseline(Message):
@@ -150,9 +160,14 @@ class Baseline(Message):
 
 
 class Change(Message):
-    """One rate before and after on the same lines and products; relative is after / before - 1, with its 95 % interval."""
+    """One rate before and after on the same lines and products, those before in the proportions of those after; relative is
+    after / before - 1, with its 95 % interval."""
 
-    key: Literal["false_call_rate", "escape_rate", "overkill_rate", "returns_rate", "caught_rate"]
+    key: Literal["false_call_rate", "escape_rate", "overkill_rate", "returns_rate", "caught_rate", "review_seconds"] = (
+        Field(
+            description="a share, but for review_seconds: seconds that people look for each inspected part, with what waits"
+        )
+    )
     before: Rate
     after: Rate
     relative: float | None

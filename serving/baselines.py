@@ -3,12 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import uuid_utils
-from numpy.typing import NDArray
 from sqlalchemy import Connection, func, insert, select
 
 from data.wording import Text, text
@@ -24,27 +22,19 @@ from serving.baseline_schema import (
     Rollout,
     RolloutRequest,
 )
-from serving.metrics import rate_of
+from serving.changes import UNKNOWN_AUDITS, changes_between, passed_of
+from serving.comparison import Floats, mean_seconds
 from serving.past_counts import MOST_FRAMES_A_PART, frames_a_part, imported_counts, measured_counts, span
 from serving.plant_day import day_of
 from serving.problem import ProblemError
-from serving.quality import escape, rates
-from serving.schema import Rate
+from serving.quality.agreement import Calls
 from serving.tables import RECORDED, baselines, rollouts, shadows, studies, study_answers, study_parts
 
-_DRAWS = escape.DRAWS
 # These tell of people, or of another model, while the system may decide already.
 _BESIDE = (BaselineKind.SHADOW, BaselineKind.STUDY)
-OF_A_STUDY = frozenset({"escape_rate", "overkill_rate"})
+OF_A_STUDY = frozenset({"escape_rate", "overkill_rate", "review_seconds"})
 """How many parts of a study are defective was chosen: only shares of the defective ones, and of the good ones, tell anything."""
 _SHORT = timedelta(days=14)
-_UNKNOWN_REVIEWS = text("no flagged part of this period is reviewed", "此期間的標示零件皆未複判")
-_UNKNOWN_AUDITS = text("no passed part of this period was audited", "此期間的合格零件未經抽查")
-_UNKNOWN_RETURNS = text("no field returns of this period are known", "此期間沒有市場退回資料")
-_UNKNOWN_DEFECTS = text(
-    "no defect is known in this period, neither caught nor missed", "此期間沒有已知的缺陷，無論攔下或漏檢"
-)
-_UNKNOWN_FLAGS = text("nobody counted the flags of this period", "此期間沒有標示數的統計")
 
 
 def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> Baseline:
@@ -200,165 +190,6 @@ def compare(
     )
 
 
-def changes_between(before: Sequence[LineCounts], after: Sequence[LineCounts]) -> list[Change]:
-    """Relative change of each rate, its interval from draws of both sides."""
-    random = np.random.default_rng(0)
-    changes = []
-    for key, make in (
-        ("false_call_rate", _false_calls),
-        ("escape_rate", _escapes),
-        ("overkill_rate", _overkill),
-        ("returns_rate", _returns),
-        ("caught_rate", _caught),
-    ):
-        (old, old_draws), (new, new_draws) = (make(rows, random) for rows in (before, after))
-        relative, low, high = None, None, None
-        if old.value and new.value is not None and old_draws is not None and new_draws is not None:
-            relative = new.value / old.value - 1
-            low = float(np.quantile(new_draws[0] / old_draws[1] - 1, 0.025))
-            high = float(np.quantile(new_draws[1] / old_draws[0] - 1, 0.975))
-        changes.append(Change(key=key, before=old, after=new, relative=relative, low=low, high=high))  # type: ignore[arg-type]
-    return changes
-
-
-Draws = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Of a rate: those of the lower end of its interval, and those of the upper end."""
-Known = tuple[Rate, Draws | None]
-
-
-def _total(rows: Sequence[LineCounts]) -> dict[str, Any]:
-    names = ("inspected", "flagged", "reviewed", "false_calls", "confirmed", "audited", "audit_defects", "escapes")
-    sums: dict[str, Any] = {}
-    for name in names:
-        values = [getattr(row, name) for row in rows]
-        sums[name] = None if None in values else sum(values)
-    return sums
-
-
-def _counted(hits: int, n: int, random: np.random.Generator) -> Known:
-    """A share of all n, with draws of Jeffreys' posterior."""
-    draws = random.beta(hits + 0.5, n - hits + 0.5, _DRAWS)
-    return rate_of(hits, n), (draws, draws)
-
-
-def _of_flags(rows: Sequence[LineCounts], name: str, random: np.random.Generator) -> Known:
-    """A kind of flag among all inspected; flags that nobody reviewed are taken to be like the reviewed ones of their line and
-    product (Horvitz-Thompson), or of the others where it has none."""
-    total = _total(rows)
-    inspected, flagged, reviewed, hits = total["inspected"], total["flagged"], total["reviewed"], total[name]
-    if not inspected or hits is None:
-        return rate_of(0, 0, _UNKNOWN_FLAGS), None
-    if flagged is None or reviewed is None:
-        return _counted(hits, inspected, random)
-    if reviewed == 0:
-        return (rate_of(0, 0, _UNKNOWN_REVIEWS), None) if flagged else _counted(0, inspected, random)
-    seen = [row for row in rows if row.reviewed]
-    weights = np.array([row.flagged / row.reviewed for row in seen])  # type: ignore[operator]
-    weights *= flagged / sum(row.flagged for row in seen)  # type: ignore[misc]
-    each = np.array([getattr(row, name) for row in seen])
-    # Hits that would tell as much had all the same weight (Kish 1965), and the parts that they would then be of.
-    estimated = float(weights @ each)
-    effective = estimated**2 / float(weights**2 @ each) if hits else 0.0
-    n = effective * inspected / estimated if hits else inspected / float(weights.max())
-    share = rates.share(effective, n)
-    draws = random.beta(effective + 0.5, n - effective + 0.5, _DRAWS)
-    rate = Rate(
-        value=share.value, low=share.low, high=share.high, numerator=round(effective), denominator=max(1, round(n))
-    )
-    return rate, (draws, draws)
-
-
-def _false_calls(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
-    return _of_flags(rows, "false_calls", random)
-
-
-def _caught(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
-    return _of_flags(rows, "confirmed", random)
-
-
-def _returns(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
-    total = _total(rows)
-    inspected, escapes = total["inspected"], total["escapes"]
-    if not inspected or escapes is None:
-        return rate_of(0, 0, _UNKNOWN_RETURNS), None
-    return _counted(escapes, inspected, random)
-
-
-def _estimate(rows: Sequence[LineCounts], random: np.random.Generator) -> escape.Escapes | Text:
-    """As the Quality page estimates it; the strata here are lines and products. Or why nothing can be told."""
-    total = _total(rows)
-    if not total["inspected"] or total["confirmed"] is None or not total["audited"] or total["audit_defects"] is None:
-        return _UNKNOWN_AUDITS
-    if total["flagged"] and total["reviewed"] == 0:
-        return _UNKNOWN_REVIEWS
-    audited_of = sum(_passed(row) for row in rows if row.audited)
-    if audited_of == 0:
-        return _UNKNOWN_AUDITS
-    like = sum(_passed(row) for row in rows) / audited_of
-    return escape.estimate(
-        [_band(row, like) for row in rows if row.audited],
-        [_flags(row) for row in rows],
-        escape.Known(),
-        seed=int(random.integers(2**31)),
-        draws=_DRAWS,
-    )
-
-
-def _escapes(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
-    """Escapes among all truly defective parts, by audits of passed ones. The interval also holds the luck of which parts were
-    made: two periods have different ones."""
-    found = _estimate(rows, random)
-    if isinstance(found, Text):
-        return rate_of(0, 0, found), None
-    defective = found.defective.value
-    if defective == 0:
-        return rate_of(0, 0, _UNKNOWN_DEFECTS), None
-    low, high = (random.beta(one * defective + 0.5, (1 - one) * defective + 0.5) for one in found.rate_draws)
-    rate = Rate(
-        value=found.rate.value,
-        low=min(found.rate.value, float(np.quantile(low, 0.025))),
-        high=max(found.rate.value, float(np.quantile(high, 0.975))),
-        numerator=None,
-        denominator=_total(rows)["audited"],
-    )
-    return rate, (low, high)
-
-
-def _overkill(rows: Sequence[LineCounts], random: np.random.Generator) -> Known:
-    """False calls among all truly good parts; how many are good takes audits of passed ones."""
-    total = _total(rows)
-    if total["false_calls"] is None or total["flagged"] is None:
-        return rate_of(0, 0, _UNKNOWN_FLAGS), None
-    found = _estimate(rows, random)
-    if isinstance(found, Text):
-        return rate_of(0, 0, found), None
-    rate = Rate(
-        value=found.overkill.value,
-        low=found.overkill.low,
-        high=found.overkill.high,
-        numerator=None,
-        denominator=total["inspected"],
-    )
-    return rate, (found.overkill_draws, found.overkill_draws)
-
-
-def _passed(row: LineCounts) -> int:
-    return row.inspected - (row.flagged or row.confirmed or 0)
-
-
-def _band(row: LineCounts, like: float) -> escape.Band:
-    """Passed parts of a line and product, `like` times as many where others without audits are taken to be like them."""
-    audited, defects = row.audited or 0, row.audit_defects or 0.0
-    return escape.Band(round(_passed(row) * like), audited, int(defects), audited, audited, defects)
-
-
-def _flags(row: LineCounts) -> escape.Flags:
-    confirmed = row.confirmed or 0
-    flagged = row.flagged or confirmed
-    decided = flagged if row.reviewed is None else max(row.reviewed, confirmed)
-    return escape.Flags(flagged, decided, confirmed, row.false_calls or 0)
-
-
 def _views(frames: float) -> list[Text]:
     if frames <= MOST_FRAMES_A_PART:
         return []
@@ -426,7 +257,7 @@ def _caveats(
         )
     by_key = {change.key: change for change in changes}
     escapes = by_key["escape_rate"]
-    old, new = (one.why_unknown == _UNKNOWN_AUDITS for one in (escapes.before, escapes.after))
+    old, new = (one.why_unknown == UNKNOWN_AUDITS for one in (escapes.before, escapes.after))
     if old or new:
         where = (
             ("either period", "兩個期間")
@@ -442,7 +273,7 @@ def _caveats(
             )
         )
     unaudited = sum(
-        _passed(row)
+        passed_of(row)
         for change, rows in ((escapes.before, before_rows), (escapes.after, after_rows))
         for row in rows
         if change.value is not None and row.audited == 0
@@ -462,6 +293,14 @@ def _caveats(
                 "基準為研究：其中缺陷件的比例由人選定，因此僅能比較缺陷件中的漏檢與良品中的誤判。人員知道受測時，可能看得更仔細。",
             )
         )
+        if by_key["review_seconds"].before.value is not None:
+            found.append(
+                text(
+                    "The seconds before are of one look at every part, as people did in the study; where they did not look at "
+                    "every part before the system, a part took less.",
+                    "導入前的秒數為研究中逐件檢視每一件的時間；若導入前並非逐件檢視，每件所需時間較少。",
+                )
+            )
         return found
     if by_key["false_call_rate"].after.value is None:
         found.append(
@@ -492,31 +331,41 @@ def _caveats(
 def _study_counts(connection: Connection, id_: str) -> list[LineCounts]:
     """By line and product, a part each by the call of most people without the model; calls of good count as audited."""
     answers = answers_of(connection, id_)
-    called = majority(answers.calls(aided=False))
+    called, seconds = majority(answers.calls(aided=False)), mean_seconds(answers.seconds(aided=False))
     query = select(study_parts.c.inspection_id).where(study_parts.c.study_id == id_).order_by(study_parts.c.number)
     ids = list(np.array(connection.execute(query).scalars().all())[answers.complete])
     made: dict[str, tuple[str, str]] = {}
     for table in RECORDED:
         rows = connection.execute(select(table.c.id, table.c.line, table.c.product).where(table.c.id.in_(ids)))
         made |= {row.id: (row.line, row.product) for row in rows}
-    found: dict[tuple[str, str], list[tuple[bool, bool]]] = defaultdict(list)
-    for part, call, truth in zip(ids, called, answers.truth[answers.complete], strict=True):
-        found[made[part]].append((bool(call), bool(truth)))
+    found: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for number, part in enumerate(ids):
+        found[made[part]].append(number)
+    truth = answers.truth[answers.complete]
     return [
-        LineCounts(
-            line=line,
-            product=product,
-            inspected=len(calls),
-            flagged=sum(call for call, _ in calls),
-            reviewed=sum(call for call, _ in calls),
-            false_calls=sum(call and not truth for call, truth in calls),
-            confirmed=sum(call and truth for call, truth in calls),
-            audited=sum(not call for call, _ in calls),
-            audit_defects=sum(truth and not call for call, truth in calls),
-            escapes=None,
-        )
-        for (line, product), calls in sorted(found.items())
+        _of_people(line, product, called[of], truth[of], seconds[of]) for (line, product), of in sorted(found.items())
     ]
+
+
+def _of_people(line: str, product: str, called: Calls, truth: Calls, seconds: Floats) -> LineCounts:
+    timed = seconds[np.isfinite(seconds)]
+    return LineCounts(
+        line=line,
+        product=product,
+        inspected=called.size,
+        flagged=int(called.sum()),
+        reviewed=int(called.sum()),
+        false_calls=int((called & ~truth).sum()),
+        confirmed=int((called & truth).sum()),
+        audited=int((~called).sum()),
+        audit_defects=float((truth & ~called).sum()),
+        escapes=None,
+        units=called.size,
+        looks=called.size,
+        timed=timed.size,
+        seconds=float(timed.sum()),
+        squared_seconds=float((timed**2).sum()),
+    )
 
 
 def _period_of(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> tuple[datetime, datetime]:

@@ -96,6 +96,8 @@ def _worth(one: Candidate, inputs: Inputs) -> np.ndarray[tuple[int], np.dtype[np
         "extra_units_sold": Uncertain(0),
         "retained_margin": Uncertain(0),
         "rework_avoided": Uncertain(0),
+        # a share of parts looked at one by one is of the lines of today
+        "looked_at_before": Uncertain(0),
         "defective_rate": _between(one.defective_rate, one.defective_rate_low, one.defective_rate_high, 1.0),
         "escape_rate_before": Uncertain(one.escape_rate),
         "escape_rate_after": Uncertain(

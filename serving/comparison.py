@@ -66,13 +66,13 @@ def _readings(answers: Answers, truth: Calls) -> list[_Reading]:
                 who,
                 right.mean(axis=(0, 1)),
                 majority(calls) == truth,
-                _mean_seconds(answers.seconds(aided)),
+                mean_seconds(answers.seconds(aided)),
             )
         )
     return found
 
 
-def _mean_seconds(seconds: Floats) -> Floats:
+def mean_seconds(seconds: Floats) -> Floats:
     """Of seconds [people, trials, parts], one a part; interruptions and answers without a time are left out."""
     kept = np.where(seconds <= LONGEST_SECONDS, seconds, np.nan)
     timed = np.isfinite(kept).sum(axis=(0, 1))

@@ -1,6 +1,6 @@
 """Escapes of a period: what audits, known escapes and challenge parts of the database say about the defects that passed."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -27,6 +27,8 @@ class Counts:
 
     bands: list[Band] = field(default_factory=lambda: [Band(0)] * (BANDS + 1))
     """by score band; the last holds frames of which no band is known"""
+    never_audited: Sequence[str] = ()
+    """lines of which frames passed, and none of these was audited; known only of everything together"""
     audits_waiting: list[int] = field(default_factory=lambda: [0] * (BANDS + 1))
     flagged: dict[Verdict, Flags] = field(default_factory=dict)
     inspected: int = 0
@@ -245,7 +247,9 @@ def _number(band: int | None) -> int:
 
 def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeMetrics:
     """The escape rate of a scope with everything that it rests on."""
-    counts = count(connection, scope, settings)[""]
+    span = span_of(scope)
+    counts = count_span(connection, span)[""]
+    counts.never_audited = never_audited(connection, span)
     result = counts.estimate()
     edges = (0.0, *BAND_EDGES, 1.0)
     flags = counts.flags
@@ -276,14 +280,53 @@ def metrics(connection: Connection, scope: Scope, settings: Settings) -> EscapeM
         challenges_passed=counts.challenges_passed,
         challenges_flagged=counts.challenges_flagged,
         naive_rate=escape.naive_rate(counts.known, flags.confirmed) if flags.confirmed + counts.known else None,
-        notes=_notes(counts, settings),
+        notes=[*_notes(counts, settings), *unlike(counts.never_audited if counts.audited else [])],
     )
+
+
+def never_audited(connection: Connection, span: Span) -> list[str]:
+    """Lines of which frames passed, and none of these was drawn and decided."""
+    frames, audited = Counter[str](), set[str]()
+    for row in sums(connection, span, BANDED, ("line",)):
+        frames[row.line] += sum(int(getattr(row, name)) for name in BANDED)
+    if span.edges:
+        rows = span.rows(span.edges, verdict=Verdict.PASS.value)
+        passed = select(rows.c.line, func.count()).where(rows.c.audit.is_distinct_from(AuditKind.CHALLENGE.value))
+        for line, n in connection.execute(passed.group_by(rows.c.line)):
+            frames[line] += n
+    if span.pieces:
+        drawn = span.rows(span.pieces, audit=AuditKind.SAMPLE.value, verdict=Verdict.PASS.value)
+        query = select(drawn.c.line, drawn.c.decision, func.count()).group_by(drawn.c.line, drawn.c.decision)
+        for line, decision, n in connection.execute(query):
+            frames[line] += n
+            if decision in DECIDED:
+                audited.add(line)
+    return sorted(line for line, n in frames.items() if n and line not in audited)
+
+
+def unlike(lines: Sequence[str]) -> list[Text]:
+    """What is assumed of lines without audits, in words; nothing where there are none."""
+    if not lines:
+        return []
+    return [
+        text(
+            f"No passed frame of {', '.join(lines)} was audited: its passed frames are taken to be like those of the other lines "
+            "with the same score.",
+            f"產線 {'、'.join(lines)} 的合格影像未經抽查：視為與其他產線相同分數者相同。",
+        )
+    ]
 
 
 def escape_figure(counts: Counts, interval: Interval, settings: Settings, key: FigureKey) -> Figure:
     """A figure that rests on audits, or why it cannot be told yet."""
     audited, needed, flags = counts.audited, settings.audit.enough, counts.flags
     also = _also(counts, key)
+    if counts.never_audited and audited:
+        lines = counts.never_audited
+        also = text(
+            f"{also.en}; none of these audits was on {', '.join(lines)}",
+            f"{also.zh_hant}；其中沒有產線 {'、'.join(lines)} 的抽查",
+        )
     rests_on = text(
         f"{audited} audits of {counts.passed} passed frames, {flags.confirmed} confirmed of {flags.decided} decided flags, "
         f"{counts.known} known escapes{also.en}",

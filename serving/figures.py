@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from data.wording import Text, text
 from serving import tallies
-from serving.escapes import Counts, count, escape_figure, why_unknown
+from serving.escapes import Counts, count, escape_figure, never_audited, why_unknown
 from serving.quality import escape, rates
 from serving.quality.escape import Interval
 from serving.quality_schema import Figure, FigureGroup, FigureKey, GroupBy, QualityFigures
@@ -92,6 +92,8 @@ class _Group:
 def figures(connection: Connection, scope: Scope, settings: Settings, by: GroupBy | None) -> QualityFigures:
     """Every figure of each group, the groups with most frames first."""
     groups = {name: _Group(counts) for name, counts in count(connection, scope, settings, by).items()}
+    if by is None:
+        groups[""].counts.never_audited = never_audited(connection, span_of(scope))
     shown = sorted(groups, key=lambda name: (-groups[name].counts.inspected, name))[:MOST_GROUPS]
     kept = {name: groups[name] for name in shown if groups[name].counts.inspected or by is None}
     draws = min(escape.DRAWS, max(_LEAST_DRAWS, _DRAWS // max(1, len(kept))))

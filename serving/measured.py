@@ -1,25 +1,26 @@
 """What this plant measured, in the words of the return on investment: the one place where quality figures become inputs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from math import sqrt
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import Connection, case, func, select
-from statsmodels.stats.proportion import proportion_confint
 
 from data.wording import Text, text
 from serving import escapes
 from serving.baseline_schema import Baseline, BaselineKind, LineCounts
-from serving.baselines import OF_A_STUDY, before_system, changes_between, list_rollouts
+from serving.baselines import OF_A_STUDY, before_system, list_rollouts
+from serving.changes import changes_between
 from serving.past_counts import MOST_FRAMES_A_PART, counts_of, frames_a_part
 from serving.plant_day import day_of, start_of
+from serving.quality import rates
 from serving.schema import Rate
 from serving.scope import Piece, Scope
 from serving.settings import Settings
-from serving.spread import Estimated, Normal, Proportion, Spread
+from serving.spread import Normal, Proportion, Spread
 from serving.tables import reviews
 from serving.tallies import LONGEST_SECONDS, Span
 
@@ -27,6 +28,8 @@ from serving.tallies import LONGEST_SECONDS, Span
 _RECENT = timedelta(days=90)
 _BEFORE = {"false_call_rate_before": "false_call_rate", "escape_rate_before": "escape_rate"}
 """Input key: the rate of a baseline that it is."""
+_EVERY_PART = 0.99
+"""Share of the parts that people looked at from which on they looked at each."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,15 @@ def measure(connection: Connection, settings: Settings) -> Measured:
                 f"有產線每件零件 {frames:.1f} 張影像。實測以影像計，投資報酬以零件計，因此導入後的比率仍為假設。",
             )
         )
-    _before(connection, baselines, settings, measured)
+    _before(connection, baselines, counts, settings, measured)
+    if "escape_rate_after" in measured.inputs and "escape_rate_before" not in measured.inputs:
+        measured.notes.append(
+            text(
+                "The escape rate since is measured by audits. The rate before the system stays an assumption unless a baseline "
+                "with the same audits is frozen, and so do the savings from the difference.",
+                "導入後的漏檢率由抽查實測。除非凍結以相同方式抽查的基準，導入前的漏檢率以及差額帶來的節省仍是假設。",
+            )
+        )
     return measured
 
 
@@ -98,23 +109,10 @@ def _with_system(connection: Connection, zone: ZoneInfo, baselines: Sequence[Bas
     return Span(Scope(min((piece.start for piece in pieces), default=now), now), None, pieces)
 
 
-def share(hits: int, n: int, source: Text, factor: float = 1.0) -> Measurement:
-    """A measured share of `factor` at most, with its Clopper-Pearson interval (95 %)."""
-    low, high = proportion_confint(hits, n, alpha=0.05, method="beta")
-    return Measurement(
-        value=factor * hits / n,
-        low=factor * float(low),
-        high=factor * float(high),
-        n=n,
-        spread=Proportion(hits=hits, n=n, factor=factor),
-        source=source,
-    )
-
-
 def _flags(counts: Sequence[LineCounts], first: date, enough: int, measured: Measured) -> None:
-    inspected, flagged, reviewed, confirmed, false_calls = (
-        sum(getattr(one, name) for one in counts)
-        for name in ("inspected", "flagged", "reviewed", "confirmed", "false_calls")
+    """Each line and product by its own reviews, weighted by its flags."""
+    flagged, reviewed, confirmed, false_calls = (
+        sum(getattr(one, name) for one in counts) for name in ("flagged", "reviewed", "confirmed", "false_calls")
     )
     if reviewed < enough:
         measured.notes.append(
@@ -124,23 +122,28 @@ def _flags(counts: Sequence[LineCounts], first: date, enough: int, measured: Mea
             )
         )
         return
-    flag_share = flagged / inspected
+    since: dict[str, Rate] = {change.key: change.after for change in changes_between([], counts)}
     false_source = text(
-        f"{false_calls} false of {reviewed} reviewed flags since {first}",
-        f"{first} 以來 {reviewed} 件已複判中有 {false_calls} 件誤判",
+        f"{false_calls} false of {reviewed} reviewed flags since {first}, each line and product by its own",
+        f"{first} 以來 {reviewed} 件已複判中有 {false_calls} 件誤判，各產線與產品分別計算",
     )
-    measured.inputs["false_call_rate_after"] = share(false_calls, reviewed, false_source, flag_share)
     confirmed_source = text(
-        f"{confirmed} confirmed of {reviewed} reviewed flags since {first}",
-        f"{first} 以來 {reviewed} 件已複判中有 {confirmed} 件確認",
+        f"{confirmed} confirmed of {reviewed} reviewed flags since {first}, each line and product by its own",
+        f"{first} 以來 {reviewed} 件已複判中有 {confirmed} 件確認，各產線與產品分別計算",
     )
-    measured.at_least["defective_rate"] = share(confirmed, reviewed, confirmed_source, flag_share)
+    for found, name, key, source in (
+        (measured.inputs, "false_call_rate_after", "false_call_rate", false_source),
+        (measured.at_least, "defective_rate", "caught_rate", confirmed_source),
+    ):
+        one = _measurement(since[key], 0, source)
+        if one is not None:
+            found[name] = replace(one, n=reviewed)
     if reviewed < flagged:
         measured.notes.append(
             text(
-                f"{reviewed} of {flagged} flagged frames are reviewed; the rest is taken to be like them, which holds "
-                "only when they were not picked by how they look.",
-                f"{flagged} 張待處理影像中已複判 {reviewed} 張；其餘視為與之相同，前提是沒有依外觀挑選。",
+                f"{reviewed} of {flagged} flagged frames are reviewed; the rest is taken to be like those of its line and "
+                "product, which holds only when they were not picked by how they look.",
+                f"{flagged} 張待處理影像中已複判 {reviewed} 張；其餘視為與同產線、同產品者相同，前提是沒有依外觀挑選。",
             )
         )
 
@@ -158,12 +161,13 @@ def _escapes(connection: Connection, span: Span, first: date, settings: Settings
             )
         )
         return
+    measured.notes.extend(escapes.unlike(escapes.never_audited(connection, span)))
     estimate = counts.estimate()
     rate, defective = estimate.rate, max(estimate.defective.value, 1.0)
     # The estimate is about these very parts, the return about those to come: the luck of the draw comes on top.
-    likely = (rate.value * defective + 0.5) / (defective + 1)
-    spread = Estimated(sd=sqrt(((rate.high - rate.low) / (2 * 1.96)) ** 2 + likely * (1 - likely) / defective))
-    low, high = spread.quantile(np.array([0.025, 0.975]), likely)
+    as_many = 1 / (1 / rates.as_many(rate.value, rate.high) + 1 / defective)
+    spread = Proportion(hits=rate.value * as_many, n=as_many)
+    low, high = spread.quantile(np.array([0.025, 0.975]), rate.value)
     measured.inputs["escape_rate_after"] = Measurement(
         value=rate.value,
         low=min(float(low), rate.low),
@@ -175,23 +179,23 @@ def _escapes(connection: Connection, span: Span, first: date, settings: Settings
             f"{first} 以來抽查合格影像 {counts.audited} 張",
         ),
     )
-    measured.notes.append(
-        text(
-            "The escape rate since is measured by audits. The rate before the system stays an assumption unless a baseline "
-            "with the same audits is frozen, and so do the savings from the difference.",
-            "導入後的漏檢率由抽查實測。除非凍結以相同方式抽查的基準，導入前的漏檢率以及差額帶來的節省仍是假設。",
-        )
-    )
 
 
-def _before(connection: Connection, baselines: Sequence[Baseline], settings: Settings, measured: Measured) -> None:
-    """Of each rate the newest baseline from before the system that has it, of parts; it counts where the same is measured since.
+def _before(
+    connection: Connection,
+    baselines: Sequence[Baseline],
+    counts: Sequence[LineCounts],
+    settings: Settings,
+    measured: Measured,
+) -> None:
+    """Of each rate the newest baseline from before the system that has it, of parts; it counts where the same is measured since
+    on the same lines and products, which then are those of both.
 
     Else half the change would be guessed.
     """
     for baseline in baselines:
         missing = [name for name in _BEFORE if name not in measured.inputs and name not in measured.beside]
-        if not missing:
+        if not missing and "look_seconds" in measured.inputs:
             return
         lines = {one.line for one in baseline.counts}
         if (
@@ -199,27 +203,70 @@ def _before(connection: Connection, baselines: Sequence[Baseline], settings: Set
             and frames_a_part(connection, baseline.since, baseline.until, lines) > MOST_FRAMES_A_PART
         ):
             continue
-        rates: dict[str, Rate] = {change.key: change.before for change in changes_between(baseline.counts, [])}
         source = text(f"baseline {baseline.name}", f"基準「{baseline.name}」")
+        _look_seconds(baseline, source, measured)
+        common = {(one.line, one.product) for one in baseline.counts} & {(one.line, one.product) for one in counts}
+        old = [one for one in baseline.counts if not common or (one.line, one.product) in common]
+        new = [one for one in counts if (one.line, one.product) in common]
+        changes = {str(change.key): change for change in changes_between(old, new)}
         for name in missing:
             if baseline.kind is BaselineKind.STUDY and _BEFORE[name] not in OF_A_STUDY:
                 continue
             enough = settings.audit.enough if name == "escape_rate_before" else settings.enough_reviews
-            found = _measurement(rates[_BEFORE[name]], enough, source)
+            change = changes[_BEFORE[name]]
+            found = _measurement(change.before, enough, source)
+            if found is None:
+                continue
             since = name.replace("_before", "_after")
-            if found is not None:
-                (measured.inputs if since in measured.inputs else measured.beside)[name] = found
+            now = measured.inputs.get(since)
+            if now is not None and len(new) < len(counts):
+                also = text(
+                    f"; on the lines and products of {source.en} alone", f"；僅計{source.zh_hant}所含的產線與產品"
+                )
+                of = text(now.source.en + also.en, now.source.zh_hant + also.zh_hant)
+                now = _measurement(change.after, enough, of) if common else None
+            if now is None:
+                measured.beside[name] = found
+            else:
+                measured.inputs.update({name: found, since: now})
+        if not common and counts:
+            measured.notes.append(
+                text(
+                    f"No line made the same product in the baseline {baseline.name} and since: what it measured is compared, and "
+                    "not counted.",
+                    f"基準「{baseline.name}」與導入後沒有任何產線生產相同產品：其實測值僅供對照，不列入計算。",
+                )
+            )
+
+
+def _look_seconds(baseline: Baseline, source: Text, measured: Measured) -> None:
+    """How long people looked at a part where they looked at each of them, as in a study without the model."""
+    if "look_seconds" in measured.inputs or any(
+        one.units is None or one.looks is None or one.looks < _EVERY_PART * one.units for one in baseline.counts
+    ):
+        return
+    rate = next(change.before for change in changes_between(baseline.counts, []) if change.key == "review_seconds")
+    if not rate.value or rate.low is None or rate.high is None:
+        return
+    error = max((rate.high - rate.low) / (2 * 1.96), 1e-9)
+    measured.inputs["look_seconds"] = Measurement(
+        value=rate.value, low=rate.low, high=rate.high, n=rate.denominator, spread=Normal(sd=error), source=source
+    )
+    measured.notes.append(
+        text(
+            f"People alone took {rate.value:.1f} s to look at a part ({source.en}). That counts for the share of parts that they "
+            "looked at one by one before the system, which is an assumption.",
+            f"人員獨立檢視每件需 {rate.value:.1f} 秒（{source.zh_hant}）。此值依導入前逐件檢視的零件比例計入，該比例為假設。",
+        )
+    )
 
 
 def _measurement(rate: Rate, enough: int, source: Text) -> Measurement | None:
     if rate.value is None or rate.low is None or rate.high is None or rate.denominator < enough:
         return None
     # An estimate from a sample is less sure than a count of as many would be.
-    spread: Spread = (
-        Estimated(sd=(rate.high - rate.low) / (2 * 1.96))
-        if rate.numerator is None
-        else Proportion(hits=rate.numerator, n=rate.denominator)
-    )
+    n = rate.denominator if rate.numerator is not None else rates.as_many(rate.value, rate.high)
+    spread = Proportion(hits=rate.value * n, n=n)
     return Measurement(value=rate.value, low=rate.low, high=rate.high, n=rate.denominator, spread=spread, source=source)
 
 

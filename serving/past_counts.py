@@ -1,6 +1,7 @@
 """Counts by line, product and day: imported ones, and those that this system took itself."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from serving.quality.escape import Band
 from serving.schema import AuditKind
 from serving.scope import Scope
 from serving.tables import BANDED, FLAGGED, OUTCOMES, history
-from serving.tallies import Span, span_of, sums
+from serving.tallies import Group, Span, groups, span_of, sums
 
 _PASSED = (*BANDED, "passed_known")
 MOST_FRAMES_A_PART = 1.1
@@ -110,6 +111,7 @@ def counts_of(connection: Connection, span: Span) -> list[LineCounts]:
     """As `measured_counts`, of a scope that is cut already and has no groups."""
     found: dict[tuple[str, str], dict[str, int]] = {}
     audits: dict[tuple[str, str], Band] = {}
+    drawn_for: Counter[tuple[str, str]] = Counter()
     flagged = {outcome: [names[outcome] for names in FLAGGED.values()] for outcome in OUTCOMES}
     names = [*_PASSED, *(name for names in flagged.values() for name in names)]
 
@@ -147,19 +149,38 @@ def counts_of(connection: Connection, span: Span) -> list[LineCounts]:
                     one["false_calls"] += count
                 elif decision == ReviewDecision.DEFECT_CONFIRMED:
                     one["confirmed"] += count
-            elif audit is not None and decision in DECIDED:
+            elif audit is not None:
+                drawn_for[line, product] += count
+                if decision not in DECIDED:
+                    continue
                 hits = count if decision == ReviewDecision.DEFECT_CONFIRMED else 0
                 audits[line, product] = audits.get((line, product), Band(0)) + Band.drawn(count, hits, chance)
+    looked = _looked(connection, span)
     return [
         LineCounts(
             line=key[0],
             product=key[1],
             **_audits(audits.get(key)),
             escapes=None,
+            units=looked[key].units,
+            looks=max(one["flagged"] + drawn_for[key], looked[key].timed + looked[key].called_away),
+            timed=looked[key].timed,
+            seconds=looked[key].seconds,
+            squared_seconds=looked[key].squared_seconds,
             **one,
         )
         for key, one in sorted(found.items())
     ]
+
+
+def _looked(connection: Connection, span: Span) -> Mapping[tuple[str, str], Group]:
+    """By line and product, the parts and the times of looks at them."""
+    found: dict[tuple[str, str], Group] = {}
+    for one in groups(connection, span):
+        at = found.setdefault((one.line, one.product), Group("", one.line, one.product, ""))
+        for name in ("units", "timed", "called_away", "seconds", "squared_seconds"):
+            setattr(at, name, getattr(at, name) + getattr(one, name))
+    return defaultdict(lambda: Group("", "", "", ""), found)
 
 
 def frames_a_part(connection: Connection, since: datetime, until: datetime, lines: Collection[str]) -> float:

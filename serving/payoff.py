@@ -1,9 +1,10 @@
 """The one formula behind every figure of the return on investment: for single numbers, and for many draws at once.
 
 Volume is held at what the lines make before, so a faster cycle saves line hours, but for those that extra sold parts need.
-Escapes avoided = volume x defective rate x (escape rate before - after). All benefits count by the share of the change that
-is due to the system, and ramp up linearly from zero over `ramp_months`. Development and implementation are paid at once,
-running costs evenly; all three times `cost_overrun`.
+Escapes avoided = volume x defective rate x (escape rate before - after). Parts that people looked at one by one before are
+looked at only when flagged since: false calls have a benefit of their own, so that true flags are what is left of it; audits
+belong to the running costs. All benefits count by the share of the change that is due to the system, and ramp up linearly from
+zero over `ramp_months`. Development and implementation are paid at once, running costs evenly; all three times `cost_overrun`.
 """
 
 from collections.abc import Mapping
@@ -28,6 +29,10 @@ class Payoff:
     escapes_before: Values
     escapes_after: Values
     false_calls_fewer: Values
+    looked_at: Values
+    """parts a year that people looked at one by one before"""
+    caught_of_looked_at: Values
+    """of these, the defective ones that are flagged since"""
     benefits: dict[str, Values]
     """a year at full run rate"""
     costs: dict[str, Values]
@@ -121,10 +126,14 @@ def payoff(values: Mapping[str, float | Values]) -> Payoff:
     escapes_before, escapes_after = defective * value["escape_rate_before"], defective * value["escape_rate_after"]
     avoided = escapes_before - escapes_after
     false_calls_fewer = volume * (value["false_call_rate_before"] - value["false_call_rate_after"])
+    looked_at = volume * value["looked_at_before"]
+    caught_of_looked_at = looked_at * value["defective_rate"] * (1 - value["escape_rate_after"])
+    looks_saved = looked_at * value["look_seconds"] / 3600 - caught_of_looked_at * value["review_minutes"] / 60
     benefits = {
         "escapes_avoided": avoided * value["escape_cost"],
         "line_hours_saved": hours_saved * value["line_hour_cost"],
         "false_calls_fewer": false_calls_fewer * value["review_minutes"] / 60 * value["wage"],
+        "looks_saved": looks_saved * value["wage"],
         "rework_avoided": value["rework_avoided"] * value["rework_cost"],
         "extra_units_sold": value["extra_units_sold"] * value["unit_margin"],
         "customers_kept": value["retained_margin"],
@@ -137,6 +146,8 @@ def payoff(values: Mapping[str, float | Values]) -> Payoff:
         escapes_before=escapes_before,
         escapes_after=escapes_after,
         false_calls_fewer=false_calls_fewer,
+        looked_at=looked_at,
+        caught_of_looked_at=caught_of_looked_at,
         benefits={key: one * value["attribution"] for key, one in benefits.items()},
         costs={key: value[key] * value["cost_overrun"] for key in ("development", "implementation", "run")},
         ramp_months=value["ramp_months"],

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,11 +10,15 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from data.wording import Text
+from serving.plant_day import day_of
 from serving.report_figures import figures
 from serving.report_schema import Report
 from serving.report_words import words
 from serving.reports import Language
 from serving.schema import Rate
+
+# In the order of the figures.
+_BY_LINE = ("fpy", "dpmo", "outgoing_ppm", "escape_rate", "overkill", "precision", "review_seconds")
 
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -26,6 +30,12 @@ def render_page(report: Report, language: Language) -> str:
     currency = report.roi.currency
     zone = ZoneInfo(report.time_zone)
     known = {figure.path: figure for figure in figures(report)}
+    by_unit: dict[str, Callable[[float], str]] = {
+        "share": percent,
+        "per_million": lambda value: f"{value:,.0f}",
+        "seconds": lambda value: f"{value:,.2f} {words(language)['seconds']}",
+        "money": lambda value: money(value, report.figures.currency),
+    }
     by_kind: dict[str, Callable[[float], str]] = {
         "count": lambda value: f"{value:,.0f}",
         "percent": percent,
@@ -45,6 +55,10 @@ def render_page(report: Report, language: Language) -> str:
         figure=lambda path: known[path],
         shown=lambda path: _shown(known[path].value, by_kind[known[path].kind]),
         percent=percent,
+        seconds=by_unit["seconds"],
+        by_unit=by_unit,
+        by_line_keys=_BY_LINE,
+        last_day=lambda until: day_of(until - timedelta(microseconds=1), zone).isoformat(),
         money=lambda value: money(value, currency),
         text=lambda sentence: text_in(sentence, language),
         rate=rate,
@@ -79,11 +93,11 @@ def money(value: float, currency: str) -> str:
     return f"{currency} {value:,.0f}"
 
 
-def rate(one: Rate) -> str:
+def rate(one: Rate, shape: Callable[[float], str] = percent) -> str:
     """A rate with its interval and denominator; empty when it is not known."""
     if one.value is None or one.low is None or one.high is None:
         return ""
-    return f"{percent(one.value)} ({percent(one.low)} – {percent(one.high)}, n = {one.denominator:,})"
+    return f"{shape(one.value)} ({shape(one.low)} – {shape(one.high)}, n = {one.denominator:,})"
 
 
 def scale(value: float, low: float, high: float, start: float, end: float) -> float:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from serving.baseline_schema import Attribution, BaselineComparison
 from serving.kpi_schema import Kpis, Ranking
+from serving.quality_schema import QualityFigures
 from serving.roi_schema import RoiReport
 from serving.schema import Message, QualityMetrics, Rate, ThroughputMetrics
 
@@ -21,6 +22,8 @@ class Report(Message):
     computed_at: datetime
     quality: QualityMetrics = Field(description="its series is of the plant's days, however long")
     previous: QualityMetrics = Field(description="the period before")
+    figures: QualityFigures = Field(description="of the whole plant")
+    by_line: QualityFigures
     override_rate: Rate
     throughput: ThroughputMetrics
     roi: RoiReport

@@ -60,6 +60,8 @@ class _Writer:
             "months": book.add_format({"num_format": "0.0"}),
             "seconds": book.add_format({"num_format": "0.0"}),
             "share": book.add_format({"num_format": "0.0000"}),
+            "rates": book.add_format({"num_format": "0.00%"}),
+            "times": book.add_format({"num_format": "0.00"}),
         }
 
     def write(self) -> None:
@@ -411,6 +413,61 @@ class _Writer:
                 formula = f"=SUM({letter}{start + 2}:{letter}{end + 1})"
                 sheet.write_formula(end + 1, column, formula, self._kinds["count"], count)
 
+    def _figures(self, sheet: Worksheet) -> None:
+        sheet.set_column(0, 0, 24)
+        sheet.set_column(1, 1, 34)
+        sheet.set_column(2, 5, 14)
+        sheet.set_column(6, 6, 70)
+        self._header(sheet, 0, "line", "item", "value", "low95", "high95", "denominator", "rests_on")
+        money = self._book.add_format({"num_format": f'"{self._report.figures.currency}" #,##0'})
+        kinds = {
+            "share": self._kinds["percent"],
+            "per_million": self._kinds["count"],
+            "seconds": self._kinds["times"],
+            "money": money,
+        }
+        groups = [(self._w["whole_plant"], one) for one in self._report.figures.groups]
+        groups += [(one.name, one) for one in self._report.by_line.groups]
+        each = [(name, figure) for name, group in groups for figure in group.figures]
+        for row, (name, one) in enumerate(each, 1):
+            self._text(sheet, row, 0, name)
+            self._text(sheet, row, 1, self._w[f"figure_{one.key}"])
+            if one.value is None:
+                self._text(sheet, row, 2, self._w["unknown"])
+            for column, value in enumerate((one.value, one.low, one.high), 2):
+                if value is not None:
+                    sheet.write_number(row, column, value, kinds[one.unit])
+            sheet.write_number(row, 5, one.n, self._kinds["count"])
+            self._text(sheet, row, 6, text_in(one.why_unknown or one.rests_on, self._language), self._wrap)
+        sheet.freeze_panes(1, 0)
+        sheet.autofilter(0, 0, len(each), 6)
+
+    def _before(self, sheet: Worksheet) -> None:
+        sheet.set_column(0, 0, 32)
+        sheet.set_column(1, 11, 14)
+        comparison = self._report.comparison
+        if comparison is None:
+            self._text(sheet, 0, 0, self._w["no_baseline"])
+            return
+        self._text(sheet, 0, 0, comparison.baseline.name, self._bold)
+        sides = [f"{side}{what}" for side in ("before", "after") for what in ("", "_low", "_high")]
+        self._header(sheet, 1, "rate", *sides, "change", "change_low", "change_high")
+        for row, one in enumerate(comparison.changes, 2):
+            timed = one.key == "review_seconds"
+            self._text(sheet, row, 0, self._w["seconds_per_part" if timed else one.key])
+            form = self._kinds["times" if timed else "rates"]
+            rates = (one.before, one.after)
+            for column, value in enumerate((end for rate in rates for end in (rate.value, rate.low, rate.high)), 1):
+                if value is not None:
+                    sheet.write_number(row, column, value, form)
+            if one.relative is not None:
+                sheet.write_formula(row, 7, f"=E{row + 1}/B{row + 1}-1", self._kinds["percent"], one.relative)
+            for column, value in enumerate((one.low, one.high), 8):
+                if value is not None:
+                    sheet.write_number(row, column, value, self._kinds["percent"])
+        for row, caveat in enumerate(comparison.caveats, 3 + len(comparison.changes)):
+            self._text(sheet, row, 0, text_in(caveat, self._language))
+
     def _next(self, sheet: Worksheet) -> None:
         sheet.set_column(0, 0, 30)
         sheet.set_column(1, 5, 18)
@@ -426,12 +483,14 @@ class _Writer:
             self._text(sheet, row, 7, ", ".join(text_in(one, self._language) for one in item.missing), self._wrap)
 
 
-_SHEETS = ("summary", "inputs", "model", "cash_flow", "odds", "quality", "next")
+_SHEETS = ("summary", "inputs", "model", "cash_flow", "odds", "quality", "figures", "before", "next")
 
 _BENEFITS = {
     "escapes_avoided": "avoided*in_escape_cost",
     "line_hours_saved": "hours_saved*in_line_hour_cost",
     "false_calls_fewer": "fewer*in_review_minutes/60*in_wage",
+    "looks_saved": "in_looked_at_before*volume*(in_look_seconds/3600"
+    "-in_defective_rate*(1-in_escape_rate_after)*in_review_minutes/60)*in_wage",
     "rework_avoided": "in_rework_avoided*in_rework_cost",
     "extra_units_sold": "in_extra_units_sold*in_unit_margin",
     "customers_kept": "in_retained_margin",

@@ -13,11 +13,14 @@ from serving.assumptions import Assumptions, current
 from serving.attribution import attribution
 from serving.baseline_schema import BaselineComparison
 from serving.candidates import rank
+from serving.figures import figures
 from serving.kpi_schema import Candidate
 from serving.kpis import kpis_of, override_rate
 from serving.plant_day import Period, start_of
+from serving.quality_schema import GroupBy
 from serving.report_schema import Report
 from serving.schema import ModelInfo, QualityMetrics
+from serving.scope import Scope
 from serving.settings import Settings
 from serving.tables import audit
 
@@ -52,6 +55,8 @@ def collect(connection: Connection, period: Period, plant: Plant) -> Report:
         computed_at=datetime.now(UTC),
         quality=_quality(connection, period, plant),
         previous=_quality(connection, period.previous, plant),
+        figures=figures(connection, Scope(since, until), plant.settings, None),
+        by_line=figures(connection, Scope(since, until), plant.settings, GroupBy.LINE),
         override_rate=override_rate(connection, since, until),
         throughput=metrics.throughput(connection, since, until),
         roi=roi.report(connection, plant.given, plant.settings),

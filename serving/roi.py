@@ -108,6 +108,7 @@ _RESTS_ON = {
     "escapes_avoided": ("quality", ("escape_rate_before", "escape_rate_after", "defective_rate", "escape_cost")),
     "line_hours_saved": ("cost", ("cycle_before", "cycle_after", "line_hour_cost")),
     "false_calls_fewer": ("efficiency", ("false_call_rate_before", "false_call_rate_after", "review_minutes", "wage")),
+    "looks_saved": ("efficiency", ("looked_at_before", "look_seconds", "review_minutes", "wage")),
     "rework_avoided": ("efficiency", ("rework_avoided", "rework_cost")),
     "extra_units_sold": ("revenue", ("extra_units_sold", "unit_margin")),
     "customers_kept": ("revenue", ("retained_margin",)),
@@ -131,6 +132,14 @@ def _benefits(result: Payoff, inputs: Mapping[str, Uncertain], measured: Mapping
         "false_calls_fewer": text(
             f"{calls:,.0f} false calls fewer x {value['review_minutes']:,.2f} min x {value['wage']:,.2f} an hour",
             f"減少誤判 {calls:,.0f} 件 x {value['review_minutes']:,.2f} 分鐘 x 每小時 {value['wage']:,.2f}",
+        ),
+        "looks_saved": text(
+            f"({float(result.looked_at):,.0f} parts looked at one by one x {value['look_seconds']:,.2f} s - "
+            f"{float(result.caught_of_looked_at):,.0f} true flags x {value['review_minutes']:,.2f} min) x "
+            f"{value['wage']:,.2f} an hour",
+            f"（逐件檢視 {float(result.looked_at):,.0f} 件 x {value['look_seconds']:,.2f} 秒 - "
+            f"正確標示 {float(result.caught_of_looked_at):,.0f} 件 x {value['review_minutes']:,.2f} 分鐘）x "
+            f"每小時 {value['wage']:,.2f}",
         ),
         "rework_avoided": text(
             f"{value['rework_avoided']:,.0f} parts not reworked x {value['rework_cost']:,.2f}",
@@ -162,7 +171,8 @@ def _benefits(result: Payoff, inputs: Mapping[str, Uncertain], measured: Mapping
                 run_rate=float(run_rate),
                 first_year=float(run_rate * result.first_year_share),
                 formula=formulas[key],
-                measured=any(one in measured for one in rests_on),
+                # A sum of nothing rests on nothing.
+                measured=bool(run_rate) and any(one in measured for one in rests_on),
             )
         )
     return lines
@@ -205,8 +215,9 @@ def _copq(result: Payoff, inputs: Mapping[str, Uncertain]) -> list[Copq]:
         Copq(category="prevention", before=0, after=float(result.costs["run"])),
         Copq(
             category="appraisal",
-            before=volume * value["false_call_rate_before"] * look,
-            after=volume * value["false_call_rate_after"] * look,
+            before=volume * value["false_call_rate_before"] * look
+            + float(result.looked_at) * value["look_seconds"] / 3600 * value["wage"],
+            after=(volume * value["false_call_rate_after"] + float(result.caught_of_looked_at)) * look,
         ),
         Copq(category="internal_failure", before=internal(before), after=internal(after)),
         Copq(category="external_failure", before=before * value["escape_cost"], after=after * value["escape_cost"]),
@@ -270,10 +281,10 @@ def _contradictions(inputs: Inputs, measured: Measured) -> list[Contradiction]:
             sentence = text(
                 f"is assumed to be {assumption.value:.4g}, but confirmed defects alone are {bound.value:.4g} "
                 f"(95 %: from {bound.low:.4g}, n = {bound.n:,}). The assumption stays, because the savings would grow "
-                "with it while the escape rates are assumed; change it if it is wrong.",
+                "with it; change it if it is wrong.",
                 f"假設為 {assumption.value:.4g}，但僅確認的缺陷就有 {bound.value:.4g}"
                 f"（95 %：至少 {bound.low:.4g}，n = {bound.n:,}）。"
-                "漏檢率仍為假設，採用實測會放大節省金額，故保留假設；若有誤請修改。",
+                "採用實測會放大節省金額，故保留假設；若有誤請修改。",
             )
             found.append(_contradiction(key, assumption, bound, sentence))
     return found

@@ -56,11 +56,14 @@ class Normal(ConfigModel):
 
 
 class Proportion(ConfigModel):
-    """A measured share: Jeffreys' posterior of `hits` among `n`, scaled by `factor` where only a part could have been hit."""
+    """A measured share: Jeffreys' posterior of `hits` among `n`, scaled by `factor` where only a part could have been hit.
+
+    Of an estimate, such as one from a stratified sample, the counts are those of a plain one that would tell as much.
+    """
 
     kind: Literal["proportion"] = "proportion"
-    hits: int = Field(ge=0, le=_LARGEST_COUNT)
-    n: int = Field(gt=0, le=_LARGEST_COUNT)
+    hits: float = Field(ge=0, le=_LARGEST_COUNT)
+    n: float = Field(gt=0, le=_LARGEST_COUNT)
     factor: float = Field(default=1.0, gt=0)
 
     def quantile(self, share: Floats, value: float) -> Floats:  # noqa: ARG002 - the counts give the value
@@ -70,7 +73,7 @@ class Proportion(ConfigModel):
 
 
 class Estimated(ConfigModel):
-    """An estimated share, such as one from a stratified sample: the Beta distribution of its value and standard error."""
+    """An estimated share above 0 and below 1: the Beta distribution of its value and standard error."""
 
     kind: Literal["estimated"] = "estimated"
     sd: float = Field(gt=0)

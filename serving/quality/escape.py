@@ -32,6 +32,8 @@ class Band:
     weight_squared: float = 0.0
     defective_weight: float = 0.0
     """sum over the defective"""
+    scale: float = 1.0
+    """how many parts each of these stands for"""
 
     @property
     def share(self) -> float:
@@ -51,6 +53,7 @@ class Band:
             self.weight + other.weight,
             self.weight_squared + other.weight_squared,
             self.defective_weight + other.defective_weight,
+            self.scale,
         )
 
     @classmethod
@@ -70,6 +73,8 @@ class Flags:
     false_calls: int
     returned: int = 0
     """nobody decided on them, and the part came back defective; they say nothing of the others that wait"""
+    scale: float = 1.0
+    """how many parts each of these stands for"""
 
 
 @dataclass(frozen=True)
@@ -143,23 +148,30 @@ def estimate(
         _flagged(each, each.false_calls, _ratio(sum(one.false_calls for one in flags), decided), random, draws)
         for each in flags
     ]
-    returned = sum(each.returned for each in flags)
+    returned = sum(each.scale * each.returned for each in flags)
     caught_value = sum(value for value, _ in confirmed) + returned
     seen_value = caught_value + known.challenges_flagged
     seen = np.sum([each for _, each in confirmed], axis=0) + returned + known.challenges_flagged + np.zeros(draws)
-    escaped_value = sum(band.passed * band.share for band in bands) + known.returned
+    escaped_value = sum(band.scale * band.passed * band.share for band in bands) + known.returned
     escaped_low, escaped_high = lower + known.returned, upper + known.returned
     passed_value = escaped_value + known.challenges_passed
     passed_low, passed_high = escaped_low + known.challenges_passed, escaped_high + known.challenges_passed
     rate_draws = _ratios(passed_low, passed_low + seen), _ratios(passed_high, passed_high + seen)
     rate = _interval(_ratio(passed_value, passed_value + seen_value), *rate_draws)
-    worst = sum(_most(band, 0.05 / max(1, len(bands))) for band in bands) + known.returned + known.challenges_passed
-    least_seen = sum(each.confirmed for each in flags) + returned + known.challenges_flagged
-    parts = sum(band.passed for band in bands) + known.returned + sum(each.flagged for each in flags)
+    worst = (
+        sum(band.scale * _most(band, 0.05 / max(1, len(bands))) for band in bands)
+        + known.returned
+        + known.challenges_passed
+    )
+    least_seen = sum(each.scale * each.confirmed for each in flags) + returned + known.challenges_flagged
+    sizes = [(band.scale, band.passed) for band in bands] + [(each.scale, each.flagged) for each in flags]
+    parts = sum(scale * n for scale, n in sizes) + known.returned
     natural = caught_value + escaped_value
     good = np.maximum(parts - (natural if natural else 0.0), 0.0)
     called = np.sum([each for _, each in false_calls], axis=0) + np.zeros(draws)
-    process = random.beta(called + 0.5, np.maximum(good - called, 0) + 0.5)
+    # Parts of unequal scale tell as much as fewer of one scale (Kish 1965).
+    as_one = _ratio(sum(scale * n for scale, n in sizes), sum(scale**2 * n for scale, n in sizes))
+    process = random.beta(as_one * called + 0.5, as_one * np.maximum(good - called, 0) + 0.5)
     called_value = sum(value for value, _ in false_calls)
     return Escapes(
         rate=rate,
@@ -194,13 +206,13 @@ def _passed_defects(bands: Sequence[Band], random: np.random.Generator, draws: i
         # The luck of those nobody looked at counts as well, and much where many were looked at.
         low = random.binomial(rest, share_low)
         added = random.binomial(rest - low, _ratios(share_high - share_low, 1 - share_low))
-        lower += band.defective + low
-        upper += band.defective + low + added
+        lower += band.scale * (band.defective + low)
+        upper += band.scale * (band.defective + low + added)
     return lower, upper
 
 
 def _weight(band: Band) -> float:
-    return band.passed / band.effective if band.effective > 0 else float(band.passed)
+    return band.scale * (band.passed / band.effective if band.effective > 0 else band.passed)
 
 
 def _gamma(shape: float, random: np.random.Generator, draws: int) -> Floats:
@@ -223,10 +235,11 @@ def _flagged(
     """
     waiting = flags.flagged - flags.decided - flags.returned
     if waiting <= 0:
-        return float(hits), np.full(draws, float(hits))
+        return flags.scale * hits, np.full(draws, flags.scale * hits)
     share = random.beta(hits + 0.5, flags.decided - hits + 0.5, draws)
     likely = hits / flags.decided if flags.decided else elsewhere
-    return hits + waiting * likely, hits + random.binomial(waiting, share).astype(float)
+    more: Floats = random.binomial(waiting, share).astype(float)
+    return flags.scale * (hits + waiting * likely), flags.scale * (hits + more)
 
 
 def _interval(value: float, lower: Floats, upper: Floats) -> Interval:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import beta
 from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.rates import confint_poisson
 
@@ -17,6 +19,23 @@ def share(hits: float, n: float) -> Interval:
     low, high = proportion_confint(hits, n, alpha=0.05, method="wilson")
     # Rounding may put an end of the interval just past 0 or 1.
     return Interval(hits / n, min(hits / n, max(0.0, float(low))), max(hits / n, min(1.0, float(high))))
+
+
+def as_many(value: float, high: float) -> float:
+    """Of how many parts a plain count would have this share and this upper end (Jeffreys' posterior, 97.5 %), at least 1e-3.
+
+    An estimate from a stratified sample is as sure as a count of so many, also where its value is 0.
+    """
+    least, most = 1e-3, 1e12
+
+    def beyond(log_n: float) -> float:
+        n = np.exp(log_n)
+        return float(beta.ppf(0.975, value * n + 0.5, (1 - value) * n + 0.5)) - high
+
+    low, far = np.log(least), np.log(most)
+    if beyond(low) <= 0:
+        return least
+    return most if beyond(far) >= 0 else float(np.exp(brentq(beyond, low, far, xtol=1e-6)))
 
 
 def per_million(defects: int, opportunities: float) -> Interval:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from serving import attribution
 from serving.attribution import Panel, estimate
 from tests.conftest import Served
 
@@ -32,6 +33,28 @@ def test_a_true_effect_is_found_within_its_interval() -> None:
     assert sum(one.low <= -0.35 <= one.high for one in found if one.low is not None and one.high is not None) >= 8
     assert np.mean([one.effect for one in found]) == pytest.approx(-0.35, abs=0.02)
     assert all(one.p_value is not None and one.p_value < 0.01 for one in found)
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
+def test_over_a_thousand_plants_the_interval_covers_the_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few lines and many; in every other plant the counts vary more than by chance."""
+    monkeypatch.setattr(attribution, "MOST_ORDERS", 1)  # the interval needs none
+    covered, effects = [], []
+    for seed in range(1000):
+        random = np.random.default_rng(seed)
+        effect, lines = float(random.uniform(-0.5, 0.1)), int(random.integers(3, 9))
+        panel = plant(seed, effect, lines)
+        if seed % 2:
+            noise = np.exp(random.normal(0, 0.3, panel.counts.shape))
+            panel = without(panel, counts=np.round(panel.counts * noise))
+        found = estimate(panel, "escapes")
+        if found.low is not None and found.high is not None and found.effect is not None:
+            covered.append(found.low <= effect <= found.high)
+            effects.append(np.log1p(found.effect) - np.log1p(effect))
+    assert len(covered) > 980
+    assert np.mean(covered) >= 0.93
+    assert abs(np.mean(effects)) < 3 * np.std(effects) / np.sqrt(len(effects))
 
 
 def test_a_trend_that_the_naive_comparison_takes_for_the_system_is_not_put_down_to_it() -> None:

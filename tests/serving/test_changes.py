@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from serving.baseline_schema import Change, LineCounts
-from serving.baselines import changes_between
+from serving.changes import changes_between
+from serving.quality import rates
 
 NAMES = ("flagged", "reviewed", "false_calls", "confirmed", "audited", "audit_defects", "escapes")
 
@@ -96,16 +97,146 @@ def drawn(random: np.random.Generator) -> LineCounts:
     )
 
 
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
 def test_intervals_of_unequal_lines_hold_the_truth() -> None:
     random = np.random.default_rng(3)
-    held: dict[str, list[bool]] = {"escape_rate": [], "change": []}
-    for _ in range(150):
+    held: dict[str, list[bool]] = {"escape_rate": [], "change": [], "overkill_rate": [], "overkill change": []}
+    for _ in range(1000):
         before, after = ([drawn(random) for _ in range(3)] for _ in range(2))
-        change = changes(before, after)["escape_rate"]
+        for number in range(3):
+            after[number].line = before[number].line
+        found = changes(before, after)
+        change, overkill = found["escape_rate"], found["overkill_rate"]
+        if overkill.low is not None and overkill.high is not None:
+            assert overkill.after.low is not None and overkill.after.high is not None
+            held["overkill_rate"].append(overkill.after.low <= 0.03 <= overkill.after.high)
+            held["overkill change"].append(overkill.low <= 0 <= overkill.high)
         if change.before.low is None or change.before.high is None:
             continue
         held["escape_rate"].append(change.before.low <= 0.2 <= change.before.high)
         if change.low is not None and change.high is not None:
             held["change"].append(change.low <= 0 <= change.high)
-    assert {name: np.mean(each) >= 0.93 for name, each in held.items()} == {"escape_rate": True, "change": True}
-    assert len(held["change"]) > 100
+    shares = {name: round(float(np.mean(each)), 3) for name, each in held.items()}
+    assert min(shares.values()) >= 0.93, shares
+    assert min(map(len, held.values())) > 900
+
+
+def looked(name: str = "a", **counts: Any) -> LineCounts:
+    return line(name, inspected=counts["units"], **counts)
+
+
+def test_seconds_for_each_part_are_those_of_all_looks_that_a_period_calls_for() -> None:
+    alone = looked(units=50, looks=50, timed=50, seconds=300.0, squared_seconds=1900.0)
+    # A tenth is flagged; of these looks a fifth is made so far, 4 s each.
+    helped = looked(units=5000, looks=500, timed=100, seconds=400.0, squared_seconds=1700.0)
+    seconds = changes([alone], [helped])["review_seconds"]
+    assert seconds.before.value == pytest.approx(6.0)
+    assert seconds.after.value == pytest.approx(0.4), "what waits to be looked at takes time too"
+    assert seconds.relative == pytest.approx(0.4 / 6 - 1)
+    assert seconds.before.low < 6 < seconds.before.high and seconds.before.denominator == 50
+    assert seconds.low < 0.4 / 6 - 1 < seconds.high < -0.9
+    few = looked(units=50, looks=50, timed=9, seconds=54.0, squared_seconds=330.0)
+    unknown = changes([few], [line(inspected=50)])["review_seconds"]
+    assert unknown.before.why_unknown.en == "not enough timed looks: n = 9, need 10"
+    assert unknown.after.why_unknown.en == "nobody timed the looks of this period"
+    assert (
+        changes([looked(units=9, looks=0, timed=0, seconds=0, squared_seconds=0)], [])["review_seconds"].before.value
+        == 0
+    )
+
+
+def test_what_is_made_more_of_is_no_change_of_quality() -> None:
+    """Each line is the same in both periods; only the good one makes more before, and the bad one after."""
+    good = {"flagged": 100, "reviewed": 100, "false_calls": 80, "confirmed": 20, "audited": 300, "audit_defects": 1}
+    bad = {"flagged": 900, "reviewed": 900, "false_calls": 700, "confirmed": 200, "audited": 300, "audit_defects": 30}
+    times = {"timed": 100, "seconds": 500.0, "squared_seconds": 2600.0, "escapes": 2}
+
+    def made(name: str, counts: dict[str, int], times_as_many: int) -> LineCounts:
+        scaled = {key: value * times_as_many for key, value in counts.items() if not key.startswith("audit")}
+        looks = scaled["flagged"] * (2 if name == "b" else 1)
+        return line(
+            name,
+            inspected=10_000 * times_as_many,
+            audited=counts["audited"],
+            audit_defects=counts["audit_defects"],
+            units=10_000 * times_as_many,
+            looks=looks,
+            **times | {"escapes": times["escapes"] * times_as_many * (5 if name == "b" else 1)} | scaled,
+        )
+
+    before = [made("a", good, 9), made("b", bad, 1)]
+    found = changes(before, [made("a", good, 1), made("b", bad, 9)])
+    assert {key: round(change.relative or 0.0, 2) for key, change in found.items()} == dict.fromkeys(found, 0)
+    for change in found.values():
+        assert change.low < 0 < change.high
+    assert found["false_call_rate"].before.value == pytest.approx(0.1 * 0.008 + 0.9 * 0.07)
+    assert found["false_call_rate"].before.denominator < 100_000, "one that is made to count for more tells no more"
+
+
+def test_a_line_whose_few_reviews_found_nothing_may_still_have_something() -> None:
+    seen = line("a", inspected=10_000, flagged=100, reviewed=100, false_calls=50, confirmed=50)
+    hardly = line("b", inspected=10_000, flagged=5000, reviewed=20, false_calls=0, confirmed=20)
+    rate = changes([seen, hardly], [])["false_call_rate"].before
+    assert rate.value == pytest.approx(50 / 20_000)
+    assert rate.high > 200 / 20_000, "up to 14 % of 5,000 flags would have shown none in 20"
+
+
+LINES = {"x": (0.06, 0.1), "y": (0.05, 0.6), "z": (0.005, 1.0)}
+"""Share of false calls, and of flags that are reviewed."""
+
+
+def flagged(random: np.random.Generator) -> list[LineCounts]:
+    """Three lines in any proportions, 1 % of whose parts are caught; people look 6 s, now and then much longer."""
+    rows = []
+    for name, (rate, reviewed) in LINES.items():
+        inspected = int(random.integers(1000, 20_000))
+        false_calls, confirmed = (int(random.binomial(inspected, one)) for one in (rate, 0.01))
+        seen = max(1, round((false_calls + confirmed) * reviewed))
+        false_seen = int(random.hypergeometric(false_calls, confirmed, seen))
+        times = random.gamma(2, 3, seen)
+        rows.append(
+            looked(
+                name,
+                units=inspected,
+                flagged=false_calls + confirmed,
+                reviewed=seen,
+                false_calls=false_seen,
+                confirmed=seen - false_seen,
+                looks=false_calls + confirmed,
+                timed=seen,
+                seconds=float(times.sum()),
+                squared_seconds=float((times**2).sum()),
+            )
+        )
+    return rows
+
+
+@pytest.mark.heavy
+def test_intervals_of_unequal_reviews_hold_the_truth() -> None:
+    """1,000 plants before and after, nothing of which changed but what is made where."""
+    random = np.random.default_rng(11)
+    held: dict[str, list[bool]] = {}
+    naive = []
+    for _ in range(1000):
+        before, after = flagged(random), flagged(random)
+        found = changes(before, after)
+        of = np.array([row.inspected for row in after]) / sum(row.inspected for row in after)
+        false_rates = np.array([rate for rate, _ in LINES.values()])
+        truth = {
+            "false_call_rate": of @ false_rates,
+            "caught_rate": 0.01,
+            "review_seconds": 6 * of @ (false_rates + 0.01),
+        }
+        for key, value in truth.items():
+            for side in (found[key].before, found[key].after):
+                held.setdefault(key, []).append(bool(side.low <= value <= side.high))
+            held.setdefault(f"{key} change", []).append(bool(found[key].low <= 0 <= found[key].high))
+        flags, false_calls, reviewed, inspected = (
+            sum(getattr(row, name) for row in after) for name in ("flagged", "false_calls", "reviewed", "inspected")
+        )
+        pooled = rates.share(round(flags * false_calls / reviewed), inspected)
+        naive.append(pooled.low <= truth["false_call_rate"] <= pooled.high)
+    shares = {name: round(float(np.mean(each)), 3) for name, each in held.items()}
+    assert min(shares.values()) >= 0.93, shares
+    assert np.mean(naive) < 0.3, "flags of all lines together are not like the reviewed ones"

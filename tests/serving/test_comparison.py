@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from serving.baseline_schema import LineCounts
+from serving.changes import changes_between
+from serving.past_counts import measured_counts
 from serving.quality import paired
 from tests.conftest import Served, grey_png
 from tests.serving.test_agreement import plan
@@ -112,19 +115,35 @@ def test_what_escapes_people_alone_is_frozen_as_a_baseline(server: Served, truth
     query = {"first_day": day, "last_day": day}
     found = server.client.get(f"/v1/baselines/{baseline['id']}/comparison", params=query)
     assert found.status_code == 200, found.text
-    assert {change["key"] for change in found.json()["changes"]} <= {"escape_rate", "overkill_rate"}
+    assert {change["key"] for change in found.json()["changes"]} <= {"escape_rate", "overkill_rate", "review_seconds"}
+    assert (counts["units"], counts["looks"], counts["timed"], counts["seconds"]) == (24, 24, 24, 240)
+    for number in range(20):
+        frame = server.inspect(grey_png(0.9 if number < 10 else 0.1), part_id=f"L-{number}")
+        if number < 10:
+            review(server, frame["id"], "DEFECT_CONFIRMED", seconds=3)
+    with server.service.store.reading() as connection:
+        since = datetime.fromisoformat(baseline["until"])
+        after = measured_counts(connection, since, datetime.now(UTC) + timedelta(seconds=1))
+    assert [(one.units, one.looks, one.timed, one.seconds) for one in after] == [(20, 10, 10, 30)]
+    change = {one.key: one for one in changes_between([LineCounts(**counts)], after)}["review_seconds"]
+    assert (change.before.value, change.after.value) == (10, 1.5), "seconds for each inspected part"
+    assert change.relative == pytest.approx(-0.85)
     assert server.client.post("/v1/baselines", json=body | {"kind": "SESSION"}).status_code == 422
 
 
 def test_intervals_over_parts_hold_at_their_level() -> None:
     """1,000 studies of 25 parts and three people each, whose calls of one part depend on each other."""
     random = np.random.default_rng(5)
-    inside = {"share": 0, "gap": 0}
+    inside = {"share": 0, "gap": 0, "seconds": 0}
     for _ in range(1000):
         ease = random.beta(9, 1, 25)
         alone, aided = (random.random((3, 25)) < one for one in (ease, 0.5 + 0.5 * ease))
         share = paired.share(alone.mean(axis=0))
         gap = paired.gap(aided.mean(axis=0) - alone.mean(axis=0))
+        hard = random.gamma(4, 1.5, 25)
+        seconds = paired.mean((hard * random.gamma(8, 1 / 8, (3, 25))).mean(axis=0))
+        assert seconds is not None
+        inside["seconds"] += seconds.low <= 6 <= seconds.high
         inside["share"] += share.low <= 0.9 <= share.high
         inside["gap"] += gap.low <= 0.05 <= gap.high
     assert min(inside.values()) >= 930, inside

@@ -11,8 +11,10 @@ import pytest
 from sqlalchemy import insert
 
 from serving.baseline_schema import BaselineKind, FreezeBaseline, LineCounts, RolloutRequest
-from serving.baselines import changes_between, compare, freeze, list_all, roll_out
-from serving.escapes import count
+from serving.baselines import compare, freeze, list_all, roll_out
+from serving.changes import changes_between
+from serving.escapes import count, metrics
+from serving.figures import figures
 from serving.measured import Measured, measure
 from serving.metrics import quality
 from serving.past_counts import measured_counts
@@ -93,7 +95,7 @@ def frozen(store: Store, name: str, first: int, last: int) -> None:
     store.submit(lambda connection: freeze(connection, request, ZoneInfo("UTC"))).result()
 
 
-def kept(store: Store, kind: BaselineKind, until: float, **counts: int | None) -> None:
+def kept(store: Store, kind: BaselineKind, until: float, **counts: float | None) -> None:
     """A baseline that is there already, frozen now, whose period ends `until` days ago."""
     one = LineCounts.model_validate(
         {
@@ -175,6 +177,53 @@ def test_since_is_counted_on_each_line_from_its_roll_out(store: Store, settings:
     assert "Rates since are of the lines with a roll-out, each from that day on: a, b." in {
         note.en for note in found.notes
     }
+
+
+def test_each_line_is_told_by_its_own_reviews(store: Store, settings: Settings) -> None:
+    # Of line b hardly any flag is reviewed, and all are false.
+    keep(store, made(5, 1000, 100, line="a") + [frame(5, "DEFECT_CONFIRMED", line="a") for _ in range(100)])
+    keep(store, [frame(5, "FALSE_CALL" if number < 10 else "", line="b") for number in range(200)])
+    found = measured(store, settings)
+    assert found.inputs["false_call_rate_after"].value == pytest.approx((100 + 200) / 1300)
+    assert found.inputs["false_call_rate_after"].n == 210
+    assert found.at_least["defective_rate"].value == pytest.approx(100 / 1300)
+    assert found.inputs["false_call_rate_after"].low < 0.2 < 300 / 1300 < found.inputs["false_call_rate_after"].high
+
+
+def test_before_and_since_are_of_the_same_lines_in_the_same_proportions(store: Store, settings: Settings) -> None:
+    for line, n, false_calls in (("a", 900, 9), ("b", 100, 50), ("gone", 500, 500)):
+        keep(store, made(50, n, false_calls, line=line))
+    for line, n, false_calls in (("a", 100, 1), ("b", 900, 450), ("new", 800, 0)):
+        keep(store, made(5, n, false_calls, line=line))
+    frozen(store, "old way", 52, 48)
+    found = measured(store, settings).inputs
+    for name in ("false_call_rate_before", "false_call_rate_after"):
+        assert found[name].value == pytest.approx(0.451), "nothing changed on the lines of both"
+    assert "on the lines and products of baseline old way alone" in found["false_call_rate_after"].source.en
+
+
+def test_a_baseline_of_other_products_is_compared_and_not_counted(store: Store, settings: Settings) -> None:
+    keep(store, made(50, 500, 40, product="other"))
+    keep(store, made(5, 500, 5))
+    frozen(store, "old way", 52, 48)
+    found = measured(store, settings)
+    assert "false_call_rate_before" not in found.inputs
+    assert found.inputs["false_call_rate_after"].value == pytest.approx(0.01)
+    assert found.beside["false_call_rate_before"].value == pytest.approx(0.08)
+    assert any("No line made the same product in the baseline old way and since" in note.en for note in found.notes)
+
+
+def test_how_long_people_look_is_measured_where_they_looked_at_each_part(store: Store, settings: Settings) -> None:
+    times = {"units": 50, "timed": 50, "seconds": 300.0, "squared_seconds": 1900.0}
+    kept(store, BaselineKind.SESSION, 5, inspected=50, flagged=20, reviewed=20, looks=20, **times)
+    assert "look_seconds" not in measured(store, settings).inputs
+    kept(store, BaselineKind.STUDY, 5, inspected=50, flagged=20, reviewed=20, looks=50, **times)
+    found = measured(store, settings)
+    seconds = found.inputs["look_seconds"]
+    assert (seconds.value, seconds.n, seconds.source.en) == (6, 50, "baseline STUDY")
+    half = 2.0096 * np.sqrt((1900 / 50 - 36) * 50 / 49 / 50)
+    assert (seconds.low, seconds.high) == (pytest.approx(6 - half, abs=0.02), pytest.approx(6 + half, abs=0.02))
+    assert any("People alone took 6.0 s to look at a part (baseline STUDY)" in note.en for note in found.notes)
 
 
 def test_challenge_parts_are_no_false_calls_of_the_line(store: Store, settings: Settings) -> None:
@@ -284,3 +333,37 @@ def test_a_part_that_came_back_escaped_once(store: Store, settings: Settings) ->
         assert count(connection, Scope(NOW - 10 * DAY, NOW + DAY), settings)[""].known == 10
         by_line = count(connection, Scope(NOW - 10 * DAY, NOW + timedelta(seconds=1)), settings, GroupBy.LINE)
     assert {line: counts.known for line, counts in by_line.items()} == {"a": 10}
+
+
+def audited(days_ago: float, audits: int, missed: int, caught: int, **changes: Any) -> list[dict[str, Any]]:
+    """Passed frames of one day, all audited; and caught defects."""
+    drawn = {"verdict": "PASS", "audit": "SAMPLE", "audit_band": 0, "audit_probability": 1.0, **changes}
+    return [
+        *(frame(days_ago, "DEFECT_CONFIRMED" if n < missed else "FALSE_CALL", **drawn) for n in range(audits)),
+        *(frame(days_ago, "DEFECT_CONFIRMED", **changes) for _ in range(caught)),
+    ]
+
+
+def test_no_escape_in_few_audits_is_not_sure_to_be_none(store: Store, settings: Settings) -> None:
+    keep(store, audited(5, audits=200, missed=0, caught=90) + made(5, 800, 0))
+    rate = measured(store, settings).inputs["escape_rate_after"]
+    assert rate.value == 0 and rate.high > 0.05
+    low, middle, high = rate.spread.quantile(np.array([0.05, 0.5, 0.975]), rate.value)
+    assert 0 < low < 0.001 < 0.005 < middle < high == pytest.approx(rate.high, abs=0.01)
+
+
+def test_a_line_without_audits_is_named(store: Store, settings: Settings) -> None:
+    keep(store, audited(5, audits=200, missed=9, caught=90) + made(5, 800, 0, line="b"))
+    keep(store, [frame(0.001, line="c"), frame(5, "", verdict="PASS", audit="SAMPLE", audit_probability=0.1, line="d")])
+    with store.reading() as connection:
+        found = metrics(connection, Scope(NOW - 10 * DAY, NOW), settings)
+        figure = figures(connection, Scope(NOW - 10 * DAY, NOW), settings, None).groups[0].figures[4]
+    notes = [note.en for note in found.notes]
+    assert figure.key == "escape_rate"
+    for one in (figure, found.rate):
+        assert one.rests_on.en.endswith("; none of these audits was on b, c, d")
+    wanted = (
+        "No passed frame of b, c, d was audited: its passed frames are taken to be like those of the other lines with the same "
+        "score."
+    )
+    assert wanted in notes and wanted in [note.en for note in measured(store, settings).notes]

@@ -4,7 +4,7 @@ import io
 import math
 import re
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -87,6 +87,58 @@ def test_page_excel_and_api_show_the_same_numbers(busy: Served, language: Langua
     assert told["roi"]["measured"]["first_year_roi"] != told["roi"]["case_study"]["first_year_roi"]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_quality_figures_are_the_same_on_page_excel_and_api(busy: Served, language: Language) -> None:
+    report = Report.model_validate_json(asked(busy, "json"))
+    days = {"since": report.figures.since.isoformat(), "until": report.figures.until.isoformat()}
+    told = {}
+    for by in ({}, {"by": "line"}):
+        for group in busy.client.get("/v1/metrics/quality/figures", params=days | by).json()["groups"]:
+            told |= {(group["name"], one["key"]): one["value"] for one in group["figures"]}
+    assert {name for name, _ in told} == {"", "line-0", "line-1"}
+    assert told["", "fpy"] is not None and told["", "takt"] is None
+    page = asked(busy, "html", language).decode()
+    shown = dict(re.findall(r'data-quality="([^"]+)" data-value="([^"]*)"', page))
+    assert shown == {key: "" if value is None else str(value) for (name, key), value in told.items() if not name}
+    w = words(language)
+    sheet = openpyxl.load_workbook(io.BytesIO(asked(busy, "xlsx", language)), data_only=True)[w["sheet_figures"]]
+    cells = {(row[0].value, row[1].value): row[2].value for row in sheet.iter_rows(min_row=2)}
+    assert len(cells) == len(told)
+    for (name, key), value in told.items():
+        cell = cells[name or w["whole_plant"], w[f"figure_{key}"]]
+        assert cell == (w["unknown"] if value is None else pytest.approx(value)), (name, key)
+
+
+def test_before_and_after_are_the_same_on_page_excel_and_api(busy: Served) -> None:
+    first = date(2026, 3, 2)
+    counts = "".join(
+        f"{first + timedelta(days=day)},line-{line},cell,1000,60,40,20\n" for day in range(28) for line in range(2)
+    )
+    content = "day,line,product,inspected,flagged,false_calls,confirmed\n" + counts
+    assert busy.client.post("/v1/past-counts", content=content, params=WHO).status_code == 201
+    body = {"name": "=1+1", "kind": "HISTORY", "first_day": str(first), "last_day": "2026-03-29", **WHO}
+    assert busy.client.post("/v1/baselines", json=body).status_code == 201
+    for number in range(10):
+        flagged = busy.inspect(grey_png(0.9), part_id=f"C-{number}", line="line-1", product="cell")
+        review(busy, flagged["id"], "FALSE_CALL", seconds=6)
+    told = Report.model_validate_json(asked(busy, "json")).comparison
+    assert told is not None
+    changes = {one.key: one for one in told.changes}
+    assert changes["false_call_rate"].relative is not None and changes["review_seconds"].after.value is not None
+    page, w = asked(busy, "html").decode(), words("en")
+    assert "=1+1: 2026-03-02 – 2026-03-29" in page, "its last day, and not the day after"
+    assert re.search(r"Inspector seconds for each part</td><td>not known</td><td>[\d.]+ s \(", page)
+    book = openpyxl.load_workbook(io.BytesIO(asked(busy, "xlsx")), data_only=True)
+    sheet = book[w["sheet_before"]]
+    assert (sheet["A1"].value, sheet["A1"].data_type) == ("=1+1", "s")
+    cells = {row[0].value: [cell.value for cell in row[1:]] for row in sheet.iter_rows(min_row=3)}
+    one = changes["false_call_rate"]
+    assert cells[w["false_call_rate"]] == [
+        pytest.approx(value) for rate in (one.before, one.after) for value in (rate.value, rate.low, rate.high)
+    ] + [pytest.approx(value) for value in (one.relative, one.low, one.high)]
+    assert cells[w["seconds_per_part"]][3] == pytest.approx(changes["review_seconds"].after.value)
+
+
 def test_the_formulas_of_the_excel_file_give_the_numbers_of_the_server(busy: Served, tmp_path: Path) -> None:
     file = tmp_path / "report.xlsx"
     file.write_bytes(asked(busy, "xlsx"))
@@ -126,6 +178,10 @@ def test_a_text_that_looks_like_a_formula_stays_a_text(busy: Served) -> None:
     sheet = openpyxl.load_workbook(io.BytesIO(asked(busy, "xlsx"))).worksheets[1]
     (cell,) = [cell for row in sheet.iter_rows() for cell in row if cell.value == "=1+1"]
     assert cell.data_type == "s"
+    busy.inspect(grey_png(0.1), part_id="=1+1", line="=HYPERLINK(0)", lot="@SUM(1)", product="+1")
+    book = openpyxl.load_workbook(io.BytesIO(asked(busy, "xlsx")))
+    named = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value == "=HYPERLINK(0)"]
+    assert {cell.data_type for cell in named} == {"s"}
 
 
 def test_a_period_without_anything_has_a_report_that_says_so(server: Served) -> None:

@@ -33,7 +33,7 @@ function context(changes: Partial<ReviewContext> = {}): ReviewContext {
     canUndoBox: false,
     canDeleteBox: false,
     hasClasses: true,
-    decide: (decision) => decisions.push(decision),
+    decide: nothing,
     undo: nothing,
     editNote: nothing,
     nextClass: nothing,

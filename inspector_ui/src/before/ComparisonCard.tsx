@@ -88,15 +88,17 @@ function Result({ comparison }: { comparison: Comparison }) {
   const { t } = useTranslation();
   const format = useFormat();
   const text = useServerText();
-  const rate = ({ value, low, high, denominator, why_unknown }: Rate) => (
+  const percent = (value: number) => format.percent(value, 2);
+  const seconds = (value: number) => t("before.seconds", { value: format.number(value, 2) });
+  const rate = ({ value, low, high, denominator, why_unknown }: Rate, shown: (value: number) => string) => (
     <>
-      {value === null ? "–" : format.percent(value, 2)}
+      {value === null ? "–" : shown(value)}
       <Text size="xs" c="dimmed">
         {value === null || low === null || high === null
           ? why_unknown && text(why_unknown)
           : t("before.rateRests", {
-              low: format.percent(low, 2),
-              high: format.percent(high, 2),
+              low: shown(low),
+              high: shown(high),
               n: format.count(denominator),
             })}
       </Text>
@@ -118,21 +120,27 @@ function Result({ comparison }: { comparison: Comparison }) {
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
-            {comparison.changes.map((change) => (
-              <Table.Tr key={change.key} data-testid={`change-${change.key}`}>
-                <Table.Td fw={600}>{t(`before.rates.${change.key}`)}</Table.Td>
-                <Table.Td ta="right">{rate(change.before)}</Table.Td>
-                <Table.Td ta="right">{rate(change.after)}</Table.Td>
-                <Table.Td ta="right" fw={700}>
-                  {change.relative === null ? t("before.untold") : format.change(change.relative, 1)}
-                  {change.low !== null && change.high !== null && (
-                    <Text size="xs" c="dimmed">
-                      {t("before.interval", { low: format.change(change.low, 1), high: format.change(change.high, 1) })}
-                    </Text>
-                  )}
-                </Table.Td>
-              </Table.Tr>
-            ))}
+            {comparison.changes.map((change) => {
+              const shown = change.key === "review_seconds" ? seconds : percent;
+              return (
+                <Table.Tr key={change.key} data-testid={`change-${change.key}`}>
+                  <Table.Td fw={600}>{t(`before.rates.${change.key}`)}</Table.Td>
+                  <Table.Td ta="right">{rate(change.before, shown)}</Table.Td>
+                  <Table.Td ta="right">{rate(change.after, shown)}</Table.Td>
+                  <Table.Td ta="right" fw={700}>
+                    {change.relative === null ? t("before.untold") : format.change(change.relative, 1)}
+                    {change.low !== null && change.high !== null && (
+                      <Text size="xs" c="dimmed">
+                        {t("before.interval", {
+                          low: format.change(change.low, 1),
+                          high: format.change(change.high, 1),
+                        })}
+                      </Text>
+                    )}
+                  </Table.Td>
+                </Table.Tr>
+              );
+            })}
           </Table.Tbody>
         </Table>
       </Table.ScrollContainer>

@@ -149,7 +149,7 @@ def audit(plant: Plant, capacity: int, random: np.random.Generator) -> list[Band
 @pytest.mark.parametrize("capacity", [60, 300, 2000])
 def test_over_a_thousand_plants_the_intervals_cover_the_truth(capacity: int) -> None:
     random = np.random.default_rng(20_261_124)
-    covered = bounded = overkill_covered = 0
+    covered = bounded = overkill_covered = escaped_covered = 0
     for _ in range(PLANTS):
         plant = simulated_plant(random)
         # The overkill of the process is what a period's share of flagged good parts is drawn from.
@@ -162,10 +162,12 @@ def test_over_a_thousand_plants_the_intervals_cover_the_truth(capacity: int) -> 
         found = estimate(audit(plant, capacity, random), flags, Known())
         covered += found.rate.low <= plant.escape_rate <= found.rate.high
         bounded += plant.escape_rate <= found.bound
+        escaped_covered += found.escaped.low <= plant.defects.sum() <= found.escaped.high
         overkill_covered += found.overkill.low <= process <= found.overkill.high
     assert covered / PLANTS >= 0.93
     assert bounded / PLANTS >= 0.95
     assert overkill_covered / PLANTS >= 0.93
+    assert escaped_covered / PLANTS >= 0.93
 
 
 @pytest.mark.heavy

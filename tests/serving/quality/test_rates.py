@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import chi2
+from scipy.stats import beta, chi2
 
 from serving.quality import rates
 
@@ -51,3 +51,14 @@ def test_over_a_thousand_plants_the_intervals_cover_the_truth() -> None:
         covered["effort"] += effort.low <= 0.05 * np.exp(1.5 + 0.8**2 / 2) <= effort.high
     # A normal interval of a skewed sum over few reviews comes a little short.
     assert {name: count / PLANTS >= 0.93 for name, count in covered.items()} == dict.fromkeys(covered, True), covered
+
+
+@given(st.integers(0, 50), st.integers(51, 10_000))
+def test_a_share_and_its_upper_end_tell_of_how_many_parts_they_are(hits: int, n: int) -> None:
+    high = float(beta.ppf(0.975, hits + 0.5, n - hits + 0.5))
+    assert rates.as_many(hits / n, high) == pytest.approx(n, rel=0.01)
+
+
+def test_a_share_that_tells_nothing_is_of_no_part_and_a_certain_one_of_many() -> None:
+    assert rates.as_many(0.2, 1.0) == pytest.approx(1e-3)
+    assert rates.as_many(0.2, 0.2) > 1e9
