@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, delete, insert, select, update
 
 from data.verdict import ReviewDecision, Verdict
-from serving import agreement, escapes, past_counts, tallies
+from serving import agreement, bias, escapes, past_counts, tallies
 from serving.gauges import Gauges
 from serving.image_store import ImageStore
 from serving.problem import ProblemError
@@ -24,7 +24,16 @@ from serving.scope import Piece, Scope
 from serving.settings import LineClock, Settings, Shift, load_settings
 from serving.settings import Retention as Periods
 from serving.store import Store, migrate
-from serving.tables import challenges, compared, field_returns, inspections, reviews, tombstones
+from serving.tables import (
+    RECORDED,
+    challenges,
+    compared,
+    field_returns,
+    first_calls,
+    inspections,
+    reviews,
+    tombstones,
+)
 from tests.conftest import ROOT
 from tests.serving.test_hourly import add, judge
 from tests.serving.test_hourly import rows as plain_rows
@@ -55,7 +64,11 @@ def store(database: str) -> Iterator[Store]:
 def settings() -> Settings:
     given = load_settings(ROOT / "configs/serving/default.yaml", [])
     return given.model_copy(
-        update={"clocks": (ODD, LineClock()), "audit": given.audit.model_copy(update={"enough": 3})}
+        update={
+            "clocks": (ODD, LineClock()),
+            "audit": given.audit.model_copy(update={"enough": 3}),
+            "reviewing": given.reviewing.model_copy(update={"people_in_figures": "names"}),
+        }
     )
 
 
@@ -122,6 +135,7 @@ def told(connection: Connection, settings: Settings) -> dict[Any, Any]:
         found[number, "measured"] = past_counts.measured_counts(connection, scope.since, scope.until)
         agreed = agreement.of_reviews(connection, scope, settings)
         found[number] = agreed.model_dump(include={"parts", "people", "notes", "comparison"})
+        found[number, "bias"] = bias.metrics(connection, scope, settings, may_name=True).model_dump()
         for by in (None, *GroupBy):
             span = tallies.span_of(scope, by, settings.clocks)
             counts = escapes.count(connection, scope, settings, by)
@@ -134,10 +148,30 @@ def told(connection: Connection, settings: Settings) -> dict[Any, Any]:
 
 
 def check(store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same from rows alone; and of agreement, the same when no frame is left out beforehand."""
+    """The same from rows alone; of agreement, the same when no frame is left out beforehand; the first calls found anew."""
     with store.reading() as connection:
         tallied = told(connection, settings)
         assert tallied[0, None, "counts"][""]["inspected"] > 50
+        assert sum(each["n"] for each in tallied[0, "bias"]["times"]) > 0
+
+    def find_first_calls(connection: Connection) -> None:
+        connection.execute(delete(first_calls))
+        for table in RECORDED:
+            for frame in connection.execute(select(table)).mappings().all():
+                calls = select(reviews).where(reviews.c.inspection_id == frame["id"]).order_by(reviews.c.sequence)
+                made = [call for call in connection.execute(calls) if call.decision in tallies.JUDGED]
+                if made:
+                    of_frame = {name: frame[name] for name in frame if name in first_calls.c}
+                    defective = made[0].decision == ReviewDecision.DEFECT_CONFIRMED.value
+                    row = of_frame | {
+                        "inspection_id": frame["id"],
+                        "defective": defective,
+                        "blind": bool(made[0].blind),
+                    }
+                    row |= {"reviewer": made[0].reviewer, "seconds": made[0].seconds}
+                    connection.execute(insert(first_calls), row)
+
+    store.submit(find_first_calls).result()
 
     def all_compared(connection: Connection) -> None:
         for table in (inspections, tombstones):
