@@ -295,7 +295,7 @@ def _estimate(rows: Sequence[LineCounts], random: np.random.Generator) -> escape
     if audited_of == 0:
         return _UNKNOWN_AUDITS
     like = sum(_passed(row) for row in rows) / audited_of
-    return escape.estimate(
+    return escape.Escapes(
         [_band(row, like) for row in rows if row.audited],
         [_flags(row) for row in rows],
         escape.Known(),

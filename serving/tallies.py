@@ -6,7 +6,7 @@ that came: later frames follow rework.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -136,15 +136,15 @@ def _named(by_class: Counter[str]) -> Counter[str]:
     return named
 
 
-def groups(connection: Connection, span: Span, wanted: Collection[str] | None = None) -> list[Group]:
-    """What the parts of each group, or of each that is `wanted`, came to, for each line, product and station."""
+def groups(connection: Connection, span: Span) -> list[Group]:
+    """What the parts of each group came to, for each line, product and station."""
     found: dict[tuple[str, ...], Group] = {}
 
     def at(of: str, line: str, product: str, station: str) -> Group:
         key = (of, line, product, station)
         return found.setdefault(key, Group(*key))
 
-    for row in _tallied_groups(connection, span, wanted):
+    for row in _tallied_groups(connection, span):
         group = at(row.of, row.line, row.product, row.station)
         group.units, group.failed = int(row.units), int(row.units_failed)
         group.waiting, group.defective = int(row.units_waiting), int(row.units_defective)
@@ -174,7 +174,7 @@ def groups(connection: Connection, span: Span, wanted: Collection[str] | None = 
             group = at(row.of, row.line, row.product, row.station)
             group.first_at = row.first_at if group.first_at is None else min(group.first_at, row.first_at)
             group.last_at = row.last_at if group.last_at is None else max(group.last_at, row.last_at)
-    return [group for group in found.values() if wanted is None or group.of in wanted]
+    return list(found.values())
 
 
 def judged(connection: Connection, span: Span) -> tuple[int, set[str]]:
@@ -191,9 +191,7 @@ def judged(connection: Connection, span: Span) -> tuple[int, set[str]]:
     return frames, people
 
 
-def _tallied_groups(
-    connection: Connection, span: Span, wanted: Collection[str] | None
-) -> Iterator[Row[tuple[Any, ...]]]:
+def _tallied_groups(connection: Connection, span: Span) -> Iterator[Row[tuple[Any, ...]]]:
     if not span.whole:
         return iter(())
     table = tallies.c
@@ -206,8 +204,6 @@ def _tallied_groups(
         func.max(table.last_at).label("last_at"),
     )
     query = span.scope.select(tallies, table.slot, span.whole, span.by, *columns)
-    if wanted is not None and span.by is not None:
-        query = query.where(query.selected_columns.of.in_(wanted))
     return iter(connection.execute(query.group_by(*keys, query.selected_columns.of)))
 
 
