@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, create_engine, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from data.verdict import ReviewDecision, Verdict
 from serving import agreement, bias, escapes, past_counts, tallies
@@ -310,6 +311,17 @@ def test_a_frame_costs_the_same_however_many_have_its_part_id(tmp_path: Path) ->
     add(store, made[20:])
     assert [steps(store, job) for job in jobs] == pytest.approx(few, rel=0.2)
     store.close()
+
+
+def test_frames_that_are_refused_count_nowhere(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = rows(160)
+    live(store, new)
+    again = [store.insert(inspections, lambda one=one: one) for one in [*rows(40, seed=9), *new]]  # type: ignore[misc]
+    refused = [isinstance(one.exception(), IntegrityError) for one in again]
+    assert refused == [False] * 40 + [True] * 160
+    check(store, settings, monkeypatch)
 
 
 def test_a_part_counts_once_where_it_came_first(store: Store) -> None:
