@@ -220,8 +220,8 @@ class Store:
 
 
 def _new(table: Table) -> Insert:
-    """Whoever runs it takes a failure back. So it may FAIL half-way: else SQLite, as the table has triggers, first copies every page
-    that it changes, which takes as long as the triggers do.
+    """Whoever runs it takes a failure back. So it may FAIL half-way: else SQLite, as the table has triggers, first copies every
+    page that it changes, which takes as long as the triggers do.
     """
     return insert(table).prefix_with("OR FAIL", dialect="sqlite")
 

@@ -12,15 +12,18 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Connection,
     FromClause,
     Row,
     Select,
     Subquery,
+    Table,
     and_,
     case,
     func,
+    literal_column,
     not_,
     or_,
     select,
@@ -35,6 +38,7 @@ from serving.scope import Piece, Scope, whole_slots
 from serving.settings import LineClock
 from serving.tables import RECORDED, reviews, tallies, tallies_by_name
 
+_UNIT = ("product", "station", "part_id")
 JUDGED = (ReviewDecision.DEFECT_CONFIRMED.value, ReviewDecision.FALSE_CALL.value)
 """Decisions that say whether the part is defective."""
 
@@ -209,17 +213,10 @@ def _tallied_groups(connection: Connection, span: Span) -> Iterator[Row[tuple[An
 
 def _units(span: Span) -> Any:
     """Parts whose first frame at the station is in the edges, and how the first frames of their cameras did."""
-    parts = select(span.rows(span.edges).c.part_id).distinct().cte()
-    columns = ("id", "product", "station", "part_id", "camera", "received_at", "verdict", "decision")
-    frames = union_all(
-        *(
-            select(*(table.c[name] for name in columns)).where(
-                table.c.part_id.in_(select(parts.c.part_id)), _is_production(table)
-            )
-            for table in RECORDED
-        )
-    ).subquery()
-    unit, order = [frames.c[name] for name in ("product", "station", "part_id")], (frames.c.received_at, frames.c.id)
+    rows = span.rows(span.edges)
+    seen = select(*(rows.c[name] for name in _UNIT)).distinct().cte("units_at_the_edges")
+    frames = union_all(*(_first_frames(table, seen) for table in RECORDED)).subquery()
+    unit, order = [frames.c[name] for name in _UNIT], (frames.c.received_at, frames.c.id)
     nth = func.row_number().over(partition_by=(*unit, frames.c.camera), order_by=order).label("nth")
     place = func.row_number().over(partition_by=unit, order_by=order).label("place")
     views = select(frames, nth, place).subquery()
@@ -238,7 +235,6 @@ def _units(span: Span) -> Any:
         .group_by(views.c.product, views.c.station, views.c.part_id)
         .subquery()
     )
-    rows = span.rows(span.edges)
     return (
         select(
             *_key(rows),
@@ -251,6 +247,32 @@ def _units(span: Span) -> Any:
         .select_from(units.join(rows, rows.c.id == units.c.first_id))
         .group_by(*_key(rows))
     )
+
+
+def _first_frames(table: Table, units: CTE) -> Select[tuple[Any, ...]]:
+    """The first frame in `table` of each camera of each unit: three looks into an index for each, however many frames they have.
+
+    A reader that could not read a code sends the same part_id over and over.
+    """
+
+    def of(row: CTE) -> list[ColumnElement[bool]]:
+        # Spelled out as the index has it, or SQLite does not take that.
+        production = func.coalesce(table.c.audit, literal_column("''")) != literal_column(
+            f"'{AuditKind.CHALLENGE.value}'"
+        )
+        return [*(table.c[name] == row.c[name] for name in _UNIT), production]
+
+    def camera(row: CTE, *after: ColumnElement[bool]) -> ColumnElement[str]:
+        return select(func.min(table.c.camera)).where(*of(row), *after).correlate(row).scalar_subquery().label("camera")
+
+    known = select(units, camera(units)).cte(f"views_of_{table.name}", recursive=True)
+    more = select(*(known.c[name] for name in _UNIT), camera(known, table.c.camera > known.c.camera))
+    views = known.union_all(more.where(known.c.camera.is_not(None)))
+    first = select(table.c.id).where(*of(views), table.c.camera == views.c.camera).correlate(views)
+    first_id = first.order_by(table.c.received_at, table.c.id).limit(1).scalar_subquery()
+    frame = table.alias()
+    columns = (frame.c[name] for name in ("id", *_UNIT, "camera", "received_at", "verdict", "decision"))
+    return select(*columns).select_from(views.join(frame, frame.c.id == first_id))
 
 
 def _called_away(connection: Connection, span: Span) -> Iterator[Row[tuple[Any, ...]]]:

@@ -313,6 +313,21 @@ def test_a_frame_costs_the_same_however_many_have_its_part_id(tmp_path: Path) ->
     store.close()
 
 
+def test_figures_cost_the_same_however_many_frames_have_the_part_id(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path}/steps.db")
+    same = {"part_id": "NOREAD", "line": "a", "product": "p", "station": "s", "audit": None}
+    made = [
+        row | same | {"camera": "cd"[number % 2], "received_at": NOW + timedelta(minutes=number)}
+        for number, row in enumerate(rows(600))
+    ]
+    span = tallies.span_of(Scope(NOW, NOW + timedelta(minutes=10)))
+    add(store, made[:20])
+    few = steps(store, lambda connection: tallies.groups(connection, span))
+    add(store, made[20:])
+    assert steps(store, lambda connection: tallies.groups(connection, span)) == pytest.approx(few, rel=0.05)
+    store.close()
+
+
 def test_frames_that_are_refused_count_nowhere(
     store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
