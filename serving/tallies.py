@@ -233,8 +233,9 @@ def _units(span: Span) -> Any:
         )
         .where(views.c.nth == 1)
         .group_by(views.c.product, views.c.station, views.c.part_id)
-        .subquery()
+        .cte("units")
     )
+    rows = span.rows(span.edges, id=select(units.c.first_id))
     return (
         select(
             *_key(rows),
