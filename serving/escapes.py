@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import ColumnElement, Connection, Subquery, case, func, select
+from sqlalchemy import ColumnElement, Connection, Subquery, case, func, literal, select
 
 from data.verdict import DECIDED, ReviewDecision, Verdict
 from serving.quality import escape
@@ -14,7 +14,7 @@ from serving.quality_schema import BandAudits, EscapeMetrics, Figure, FigureKey,
 from serving.schema import AuditKind, Rate, Text
 from serving.scope import Scope
 from serving.settings import Settings
-from serving.tables import BANDED, FLAGGED, challenges, field_returns
+from serving.tables import BANDED, FLAGGED, challenges, field_returns, tallies
 from serving.tallies import Span, span_of, sums
 from serving.wording import text
 
@@ -104,9 +104,11 @@ def inspected(connection: Connection, scope: Scope, settings: Settings, by: Grou
     known: dict[str, Counts] = defaultdict(Counts)
     _count_challenges(connection, span, known)
     found = Counter(dict.fromkeys(known, 0))
-    for row in sums(connection, span, _TALLIED):
-        if frames := sum(row[:-1]):
-            found[row.of] += int(frames)
+    if span.whole:
+        frames = func.sum(sum((tallies.c[name] for name in _TALLIED), literal(0)))
+        tallied = scope.select(tallies, tallies.c.slot, span.whole, by, frames)
+        tallied = tallied.group_by(tallied.selected_columns.of).having(frames > 0)
+        found.update({of: int(n) for n, of in connection.execute(tallied)})
     for rows, condition in _untallied(span):
         query = select(rows.c.of, func.count()).where(condition)
         found.update(dict(iter(connection.execute(query.group_by(rows.c.of)))))

@@ -1,6 +1,7 @@
 """Intervals of counts: what a figure of quality may be when chance is taken out of it."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
@@ -9,9 +10,12 @@ from statsmodels.stats.rates import confint_poisson
 from serving.quality.escape import Interval
 
 _DRAWS = 20_000
+# A page of fifty lots asks for hundreds of intervals, mostly of the same numbers as the last time.
+_remembered = lru_cache(maxsize=4096)
 _SEED = 20_261_124
 
 
+@_remembered
 def share(hits: float, n: float) -> Interval:
     """A share with Wilson's interval (1927); n is at least 1. Of weighted counts both are effective numbers (Kish 1965)."""
     low, high = proportion_confint(hits, n, alpha=0.05, method="wilson")
@@ -19,6 +23,7 @@ def share(hits: float, n: float) -> Interval:
     return Interval(hits / n, min(hits / n, max(0.0, float(low))), max(hits / n, min(1.0, float(high))))
 
 
+@_remembered
 def per_million(defects: int, opportunities: float) -> Interval:
     """Defects for each million opportunities, with the exact Poisson interval (Garwood 1936): a unit may have several."""
     low, high = confint_poisson(defects, opportunities, method="exact-c")
