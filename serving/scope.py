@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -172,7 +173,7 @@ class Scope:
             # Plain conditions, not a join: SQLite takes the index of the time for each of them.
             within = or_(*(and_(time >= piece.start, time < piece.end) for piece in pieces))
             return told(literal("", String)).where(within)
-        spans = _cte(pieces)
+        spans = _cte(tuple(pieces))
         own = sorted({piece.clock for piece in pieces if piece.clock})
         clock: ColumnElement[str] = (
             case((table.c.line.in_(own), table.c.line), else_="") if own else literal("", String)
@@ -191,10 +192,12 @@ def whole_slots(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     return whole, edges
 
 
-def _cte(pieces: Sequence[Piece]) -> CTE:
+@lru_cache(maxsize=32)
+def _cte(pieces: tuple[Piece, ...]) -> CTE:
     """The pieces as one parameter: to write out a statement of a month's shifts took longer than to answer it.
 
-    Materialized, or SQLite reads the JSON again for every row that falls into a piece.
+    Remembered, so that the parts of a question share it; and materialized, or SQLite reads the JSON again for every row that
+    falls into a piece.
     """
     rows = [(microseconds(piece.start), microseconds(piece.end), piece.shift, piece.clock) for piece in pieces]
     row = _JsonRows(literal(json.dumps(rows), String)).table_valued("value").c.value
