@@ -7,15 +7,15 @@ people see the same. Figures are of the team; a person is shown under a pseudony
 
 import hmac
 import secrets
-from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import Connection, select
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Integer, select, type_coerce
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from data.verdict import ReviewDecision, Verdict
@@ -23,9 +23,11 @@ from data.wording import Text, text
 from serving.bias_schema import BiasMetrics, DecisionTimes, Gap, Observed, Overrides, PersonBias
 from serving.quality.agreement import Counted
 from serving.schema import AuditKind
-from serving.scope import Scope
+from serving.scope import Piece, Scope
 from serving.settings import Settings
-from serving.tables import challenges, reviews
+from serving.tables import challenges, compared, first_calls, reviews
+
+Flags = NDArray[np.bool_]
 
 # So many tell any share to 10 points at 95 %.
 _TO_COMPARE = 96
@@ -33,10 +35,11 @@ _TO_COMPARE = 96
 _TO_TRUST = 30
 # A pseudonym in a team of two hides nobody.
 _FEWEST_PEOPLE = 3
+_AT_ONCE = 1000
 _EDGES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 _CALLS = {ReviewDecision.DEFECT_CONFIRMED.value: True, ReviewDecision.FALSE_CALL.value: False}
 # Flagged by the model or not; without a verdict there is nothing to follow.
-_JUDGED = (Verdict.PASS, Verdict.REVIEW, Verdict.REJECT)
+_JUDGED = [verdict.value for verdict in (Verdict.PASS, Verdict.REVIEW, Verdict.REJECT)]
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,6 @@ class _Call:
     person: str
     defective: bool
     blind: bool
-    seconds: float | None
 
     @property
     def agrees(self) -> bool:
@@ -61,27 +63,52 @@ class _Call:
         return self.audit != AuditKind.CHALLENGE.value
 
 
+@dataclass(frozen=True)
+class _Firsts:
+    """The first call of each frame, [frames] each."""
+
+    people: NDArray[np.str_]
+    verdicts: NDArray[np.str_]
+    production: Flags
+    defective: Flags
+    blind: Flags
+    seconds: NDArray[np.float64]
+    """NaN where nobody took the time"""
+
+    @property
+    def flagged(self) -> Flags:
+        """By the model, in production."""
+        flagged: Flags = self.production & (self.verdicts != Verdict.PASS.value)
+        return flagged
+
+    @property
+    def agrees(self) -> Flags:
+        agrees: Flags = self.defective == (self.verdicts != Verdict.PASS.value)
+        return agrees
+
+
 def metrics(connection: Connection, scope: Scope, settings: Settings, may_name: bool) -> BiasMetrics:
     """The figures of a scope; `may_name` tells whether the caller may see names, if the settings show any."""
-    calls = _calls(connection, scope, settings)
+    pieces = scope.pieces(clocks=settings.clocks)
+    firsts = _firsts(connection, scope, pieces)
     by_frame: dict[str, list[_Call]] = defaultdict(list)
-    for call in calls:
+    for call in _compared(connection, scope, pieces):
         by_frame[call.frame].append(call)
-    firsts = [each[0] for each in by_frame.values()]
-    flagged = [call for call in firsts if call.production and call.verdict.flagged]
-    shown, blind = ([call for call in flagged if call.blind is hidden] for hidden in (False, True))
-    known = [call for call in firsts if not call.production and call.truth is not None and call.blind]
+    flagged, agrees = firsts.flagged, firsts.agrees
+    shown, blind = flagged & ~firsts.blind, flagged & firsts.blind
+    own = [each[0] for each in by_frame.values()]
+    known = [call for call in own if not call.production and call.truth is not None and call.blind]
     pairs = [pair for each in by_frame.values() if (pair := _pair(each)) is not None]
     revised = [pair for each in by_frame.values() for pair in _revised(each)]
     changed = [pair for pair in revised if pair[0].defective != pair[1].defective]
-    people_shown, people = _people(firsts, settings, may_name)
+    people_shown, people = _people(firsts, known, settings, may_name)
     return BiasMetrics(
         since=scope.since,
         until=scope.until,
-        agreed_shown=_share((call.agrees for call in shown), _TO_COMPARE),
-        agreed_blind=_share((call.agrees for call in blind), _TO_COMPARE),
-        gap=_gap([call.agrees for call in shown], [call.agrees for call in blind]),
-        overrides=_overrides([call for call in firsts if call.production]),
+        agreed_shown=_share(agrees[shown], _TO_COMPARE),
+        agreed_blind=_share(agrees[blind], _TO_COMPARE),
+        gap=_gap(agrees[shown], agrees[blind]),
+        overrides=_overrides(firsts),
         caught=_share((call.defective for call in known if call.truth), _TO_TRUST),
         cleared=_share((not call.defective for call in known if not call.truth), _TO_TRUST),
         model_caught=_share((call.verdict.flagged for call in known if call.truth), _TO_TRUST),
@@ -92,22 +119,46 @@ def metrics(connection: Connection, scope: Scope, settings: Settings, may_name: 
         switched=_share((one.defective != other.defective for one, other in revised), _TO_TRUST),
         switched_to_model=sum(other.agrees for _, other in changed),
         edges=list(_EDGES),
-        times=[_times(shown, True), _times(blind, False)],
+        times=[_times(firsts.seconds[shown], True), _times(firsts.seconds[blind], False)],
         people_shown=people_shown,
         people=people,
-        notes=_notes(flagged, settings, people_shown, people),
+        notes=_notes(bool(flagged.any()), settings, people_shown, people),
     )
 
 
-def _calls(connection: Connection, scope: Scope, settings: Settings) -> list[_Call]:
-    """Every call of good or defective in the order it was made, those that a person took back at once too."""
-    pieces = scope.pieces(clocks=settings.clocks)
+def _firsts(connection: Connection, scope: Scope, pieces: Sequence[Piece]) -> _Firsts:
+    columns: list[list[Any]] = [[] for _ in range(6)]
+    if pieces:
+        table = first_calls.c
+        is_production = table.audit.is_distinct_from(AuditKind.CHALLENGE.value)
+        # As the database has them: to make a bool of each takes as long as to read them.
+        flags = (type_coerce(flag, Integer) for flag in (is_production, table.defective, table.blind))
+        asked = (table.reviewer, table.verdict, table.seconds, *flags)
+        query = scope.select(first_calls, table.received_at, pieces, None, *asked).where(table.verdict.in_(_JUDGED))
+        # All rows at once would keep Python's garbage collector busy for longer than it takes to read them.
+        for rows in connection.execute(query).partitions(_AT_ONCE):
+            for column, values in zip(columns, zip(*rows, strict=True), strict=False):
+                column.extend(values)
+    people, verdicts, seconds, production, defective, blind = columns
+    return _Firsts(
+        np.array(people, str),
+        np.array(verdicts, str),
+        np.array(production, bool),
+        np.array(defective, bool),
+        np.array(blind, bool),
+        np.array(seconds, float),
+    )
+
+
+def _compared(connection: Connection, scope: Scope, pieces: Sequence[Piece]) -> list[_Call]:
+    """Every call of frames that two people called, or that somebody did blind, or that are audits or challenges; in the order
+    it was made, those that a person took back at once too.
+    """
     if not pieces:
         return []
-    # Few frames of a period were reviewed, and none before it came.
-    since = min(piece.start for piece in pieces)
-    seen = select(reviews.c.inspection_id).where(reviews.c.received_at >= since, reviews.c.decision.in_(_CALLS))
-    frames = scope.recorded(pieces, id=seen).subquery()
+    at = compared.c.received_at
+    within = select(compared.c.inspection_id).where(at >= scope.since, at < scope.until)
+    frames = scope.recorded(pieces, id=within).subquery()
     columns = (
         frames.c.id,
         frames.c.verdict,
@@ -116,20 +167,16 @@ def _calls(connection: Connection, scope: Scope, settings: Settings) -> list[_Ca
         reviews.c.reviewer,
         reviews.c.decision,
         reviews.c.blind,
-        reviews.c.seconds,
     )
     joined = frames.join(reviews, reviews.c.inspection_id == frames.c.id).outerjoin(
         challenges, challenges.c.part_id == frames.c.part_id
     )
-    query = (
-        select(*columns)
-        .select_from(joined)
-        .where(frames.c.verdict.in_([verdict.value for verdict in _JUDGED]), reviews.c.decision.in_(_CALLS))
-        .order_by(reviews.c.sequence)
-    )
+    query = select(*columns).select_from(joined).where(reviews.c.decision.in_(_CALLS)).order_by(reviews.c.sequence)
     return [
-        _Call(id_, Verdict(verdict), truth, audit, person, _CALLS[decision], bool(blind), seconds)
-        for id_, verdict, audit, truth, person, decision, blind, seconds in connection.execute(query)
+        _Call(id_, Verdict(verdict), truth, audit, person, _CALLS[decision], bool(blind))
+        for id_, verdict, audit, truth, person, decision, blind in connection.execute(query)
+        # Asked for here, or SQLite looks up verdicts rather than frames.
+        if verdict in _JUDGED
     ]
 
 
@@ -147,9 +194,9 @@ def _revised(calls: Sequence[_Call]) -> list[tuple[_Call, _Call]]:
     return [(each[0], each[-1]) for each in own.values() if each[0].blind]
 
 
-def _share(hits: Iterable[bool], needed: int) -> Observed:
-    counted = list(hits)
-    found = Counted(sum(counted), len(counted))
+def _share(hits: Iterable[bool] | Flags, needed: int) -> Observed:
+    counted = np.fromiter(hits, bool)
+    found = Counted(int(counted.sum()), len(counted))
     interval = found.interval if found.n >= needed else None
     return Observed(
         value=interval and interval.value,
@@ -161,68 +208,68 @@ def _share(hits: Iterable[bool], needed: int) -> Observed:
     )
 
 
-def _gap(first: Sequence[bool], second: Sequence[bool]) -> Gap:
+def _gap(first: Flags, second: Flags) -> Gap:
     if min(len(first), len(second)) < _TO_COMPARE:
         return Gap(value=None, low=None, high=None)
-    low, high = confint_proportions_2indep(
-        sum(first), len(first), sum(second), len(second), method="newcomb", compare="diff"
-    )
-    return Gap(value=sum(first) / len(first) - sum(second) / len(second), low=float(low), high=float(high))
+    hits, others = int(first.sum()), int(second.sum())
+    low, high = confint_proportions_2indep(hits, len(first), others, len(second), method="newcomb", compare="diff")
+    return Gap(value=hits / len(first) - others / len(second), low=float(low), high=float(high))
 
 
-def _overrides(firsts: Sequence[_Call]) -> list[Overrides]:
+def _overrides(firsts: _Firsts) -> list[Overrides]:
     """Passed frames are decided blind only: nobody is asked about a part of which it is known that it passed."""
     groups = ((Verdict.REJECT, True), (Verdict.REVIEW, True), (Verdict.REJECT, False), (Verdict.REVIEW, False))
     found = []
     for verdict, shown in (*groups, (Verdict.PASS, False)):
-        calls = [call for call in firsts if call.verdict is verdict and call.blind is not shown]
-        against = _share((not call.agrees for call in calls), _TO_COMPARE)
-        found.append(Overrides(verdict=verdict, shown=shown, against=against))
+        these = firsts.production & (firsts.verdicts == verdict.value) & (firsts.blind != shown)
+        found.append(Overrides(verdict=verdict, shown=shown, against=_share(~firsts.agrees[these], _TO_COMPARE)))
     return found
 
 
-def _times(calls: Sequence[_Call], shown: bool) -> DecisionTimes:
-    seconds = [call.seconds for call in calls if call.seconds is not None]
-    counts = [0] * (len(_EDGES) + 1)
-    for each in seconds:
-        counts[bisect_right(_EDGES, each)] += 1
+def _times(seconds: NDArray[np.float64], shown: bool) -> DecisionTimes:
+    seconds = seconds[~np.isnan(seconds)]
+    counts = np.bincount(np.searchsorted(_EDGES, seconds, side="right"), minlength=len(_EDGES) + 1)
     quantiles = [None] * 3 if len(seconds) < _TO_TRUST else [float(q) for q in np.quantile(seconds, (0.1, 0.5, 0.9))]
     p10, p50, p90 = quantiles
-    return DecisionTimes(shown=shown, n=len(seconds), needed=_TO_TRUST, p10=p10, p50=p50, p90=p90, counts=counts)
+    return DecisionTimes(
+        shown=shown, n=len(seconds), needed=_TO_TRUST, p10=p10, p50=p50, p90=p90, counts=counts.tolist()
+    )
 
 
 def _people(
-    firsts: Sequence[_Call], settings: Settings, may_name: bool
+    firsts: _Firsts, known: Sequence[_Call], settings: Settings, may_name: bool
 ) -> tuple[Literal["none", "pseudonyms", "names"], list[PersonBias]]:
-    own: dict[str, list[_Call]] = defaultdict(list)
-    for call in firsts:
-        own[call.person].append(call)
     how = settings.reviewing.people_in_figures
     if how == "names" and not may_name:
         how = "pseudonyms"
-    if how == "none" or (how == "pseudonyms" and len(own) < _FEWEST_PEOPLE):
+    if how == "none":
+        return how, []
+    everyone, whose = np.unique(firsts.people, return_inverse=True)
+    own = {str(name): whose == number for number, name in enumerate(everyone)}
+    if how == "pseudonyms" and len(own) < _FEWEST_PEOPLE:
         return how, []
     names = sorted(own) if how == "names" else in_no_known_order(own)
     shown = names if how == "names" else [pseudonym(number) for number in range(len(names))]
-    return how, [_person(name, own[person]) for name, person in zip(shown, names, strict=True)]
+    return how, [
+        _person(name, firsts, own[person], [call for call in known if call.person == person])
+        for name, person in zip(shown, names, strict=True)
+    ]
 
 
-def _person(name: str, calls: Sequence[_Call]) -> PersonBias:
-    flagged = [call for call in calls if call.production and call.verdict.flagged]
-    seconds = [call.seconds for call in calls if call.seconds is not None]
+def _person(name: str, firsts: _Firsts, own: Flags, known: Sequence[_Call]) -> PersonBias:
+    flagged, agrees = own & firsts.flagged, firsts.agrees
+    seconds = firsts.seconds[own & ~np.isnan(firsts.seconds)]
     return PersonBias(
         name=name,
-        decisions=len(calls),
-        agreed_shown=_share((call.agrees for call in flagged if not call.blind), _TO_COMPARE),
-        agreed_blind=_share((call.agrees for call in flagged if call.blind), _TO_COMPARE),
-        caught=_share(
-            (call.defective for call in calls if not call.production and call.truth and call.blind), _TO_TRUST
-        ),
+        decisions=int(own.sum()),
+        agreed_shown=_share(agrees[flagged & ~firsts.blind], _TO_COMPARE),
+        agreed_blind=_share(agrees[flagged & firsts.blind], _TO_COMPARE),
+        caught=_share((call.defective for call in known if call.truth), _TO_TRUST),
         median_seconds=float(np.median(seconds)) if len(seconds) >= _TO_TRUST else None,
     )
 
 
-def _notes(flagged: Sequence[_Call], settings: Settings, people_shown: str, people: Sequence[PersonBias]) -> list[Text]:
+def _notes(flagged: bool, settings: Settings, people_shown: str, people: Sequence[PersonBias]) -> list[Text]:
     notes = []
     if settings.reviewing.blind_share == 0:
         notes.append(

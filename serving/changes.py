@@ -151,7 +151,7 @@ def _estimate(rows: Sequence[_Row], random: np.random.Generator) -> escape.Escap
     if _has(rows, "flagged", "reviewed") and _sum(rows, "flagged") and not _sum(rows, "reviewed"):
         return _UNKNOWN_REVIEWS
     like = sum(row.weight * passed_of(row.counts) for row in rows) / passed
-    return escape.estimate(
+    return escape.Escapes(
         [_band(row, like) for row in audited],
         [_flags(row) for row in rows],
         escape.Known(),

@@ -2,14 +2,14 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
 from data.wording import Text, text
 from serving import tallies
-from serving.escapes import Counts, count, escape_figure, never_audited, why_unknown
+from serving.escapes import Counts, count, escape_figure, inspected, never_audited, why_unknown
 from serving.quality import escape, rates
 from serving.quality.escape import Interval
 from serving.quality_schema import Figure, FigureGroup, FigureKey, GroupBy, QualityFigures
@@ -91,6 +91,12 @@ class _Group:
 
 def figures(connection: Connection, scope: Scope, settings: Settings, by: GroupBy | None) -> QualityFigures:
     """Every figure of each group, the groups with most frames first."""
+    more = 0
+    if by is GroupBy.LOT:
+        # Lots are many: only those that are shown are counted in full.
+        frames = inspected(connection, scope, settings, by)
+        shown = sorted(frames, key=lambda name: (-frames[name], name))[:MOST_GROUPS]
+        scope, more = replace(scope, among=frozenset(shown)), len(frames) - len(shown)
     groups = {name: _Group(counts) for name, counts in count(connection, scope, settings, by).items()}
     if by is None:
         groups[""].counts.never_audited = never_audited(connection, span_of(scope))
@@ -117,12 +123,14 @@ def figures(connection: Connection, scope: Scope, settings: Settings, by: GroupB
             )
             for name, group in kept.items()
         ],
-        more=len(groups) - len(kept),
+        more=more + len(groups) - len(kept),
     )
 
 
 def _read_groups(connection: Connection, span: Span, settings: Settings, groups: Mapping[str, _Group]) -> None:
-    for part in tallies.groups(connection, span, groups):
+    for part in tallies.groups(connection, span):
+        if part.of not in groups:
+            continue
         group, recipe = groups[part.of], settings.recipe(part.product, part.station)
         if part.units:
             at = group.stations[part.station]
@@ -168,8 +176,10 @@ def _figures(group: _Group, scope: Scope, settings: Settings, draws: int) -> lis
     )
     decided = units.units - units.waiting
     good = decided - units.defective
-    bad = _shipped_defects(counts, estimated.escaped)
-    ppm = Interval(*(1e6 * each / max(1, counts.shipped) for each in _three(bad)))
+    bad = why_unknown(counts, settings.audit.enough) or _shipped_defects(counts, estimated.escaped)
+    rate = ppm = None
+    if isinstance(bad, Interval):
+        rate, ppm = estimated.rate, Interval(*(1e6 * each / max(1, counts.shipped) for each in _three(bad)))
     attention = flags.flagged + sum(band.audited for band in counts.bands) + sum(counts.audits_waiting)
     effort = group.effort
     return [
@@ -200,7 +210,7 @@ def _figures(group: _Group, scope: Scope, settings: Settings, draws: int) -> lis
             ),
         ),
         escape_figure(counts, ppm, settings, "outgoing_ppm"),
-        escape_figure(counts, estimated.rate, settings, "escape_rate"),
+        escape_figure(counts, rate, settings, "escape_rate"),
         _figure(
             "overkill",
             estimated.overkill if flags.decided or not flags.flagged else _no_reviews(),
@@ -297,15 +307,12 @@ def _shipped_defects(counts: Counts, escaped: Interval) -> Interval:
     return Interval(*(max(0.0, each - counts.caught) + counts.released_defects for each in _three(escaped)))
 
 
-def _copq(group: _Group, units: _Station, scope: Scope, settings: Settings, bad: Interval) -> list[Figure]:
+def _copq(group: _Group, units: _Station, scope: Scope, settings: Settings, bad: Interval | Text) -> list[Figure]:
     costs, effort, counts = settings.quality_costs, group.effort, group.counts
     days = (scope.until - scope.since) / _DAY
-    if costs.external is None:
-        external: Interval | Text = _unset("external")
-    else:
-        external = why_unknown(counts, settings.audit.enough) or Interval(
-            *(each * costs.external for each in _three(bad))
-        )
+    external: Interval | Text = _unset("external")
+    if costs.external is not None:
+        external = bad if isinstance(bad, Text) else Interval(*(each * costs.external for each in _three(bad)))
     whole = scope.line is None and scope.station is None and scope.product is None and scope.lot is None
     prevention: Interval | Text = (
         text("kept for the whole plant only", "僅計全廠")

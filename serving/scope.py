@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -83,6 +84,8 @@ class Scope:
     lot: str | None = None
     model_version: str | None = None
     shift: str | None = None
+    among: frozenset[str] | None = None
+    """names of groups; of others nothing is told"""
 
     def pieces(self, by: GroupBy | None = None, clocks: Sequence[LineClock] = ()) -> list[Piece]:
         """The period, cut where shifts change if it is asked for by them. Raises a 422 problem for more than can be asked."""
@@ -159,18 +162,24 @@ class Scope:
         """Columns of a table that has those of the scope, and `of`, where `time` is in one of the pieces (one at least)."""
         named = ("line", "station", "product", "lot", "model_version")
         narrowed = [table.c[name] == value for name in named if (value := getattr(self, name)) is not None]
+
+        def told(shift: ColumnElement[str]) -> Select[tuple[Any, ...]]:
+            of = _group(table, by, shift)
+            # In `coalesce`, so that SQLite does not look up every frame of these groups.
+            wanted = [] if self.among is None else [func.coalesce(of, "").in_(sorted(self.among))]
+            return select(*columns, of.label("of")).where(*narrowed, *wanted)
+
         if all(piece.shift == "" and piece.clock == "" for piece in pieces):
             # Plain conditions, not a join: SQLite takes the index of the time for each of them.
             within = or_(*(and_(time >= piece.start, time < piece.end) for piece in pieces))
-            return select(*columns, _group(table, by, literal("", String)).label("of")).where(within, *narrowed)
-        spans = _cte(pieces)
+            return told(literal("", String)).where(within)
+        spans = _cte(tuple(pieces))
         own = sorted({piece.clock for piece in pieces if piece.clock})
         clock: ColumnElement[str] = (
             case((table.c.line.in_(own), table.c.line), else_="") if own else literal("", String)
         )
         within = and_(time >= spans.c.start_at, time < spans.c.end_at, spans.c.clock == clock)
-        query = select(*columns, _group(table, by, spans.c.shift).label("of"))
-        return query.select_from(spans.join(table, within)).where(*narrowed)
+        return told(spans.c.shift).select_from(spans.join(table, within))
 
 
 def whole_slots(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
@@ -183,14 +192,26 @@ def whole_slots(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     return whole, edges
 
 
-def _cte(pieces: Sequence[Piece]) -> CTE:
-    """The pieces as one parameter: to write out a statement of a month's shifts took longer than to answer it."""
+@lru_cache(maxsize=32)
+def _cte(pieces: tuple[Piece, ...]) -> CTE:
+    """The pieces as one parameter: to write out a statement of a month's shifts took longer than to answer it.
+
+    Remembered, so that the parts of a question share it; and materialized, or SQLite reads the JSON again for every row that
+    falls into a piece.
+    """
     rows = [(microseconds(piece.start), microseconds(piece.end), piece.shift, piece.clock) for piece in pieces]
     row = _JsonRows(literal(json.dumps(rows), String)).table_valued("value").c.value
     columns = (("start_at", Utc), ("end_at", Utc), ("shift", String), ("clock", String))
-    return select(
-        *(cast(_JsonItem(row, literal_column(f"{place}")), of).label(name) for place, (name, of) in enumerate(columns))
-    ).cte()
+    return (
+        select(
+            *(
+                cast(_JsonItem(row, literal_column(f"{place}")), of).label(name)
+                for place, (name, of) in enumerate(columns)
+            )
+        )
+        .cte()
+        .prefix_with("MATERIALIZED")
+    )
 
 
 class _JsonRows(FunctionElement[Any]):

@@ -16,7 +16,19 @@ from typing import Any, Self, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, Dialect, Engine, Select, Table, create_engine, event, insert, make_url
+from sqlalchemy import (
+    URL,
+    Connection,
+    Dialect,
+    Engine,
+    Insert,
+    Select,
+    Table,
+    create_engine,
+    event,
+    insert,
+    make_url,
+)
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from data.errors import InputError
@@ -223,13 +235,20 @@ class Store:
                 connection.close()
 
 
+def _new(table: Table) -> Insert:
+    """Whoever runs it takes a failure back. So it may FAIL half-way: else SQLite, as the table has triggers, first copies every
+    page that it changes, which takes as long as the triggers do.
+    """
+    return insert(table).prefix_with("OR FAIL", dialect="sqlite")
+
+
 def _insert(
     connection: Connection, table: Table, makes: Sequence[MakeRow], alone: bool
 ) -> list[tuple[None, Exception | None]]:
     rows = [make() for make in makes]
     savepoint = None if alone else connection.begin_nested()
     try:
-        connection.execute(insert(table), rows)
+        connection.execute(_new(table), rows)
     except IntegrityError:
         if savepoint is None:
             connection.rollback()
@@ -242,7 +261,7 @@ def _insert(
 
 
 def _add(table: Table, row: dict[str, Any], connection: Connection) -> None:
-    connection.execute(insert(table), row)
+    connection.execute(_new(table), row)
 
 
 def _attempt(connection: Connection, job: Job[T], alone: bool) -> tuple[T | None, Exception | None]:

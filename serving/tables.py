@@ -282,6 +282,24 @@ compared = Table(
     Column("received_at", Utc, nullable=False, index=True),
 )
 
+# Of every frame that anyone called good or defective, the first call, in the order of the frames. Migration 0023 made the
+# triggers; serving.bias reads it.
+first_calls = Table(
+    "first_calls",
+    metadata,
+    Column("received_at", Utc, primary_key=True),
+    Column("inspection_id", Id, primary_key=True),
+    *(Column(name, Name, nullable=False) for name in ("line", "station", "product", "lot")),
+    Column("model_version", Name),
+    Column("verdict", String(16), nullable=False),
+    Column("audit", String(16)),
+    Column("reviewer", Name, nullable=False),
+    Column("defective", Boolean, nullable=False),
+    Column("blind", Boolean, nullable=False),
+    Column("seconds", Float),
+    sqlite_with_rowid=False,
+)
+
 reviews = Table(
     "reviews",
     metadata,

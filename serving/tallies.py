@@ -6,21 +6,24 @@ that came: later frames follow rework.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Connection,
     FromClause,
     Row,
     Select,
     Subquery,
+    Table,
     and_,
     case,
     func,
+    literal_column,
     not_,
     or_,
     select,
@@ -35,6 +38,7 @@ from serving.scope import Piece, Scope, whole_slots
 from serving.settings import LineClock
 from serving.tables import RECORDED, reviews, tallies, tallies_by_name
 
+_UNIT = ("product", "station", "part_id")
 JUDGED = (ReviewDecision.DEFECT_CONFIRMED.value, ReviewDecision.FALSE_CALL.value)
 """Decisions that say whether the part is defective."""
 
@@ -136,15 +140,15 @@ def _named(by_class: Counter[str]) -> Counter[str]:
     return named
 
 
-def groups(connection: Connection, span: Span, wanted: Collection[str] | None = None) -> list[Group]:
-    """What the parts of each group, or of each that is `wanted`, came to, for each line, product and station."""
+def groups(connection: Connection, span: Span) -> list[Group]:
+    """What the parts of each group came to, for each line, product and station."""
     found: dict[tuple[str, ...], Group] = {}
 
     def at(of: str, line: str, product: str, station: str) -> Group:
         key = (of, line, product, station)
         return found.setdefault(key, Group(*key))
 
-    for row in _tallied_groups(connection, span, wanted):
+    for row in _tallied_groups(connection, span):
         group = at(row.of, row.line, row.product, row.station)
         group.units, group.failed = int(row.units), int(row.units_failed)
         group.waiting, group.defective = int(row.units_waiting), int(row.units_defective)
@@ -174,7 +178,7 @@ def groups(connection: Connection, span: Span, wanted: Collection[str] | None = 
             group = at(row.of, row.line, row.product, row.station)
             group.first_at = row.first_at if group.first_at is None else min(group.first_at, row.first_at)
             group.last_at = row.last_at if group.last_at is None else max(group.last_at, row.last_at)
-    return [group for group in found.values() if wanted is None or group.of in wanted]
+    return list(found.values())
 
 
 def judged(connection: Connection, span: Span) -> tuple[int, set[str]]:
@@ -191,9 +195,7 @@ def judged(connection: Connection, span: Span) -> tuple[int, set[str]]:
     return frames, people
 
 
-def _tallied_groups(
-    connection: Connection, span: Span, wanted: Collection[str] | None
-) -> Iterator[Row[tuple[Any, ...]]]:
+def _tallied_groups(connection: Connection, span: Span) -> Iterator[Row[tuple[Any, ...]]]:
     if not span.whole:
         return iter(())
     table = tallies.c
@@ -206,24 +208,15 @@ def _tallied_groups(
         func.max(table.last_at).label("last_at"),
     )
     query = span.scope.select(tallies, table.slot, span.whole, span.by, *columns)
-    if wanted is not None and span.by is not None:
-        query = query.where(query.selected_columns.of.in_(wanted))
     return iter(connection.execute(query.group_by(*keys, query.selected_columns.of)))
 
 
 def _units(span: Span) -> Any:
     """Parts whose first frame at the station is in the edges, and how the first frames of their cameras did."""
-    parts = select(span.rows(span.edges).c.part_id).distinct().cte()
-    columns = ("id", "product", "station", "part_id", "camera", "received_at", "verdict", "decision")
-    frames = union_all(
-        *(
-            select(*(table.c[name] for name in columns)).where(
-                table.c.part_id.in_(select(parts.c.part_id)), _is_production(table)
-            )
-            for table in RECORDED
-        )
-    ).subquery()
-    unit, order = [frames.c[name] for name in ("product", "station", "part_id")], (frames.c.received_at, frames.c.id)
+    rows = span.rows(span.edges)
+    seen = select(*(rows.c[name] for name in _UNIT)).distinct().cte("units_at_the_edges")
+    frames = union_all(*(_first_frames(table, seen) for table in RECORDED)).subquery()
+    unit, order = [frames.c[name] for name in _UNIT], (frames.c.received_at, frames.c.id)
     nth = func.row_number().over(partition_by=(*unit, frames.c.camera), order_by=order).label("nth")
     place = func.row_number().over(partition_by=unit, order_by=order).label("place")
     views = select(frames, nth, place).subquery()
@@ -240,9 +233,9 @@ def _units(span: Span) -> Any:
         )
         .where(views.c.nth == 1)
         .group_by(views.c.product, views.c.station, views.c.part_id)
-        .subquery()
+        .cte("units")
     )
-    rows = span.rows(span.edges)
+    rows = span.rows(span.edges, id=select(units.c.first_id))
     return (
         select(
             *_key(rows),
@@ -255,6 +248,32 @@ def _units(span: Span) -> Any:
         .select_from(units.join(rows, rows.c.id == units.c.first_id))
         .group_by(*_key(rows))
     )
+
+
+def _first_frames(table: Table, units: CTE) -> Select[tuple[Any, ...]]:
+    """The first frame in `table` of each camera of each unit: three looks into an index for each, however many frames they have.
+
+    A reader that could not read a code sends the same part_id over and over.
+    """
+
+    def of(row: CTE) -> list[ColumnElement[bool]]:
+        # Spelled out as the index has it, or SQLite does not take that.
+        production = func.coalesce(table.c.audit, literal_column("''")) != literal_column(
+            f"'{AuditKind.CHALLENGE.value}'"
+        )
+        return [*(table.c[name] == row.c[name] for name in _UNIT), production]
+
+    def camera(row: CTE, *after: ColumnElement[bool]) -> ColumnElement[str]:
+        return select(func.min(table.c.camera)).where(*of(row), *after).correlate(row).scalar_subquery().label("camera")
+
+    known = select(units, camera(units)).cte(f"views_of_{table.name}", recursive=True)
+    more = select(*(known.c[name] for name in _UNIT), camera(known, table.c.camera > known.c.camera))
+    views = known.union_all(more.where(known.c.camera.is_not(None)))
+    first = select(table.c.id).where(*of(views), table.c.camera == views.c.camera).correlate(views)
+    first_id = first.order_by(table.c.received_at, table.c.id).limit(1).scalar_subquery()
+    frame = table.alias()
+    columns = (frame.c[name] for name in ("id", *_UNIT, "camera", "received_at", "verdict", "decision"))
+    return select(*columns).select_from(views.join(frame, frame.c.id == first_id))
 
 
 def _called_away(connection: Connection, span: Span) -> Iterator[Row[tuple[Any, ...]]]:

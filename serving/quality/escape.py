@@ -7,7 +7,9 @@ upper end adds half a defect to the one band where a defect weighs most, as Fay 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ DRAWS = 5_000
 _SEED = 20_261_124
 
 Floats = NDArray[np.float64]
+Outcome = Literal["confirmed", "false_calls"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,11 @@ class Flags:
     scale: float = 1.0
     """how many parts each of these stands for"""
 
+    @property
+    def waiting(self) -> int:
+        """Undecided, and not known either."""
+        return max(0, self.flagged - self.decided - self.returned)
+
 
 @dataclass(frozen=True)
 class Known:
@@ -96,20 +104,121 @@ class Interval:
     high: float
 
 
-@dataclass(frozen=True)
 class Escapes:
-    """What the audits say; `bound` is the conservative upper bound of the rate, at 95 %."""
+    """The escape rate and what belongs to it, from the audits of each band, reviews by flagged verdict, and known escapes.
 
-    rate: Interval
-    bound: float
-    escaped: Interval
-    """of production: challenge parts, which are never shipped, are in all else but `overkill`"""
-    defective: Interval
-    overkill: Interval
-    rate_draws: tuple[Floats, Floats] = field(compare=False, repr=False)
-    """of the rate, float64 [draws] each: those of its lower end, and those of its upper end"""
-    overkill_draws: Floats = field(compare=False, repr=False)
-    """float64 [draws]"""
+    Flagged parts that nobody has decided yet are taken to be like the decided ones of their verdict. The rate is that of these
+    very parts; overkill is that of the process, so that its interval also holds the luck of the draw. An interval is drawn when
+    it is first asked for: of fifty lots, most have too few audits for any but overkill.
+    """
+
+    def __init__(
+        self, bands: Sequence[Band], flags: Sequence[Flags], known: Known, seed: int = _SEED, draws: int = DRAWS
+    ) -> None:
+        self._bands = collapse(bands)
+        self._flags = flags
+        self._known = known
+        self._seed = seed
+        self._draws = draws
+        self._returned = sum(each.scale * each.returned for each in flags)
+        self._caught = self._likely("confirmed") + self._returned
+        self._escaped = sum(band.scale * band.passed * band.share for band in self._bands) + known.returned
+
+    @cached_property
+    def rate(self) -> Interval:
+        """Passed / truly defective, challenge parts too."""
+        passed, seen = self._escaped + self._known.challenges_passed, self._caught + self._known.challenges_flagged
+        return _interval(_ratio(passed, passed + seen), *self.rate_draws)
+
+    @cached_property
+    def rate_draws(self) -> tuple[Floats, Floats]:
+        """Of the rate, float64 [draws] each: those of its lower end, and those of its upper end."""
+        (low, high), seen = self._passed_draws, self._seen_draws
+        low, high = low + self._known.challenges_passed, high + self._known.challenges_passed
+        return _ratios(low, low + seen), _ratios(high, high + seen)
+
+    @cached_property
+    def bound(self) -> float:
+        """The conservative upper bound of the rate, at 95 %."""
+        known = self._known
+        worst = sum(band.scale * _most(band, 0.05 / max(1, len(self._bands))) for band in self._bands)
+        worst += known.returned + known.challenges_passed
+        least_seen = (
+            sum(each.scale * each.confirmed for each in self._flags) + self._returned + known.challenges_flagged
+        )
+        return _ratio(worst, worst + least_seen)
+
+    @cached_property
+    def escaped(self) -> Interval:
+        """Passed defective parts of production: without challenge parts, which are never shipped."""
+        return _interval(self._escaped, *self._passed_draws)
+
+    @cached_property
+    def defective(self) -> Interval:
+        """All truly defective parts, challenge parts too."""
+        known, seen = self._known, self._seen_draws
+        low, high = (each + known.challenges_passed + seen for each in self._passed_draws)
+        challenges = known.challenges_passed + known.challenges_flagged
+        return _interval(self._escaped + self._caught + challenges, low, high)
+
+    @cached_property
+    def overkill(self) -> Interval:
+        """Good parts flagged / good parts, of production."""
+        return _interval(_ratio(self._likely("false_calls"), self._good), self.overkill_draws, self.overkill_draws)
+
+    @cached_property
+    def overkill_draws(self) -> Floats:
+        """float64 [draws]"""
+        random = np.random.default_rng([self._seed, 1])
+        called = self._hits("false_calls", random)
+        # Parts of unequal scale tell as much as fewer of one scale (Kish 1965).
+        as_one = _ratio(sum(scale * n for scale, n in self._sizes), sum(scale**2 * n for scale, n in self._sizes))
+        draws: Floats = random.beta(as_one * called + 0.5, as_one * np.maximum(self._good - called, 0) + 0.5)
+        return draws
+
+    @property
+    def _good(self) -> float:
+        parts = sum(scale * n for scale, n in self._sizes) + self._known.returned
+        return max(parts - self._caught - self._escaped, 0.0)
+
+    @property
+    def _sizes(self) -> list[tuple[float, int]]:
+        """Scale and number of the passed and of the flagged parts."""
+        passed = [(band.scale, band.passed) for band in self._bands]
+        return passed + [(each.scale, each.flagged) for each in self._flags]
+
+    @cached_property
+    def _passed_draws(self) -> tuple[Floats, Floats]:
+        """Draws of the defective parts that passed, for the lower and for the upper end."""
+        lower, upper = _passed_defects(self._bands, np.random.default_rng(self._seed), self._draws)
+        return lower + self._known.returned, upper + self._known.returned
+
+    @cached_property
+    def _seen_draws(self) -> Floats:
+        """Draws of the defective parts that were flagged."""
+        hits = self._hits("confirmed", np.random.default_rng([self._seed, 2]))
+        return hits + self._returned + self._known.challenges_flagged
+
+    def _likely(self, outcome: Outcome) -> float:
+        """How many of the flagged have this outcome. Those of a verdict of which none is decided are like the decided of all."""
+        decided = sum(each.decided for each in self._flags)
+        elsewhere = _ratio(sum(getattr(each, outcome) for each in self._flags), decided)
+        found = 0.0
+        for each in self._flags:
+            hits = getattr(each, outcome)
+            found += each.scale * (hits + each.waiting * (hits / each.decided if each.decided else elsewhere))
+        return found
+
+    def _hits(self, outcome: Outcome, random: np.random.Generator) -> Floats:
+        """Draws of how many of the flagged have this outcome: what the undecided may add."""
+        found = np.zeros(self._draws)
+        for each in self._flags:
+            hits = getattr(each, outcome)
+            found += each.scale * hits
+            if each.waiting:
+                share = random.beta(hits + 0.5, each.decided - hits + 0.5, self._draws)
+                found += each.scale * random.binomial(each.waiting, share)
+        return found
 
 
 def collapse(bands: Sequence[Band]) -> list[Band]:
@@ -125,63 +234,6 @@ def collapse(bands: Sequence[Band]) -> list[Band]:
     if waiting.passed:
         joined = [*joined[:-1], joined[-1] + waiting] if joined else [waiting]
     return joined
-
-
-def estimate(
-    bands: Sequence[Band], flags: Sequence[Flags], known: Known, seed: int = _SEED, draws: int = DRAWS
-) -> Escapes:
-    """The escape rate (passed / truly defective, challenge parts too) and what belongs to it.
-
-    Flagged parts that nobody has decided yet are taken to be like the decided ones of their verdict. The rate is that of these
-    very parts; overkill (good parts flagged / good parts) is that of the process, so that its interval also holds the
-    luck of the draw.
-    """
-    bands = collapse(bands)
-    random = np.random.default_rng(seed)
-    lower, upper = _passed_defects(bands, random, draws)
-    decided = sum(each.decided for each in flags)
-    confirmed = [
-        _flagged(each, each.confirmed, _ratio(sum(one.confirmed for one in flags), decided), random, draws)
-        for each in flags
-    ]
-    false_calls = [
-        _flagged(each, each.false_calls, _ratio(sum(one.false_calls for one in flags), decided), random, draws)
-        for each in flags
-    ]
-    returned = sum(each.scale * each.returned for each in flags)
-    caught_value = sum(value for value, _ in confirmed) + returned
-    seen_value = caught_value + known.challenges_flagged
-    seen = np.sum([each for _, each in confirmed], axis=0) + returned + known.challenges_flagged + np.zeros(draws)
-    escaped_value = sum(band.scale * band.passed * band.share for band in bands) + known.returned
-    escaped_low, escaped_high = lower + known.returned, upper + known.returned
-    passed_value = escaped_value + known.challenges_passed
-    passed_low, passed_high = escaped_low + known.challenges_passed, escaped_high + known.challenges_passed
-    rate_draws = _ratios(passed_low, passed_low + seen), _ratios(passed_high, passed_high + seen)
-    rate = _interval(_ratio(passed_value, passed_value + seen_value), *rate_draws)
-    worst = (
-        sum(band.scale * _most(band, 0.05 / max(1, len(bands))) for band in bands)
-        + known.returned
-        + known.challenges_passed
-    )
-    least_seen = sum(each.scale * each.confirmed for each in flags) + returned + known.challenges_flagged
-    sizes = [(band.scale, band.passed) for band in bands] + [(each.scale, each.flagged) for each in flags]
-    parts = sum(scale * n for scale, n in sizes) + known.returned
-    natural = caught_value + escaped_value
-    good = np.maximum(parts - (natural if natural else 0.0), 0.0)
-    called = np.sum([each for _, each in false_calls], axis=0) + np.zeros(draws)
-    # Parts of unequal scale tell as much as fewer of one scale (Kish 1965).
-    as_one = _ratio(sum(scale * n for scale, n in sizes), sum(scale**2 * n for scale, n in sizes))
-    process = random.beta(as_one * called + 0.5, as_one * np.maximum(good - called, 0) + 0.5)
-    called_value = sum(value for value, _ in false_calls)
-    return Escapes(
-        rate=rate,
-        bound=_ratio(worst, worst + least_seen),
-        escaped=_interval(escaped_value, escaped_low, escaped_high),
-        defective=_interval(passed_value + seen_value, passed_low + seen, passed_high + seen),
-        overkill=_interval(_ratio(called_value, float(good)), process, process),
-        rate_draws=rate_draws,
-        overkill_draws=process,
-    )
 
 
 def naive_rate(known_escapes: int, confirmed: int) -> float:
@@ -226,24 +278,12 @@ def _most(band: Band, alpha: float) -> float:
     return band.defective + max(0, band.passed - band.audited) * share
 
 
-def _flagged(
-    flags: Flags, hits: int, elsewhere: float, random: np.random.Generator, draws: int
-) -> tuple[float, Floats]:
-    """How many of the flagged are hits: an estimate, and draws of what the undecided may add.
-
-    `elsewhere` is the share of hits among the decided of all verdicts, for a verdict of which none is decided.
-    """
-    waiting = flags.flagged - flags.decided - flags.returned
-    if waiting <= 0:
-        return flags.scale * hits, np.full(draws, flags.scale * hits)
-    share = random.beta(hits + 0.5, flags.decided - hits + 0.5, draws)
-    likely = hits / flags.decided if flags.decided else elsewhere
-    more: Floats = random.binomial(waiting, share).astype(float)
-    return flags.scale * (hits + waiting * likely), flags.scale * (hits + more)
-
-
 def _interval(value: float, lower: Floats, upper: Floats) -> Interval:
-    return Interval(float(value), float(np.quantile(lower, 0.025)), float(np.quantile(upper, 0.975)))
+    if lower is upper:
+        low, high = np.quantile(lower, (0.025, 0.975))
+    else:
+        low, high = np.quantile(lower, 0.025), np.quantile(upper, 0.975)
+    return Interval(float(value), float(low), float(high))
 
 
 def _ratio(part: float, whole: float) -> float:

@@ -1,6 +1,7 @@
 """Intervals of counts: what a figure of quality may be when chance is taken out of it."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import brentq
@@ -11,9 +12,12 @@ from statsmodels.stats.rates import confint_poisson
 from serving.quality.escape import Interval
 
 _DRAWS = 20_000
+# A page of fifty lots asks for hundreds of intervals, mostly of the same numbers as the last time.
+_remembered = lru_cache(maxsize=4096)
 _SEED = 20_261_124
 
 
+@_remembered
 def share(hits: float, n: float) -> Interval:
     """A share with Wilson's interval (1927); n is at least 1. Of weighted counts both are effective numbers (Kish 1965)."""
     low, high = proportion_confint(hits, n, alpha=0.05, method="wilson")
@@ -38,6 +42,7 @@ def as_many(value: float, high: float) -> float:
     return most if beyond(far) >= 0 else float(np.exp(brentq(beyond, low, far, xtol=1e-6)))
 
 
+@_remembered
 def per_million(defects: int, opportunities: float) -> Interval:
     """Defects for each million opportunities, with the exact Poisson interval (Garwood 1936): a unit may have several."""
     low, high = confint_poisson(defects, opportunities, method="exact-c")

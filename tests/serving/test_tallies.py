@@ -12,9 +12,10 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, create_engine, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from data.verdict import ReviewDecision, Verdict
-from serving import agreement, escapes, past_counts, tallies
+from serving import agreement, bias, escapes, past_counts, tallies
 from serving.gauges import Gauges
 from serving.image_store import ImageStore
 from serving.problem import ProblemError
@@ -24,7 +25,16 @@ from serving.scope import Piece, Scope
 from serving.settings import LineClock, Settings, Shift, load_settings
 from serving.settings import Retention as Periods
 from serving.store import Store, migrate
-from serving.tables import challenges, compared, field_returns, inspections, reviews, tombstones
+from serving.tables import (
+    RECORDED,
+    challenges,
+    compared,
+    field_returns,
+    first_calls,
+    inspections,
+    reviews,
+    tombstones,
+)
 from tests.conftest import ROOT
 from tests.serving.test_hourly import add, judge
 from tests.serving.test_hourly import rows as plain_rows
@@ -55,7 +65,11 @@ def store(database: str) -> Iterator[Store]:
 def settings() -> Settings:
     given = load_settings(ROOT / "configs/serving/default.yaml", [])
     return given.model_copy(
-        update={"clocks": (ODD, LineClock()), "audit": given.audit.model_copy(update={"enough": 3})}
+        update={
+            "clocks": (ODD, LineClock()),
+            "audit": given.audit.model_copy(update={"enough": 3}),
+            "reviewing": given.reviewing.model_copy(update={"people_in_figures": "names"}),
+        }
     )
 
 
@@ -122,6 +136,7 @@ def told(connection: Connection, settings: Settings) -> dict[Any, Any]:
         found[number, "measured"] = past_counts.measured_counts(connection, scope.since, scope.until)
         agreed = agreement.of_reviews(connection, scope, settings)
         found[number] = agreed.model_dump(include={"parts", "people", "notes", "comparison"})
+        found[number, "bias"] = bias.metrics(connection, scope, settings, may_name=True).model_dump()
         for by in (None, *GroupBy):
             span = tallies.span_of(scope, by, settings.clocks)
             counts = escapes.count(connection, scope, settings, by)
@@ -134,10 +149,30 @@ def told(connection: Connection, settings: Settings) -> dict[Any, Any]:
 
 
 def check(store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same from rows alone; and of agreement, the same when no frame is left out beforehand."""
+    """The same from rows alone; of agreement, the same when no frame is left out beforehand; the first calls found anew."""
     with store.reading() as connection:
         tallied = told(connection, settings)
         assert tallied[0, None, "counts"][""]["inspected"] > 50
+        assert sum(each["n"] for each in tallied[0, "bias"]["times"]) > 0
+
+    def find_first_calls(connection: Connection) -> None:
+        connection.execute(delete(first_calls))
+        for table in RECORDED:
+            for frame in connection.execute(select(table)).mappings().all():
+                calls = select(reviews).where(reviews.c.inspection_id == frame["id"]).order_by(reviews.c.sequence)
+                made = [call for call in connection.execute(calls) if call.decision in tallies.JUDGED]
+                if made:
+                    of_frame = {name: frame[name] for name in frame if name in first_calls.c}
+                    defective = made[0].decision == ReviewDecision.DEFECT_CONFIRMED.value
+                    row = of_frame | {
+                        "inspection_id": frame["id"],
+                        "defective": defective,
+                        "blind": bool(made[0].blind),
+                    }
+                    row |= {"reviewer": made[0].reviewer, "seconds": made[0].seconds}
+                    connection.execute(insert(first_calls), row)
+
+    store.submit(find_first_calls).result()
 
     def all_compared(connection: Connection) -> None:
         for table in (inspections, tombstones):
@@ -276,6 +311,32 @@ def test_a_frame_costs_the_same_however_many_have_its_part_id(tmp_path: Path) ->
     add(store, made[20:])
     assert [steps(store, job) for job in jobs] == pytest.approx(few, rel=0.2)
     store.close()
+
+
+def test_figures_cost_the_same_however_many_frames_have_the_part_id(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path}/steps.db")
+    same = {"part_id": "NOREAD", "line": "a", "product": "p", "station": "s", "audit": None}
+    made = [
+        row | same | {"camera": "cd"[number % 2], "received_at": NOW + timedelta(minutes=number)}
+        for number, row in enumerate(rows(600))
+    ]
+    span = tallies.span_of(Scope(NOW, NOW + timedelta(minutes=10)))
+    add(store, made[:20])
+    few = steps(store, lambda connection: tallies.groups(connection, span))
+    add(store, made[20:])
+    assert steps(store, lambda connection: tallies.groups(connection, span)) == pytest.approx(few, rel=0.05)
+    store.close()
+
+
+def test_frames_that_are_refused_count_nowhere(
+    store: Store, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = rows(160)
+    live(store, new)
+    again = [store.insert(inspections, lambda one=one: one) for one in [*rows(40, seed=9), *new]]  # type: ignore[misc]
+    refused = [isinstance(one.exception(), IntegrityError) for one in again]
+    assert refused == [False] * 40 + [True] * 160
+    check(store, settings, monkeypatch)
 
 
 def test_a_part_counts_once_where_it_came_first(store: Store) -> None:

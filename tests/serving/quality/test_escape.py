@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.quality.allocation import allocate
-from serving.quality.escape import Band, Flags, Known, collapse, estimate, naive_rate
+from serving.quality.escape import Band, Escapes, Flags, Known, collapse, naive_rate
 
 PLANTS = 1000
 
@@ -29,7 +29,7 @@ def bands(draw: st.DrawFn) -> Band:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(bands(), min_size=1, max_size=5), st.integers(0, 500), st.integers(0, 50))
 def test_estimate_lies_in_its_interval_and_below_its_bound(given_bands: list[Band], confirmed: int, known: int) -> None:
-    found = estimate(given_bands, [Flags(confirmed, confirmed, confirmed, 0)], Known(returned=known))
+    found = Escapes(given_bands, [Flags(confirmed, confirmed, confirmed, 0)], Known(returned=known))
     if any(band.audited for band in given_bands):
         assert 0 <= found.rate.low <= found.rate.value + 1e-9
         assert found.rate.value <= found.bound + 1e-9
@@ -38,18 +38,18 @@ def test_estimate_lies_in_its_interval_and_below_its_bound(given_bands: list[Ban
 
 
 def test_auditing_everything_leaves_no_doubt() -> None:
-    found = estimate([drawn_evenly(100, 100, 10)], [Flags(40, 40, 40, 0)], Known())
+    found = Escapes([drawn_evenly(100, 100, 10)], [Flags(40, 40, 40, 0)], Known())
     assert (found.rate.value, found.rate.low, found.rate.high) == (pytest.approx(0.2),) * 3
     assert found.bound == pytest.approx(0.2)
 
 
 def test_no_defect_in_29956_audits_means_at_most_100_in_a_million() -> None:
     # METRICS.md; one band, so that Bonferroni takes nothing away.
-    found = estimate([drawn_evenly(10_000_000, 29_956, 0)], [Flags(0, 0, 0, 0)], Known())
+    found = Escapes([drawn_evenly(10_000_000, 29_956, 0)], [Flags(0, 0, 0, 0)], Known())
     assert found.escaped.value == 0
     worst = found.bound
     assert worst == 1, "nothing else is defective: the bound on the rate itself says nothing"
-    many = estimate([drawn_evenly(10_000_000, 29_956, 0)], [Flags(10_000, 10_000, 10_000, 0)], Known())
+    many = Escapes([drawn_evenly(10_000_000, 29_956, 0)], [Flags(10_000, 10_000, 10_000, 0)], Known())
     # 100 in a million of those that nobody looked at.
     unseen = 1 - 29_956 / 10_000_000
     assert many.bound * 10_000 / (1 - many.bound) / 10 == pytest.approx(100 * unseen, rel=0.001)
@@ -59,7 +59,7 @@ def test_parts_drawn_with_different_chances_count_by_their_weights() -> None:
     # Of one band: 100 drawn one in ten, 2 defective; 50 drawn one in a hundred, 3 defective.
     band = Band(6000, 150, 5, 100 * 10 + 50 * 100, 100 * 10**2 + 50 * 100**2, 2 * 10 + 3 * 100)
     assert band.share == pytest.approx(320 / 6000)
-    found = estimate([band], [Flags(0, 0, 0, 0)], Known())
+    found = Escapes([band], [Flags(0, 0, 0, 0)], Known())
     assert found.escaped.value == pytest.approx(320)
 
 
@@ -71,8 +71,8 @@ def test_band_without_audits_is_taken_like_the_next_worse_one() -> None:
 
 def test_known_escapes_and_challenge_parts_are_in_the_denominator() -> None:
     flags = [Flags(90, 90, 90, 0)]
-    before = estimate([drawn_evenly(1000, 1000, 10)], flags, Known())
-    after = estimate(
+    before = Escapes([drawn_evenly(1000, 1000, 10)], flags, Known())
+    after = Escapes(
         [drawn_evenly(1000, 1000, 10)], flags, Known(returned=5, challenges_passed=5, challenges_flagged=10)
     )
     assert before.rate.value == pytest.approx(10 / 100)
@@ -85,24 +85,24 @@ def test_challenge_parts_are_never_shipped_and_leave_the_number_of_escapes_as_it
     given_bands: list[Band], passed: int, flagged: int
 ) -> None:
     flags = [Flags(90, 50, 20, 30)]
-    without = estimate(given_bands, flags, Known(returned=3))
-    challenged = estimate(given_bands, flags, Known(returned=3, challenges_passed=passed, challenges_flagged=flagged))
+    without = Escapes(given_bands, flags, Known(returned=3))
+    challenged = Escapes(given_bands, flags, Known(returned=3, challenges_passed=passed, challenges_flagged=flagged))
     assert (challenged.escaped, challenged.overkill) == (without.escaped, without.overkill)
     assert challenged.bound >= without.bound or flagged
 
 
 def test_undecided_flags_are_taken_like_the_decided_ones_and_widen_the_interval() -> None:
     band = [drawn_evenly(1000, 1000, 10)]
-    decided = estimate(band, [Flags(100, 100, 40, 60)], Known())
-    waiting = estimate(band, [Flags(100, 20, 8, 12)], Known())
+    decided = Escapes(band, [Flags(100, 100, 40, 60)], Known())
+    waiting = Escapes(band, [Flags(100, 20, 8, 12)], Known())
     assert waiting.rate.value == pytest.approx(decided.rate.value)
     assert waiting.rate.high - waiting.rate.low > decided.rate.high - decided.rate.low
 
 
 def test_returned_flags_that_nobody_decided_say_nothing_of_the_others_that_wait() -> None:
     band = [drawn_evenly(1000, 1000, 10)]
-    without = estimate(band, [Flags(1000, 100, 5, 95)], Known())
-    returned = estimate(band, [Flags(1010, 100, 5, 95, returned=10)], Known())
+    without = Escapes(band, [Flags(1000, 100, 5, 95)], Known())
+    returned = Escapes(band, [Flags(1010, 100, 5, 95, returned=10)], Known())
     assert without.defective.value == pytest.approx(60)
     assert returned.defective.value == pytest.approx(70)
     assert returned.overkill.value == pytest.approx(without.overkill.value)
@@ -159,7 +159,7 @@ def test_over_a_thousand_plants_the_intervals_cover_the_truth(capacity: int) -> 
         decided = int(random.integers(60, 101)) * (called + plant.caught) // 100
         hits = int(random.hypergeometric(plant.caught, called, decided))
         flags = [Flags(called + plant.caught, decided, hits, decided - hits)]
-        found = estimate(audit(plant, capacity, random), flags, Known())
+        found = Escapes(audit(plant, capacity, random), flags, Known())
         covered += found.rate.low <= plant.escape_rate <= found.rate.high
         bounded += plant.escape_rate <= found.bound
         escaped_covered += found.escaped.low <= plant.defects.sum() <= found.escaped.high
@@ -194,7 +194,7 @@ def test_the_interval_holds_where_most_passed_parts_are_audited() -> None:
         chances = random.uniform(0.3, 0.95, len(passed))
         plant = Plant(passed, defects, caught=int(random.integers(20, 200)), flagged_good=0)
         bad, good = random.binomial(defects, chances), random.binomial(passed - defects, chances)
-        found = estimate(
+        found = Escapes(
             [
                 Band(int(n - b - g)) + Band.drawn(int(b + g), int(b), chance)
                 for n, b, g, chance in zip(passed, bad, good, chances, strict=True)
