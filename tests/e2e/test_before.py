@@ -56,6 +56,7 @@ def test_from_past_counts_to_a_comparison_that_says_what_it_cannot_tell(
     row = comparison.get_by_test_id("change-false_call_rate")
     expect(row).to_contain_text(f"{100 * change['relative']:.0f}%")
     expect(row).to_contain_text("n = 56,000")
+    expect(comparison.get_by_test_id("change-review_seconds")).to_contain_text("nobody timed the looks of this period")
     for caveat in told["caveats"]:
         expect(comparison).to_contain_text(caveat["en"])
     to_chinese(page)
