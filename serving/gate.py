@@ -10,7 +10,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.problem import ProblemError, problem_response
+from serving.schema import Text
 from serving.settings import Settings
+from serving.wording import text
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -71,7 +73,7 @@ class Gate:
             received += len(message.get("body", b""))
             if received > largest:
                 # not a ProblemError, which FastAPI takes for JSON that cannot be read
-                raise HTTPException(413, _too_large(largest))
+                raise HTTPException(413, _too_large(largest).en)
             return message
 
         try:
@@ -100,8 +102,11 @@ def _most_of(path: str, headers: Headers) -> float:
     return _LARGEST_JSON if "json" in headers.get("content-type", "").partition(";")[0].lower() else math.inf
 
 
-def _too_large(largest: float) -> str:
-    return f"the body is larger than the {largest:,.0f} bytes taken; send a smaller one"
+def _too_large(largest: float) -> Text:
+    return text(
+        f"the body is larger than the {largest:,.0f} bytes taken; send a smaller one",
+        f"內容超過上限 {largest:,.0f} 位元組；請縮小後重新送出",
+    )
 
 
 def _split(url: str) -> SplitResult:
