@@ -9,9 +9,8 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from data.wording import text
+from data.wording import Text, text
 from serving.problem import ProblemError, problem_response
-from serving.schema import Text
 from serving.settings import Settings
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
