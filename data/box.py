@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+_FARTHEST = 2**31 - 1
+"""pixels; no image is as long, and any database keeps it"""
 _NOT_PLAIN = re.compile(r"[,;]|^\s|\s$")
 
 
@@ -15,10 +17,10 @@ class Box(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    x0: int = Field(ge=0)
-    y0: int = Field(ge=0)
-    x1: int
-    y1: int
+    x0: int = Field(ge=0, le=_FARTHEST)
+    y0: int = Field(ge=0, le=_FARTHEST)
+    x1: int = Field(le=_FARTHEST)
+    y1: int = Field(le=_FARTHEST)
     label: str = Field(default="", max_length=128, pattern=r"^[^\x00-\x1f]*$")
 
     @model_validator(mode="after")
