@@ -46,7 +46,7 @@ export function Header({ onHelp }: { onHelp: () => void }) {
       </a>
       <div className={classes.brand}>
         <img src="/favicon.svg" alt="" width={28} height={28} />
-        <span className={classes.wide}>{t("app.name")}</span>
+        <span className={classes.widest}>{t("app.name")}</span>
       </div>
       <nav ref={nav} className={classes.nav} aria-label={t("nav.label")}>
         {pages
