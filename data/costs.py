@@ -60,19 +60,6 @@ class Bill(BaseModel):
         return self.capacity is None or self.reviews <= _PARTS * self.capacity.share + 1e-6
 
     @property
-    def sentence(self) -> str:
-        """The bill in one plain sentence."""
-        source = (
-            "the line's rate" if self.defect_rate_given else "as among the held-out ones; aims.defect_rate is not set"
-        )
-        money = "" if self.money is None else f", {self.money:,.2f} {self.currency} in all"
-        return (
-            f"Expected of {_PARTS:,} parts, {100 * self.defect_rate:.3g}% of them defective ({source}): "
-            f"{self.escapes:.3g} escapes, {self.overkill:.4g} good parts not passed ({self.good_rejected:.3g} of them "
-            f"rejected with no person looking), {self.reviews:.4g} reviews{money}."
-        )
-
-    @property
     def capacity_sentence(self) -> str | None:
         """Whether the reviews fit what people can do, in one plain sentence; None where no capacity was stated."""
         if self.capacity is None:

