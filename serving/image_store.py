@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 ASIDE = "orphans"
 
-_LOCAL_WRITERS = 4
+_LARGEST_GROUP = 64
 _REMOTE_WRITERS = 16
 # obstore itself goes on for three minutes, in which the camera hears nothing; it spools and posts again.
 _RETRIES: "RetryConfig" = {"max_retries": 2, "retry_timeout": timedelta(seconds=4)}
@@ -68,9 +68,10 @@ class Removed:
 class ImageStore:
     """`place` is a directory, or a URL that obstore knows (s3://, gs://, az://). Thread-safe; close when done.
 
-    Several threads write: the disk takes what waits for it at the same time as one. Measured, 320 images of 70 kB a second on
-    one disk: one writer p99 157 to 370 ms, four 12 to 13 ms. The files of a directory are made here and not by obstore: its
-    local put took twice the CPU time, and it leaves syncing to the system.
+    In a directory, one thread writes whatever is queued, then waits for the disk for all of it. Measured with 64 cameras on two
+    cores: four threads held each other and the model up at the interpreter's lock, 250 frames a second where one gave 317; on a
+    disk that was busy with something else they waited a quarter as long. The files are made here and not by obstore: its local
+    put took twice the CPU time, and it leaves syncing to the system.
     """
 
     def __init__(self, place: str) -> None:
@@ -89,7 +90,7 @@ class ImageStore:
         self._arriving: Counter[str] = Counter()
         self._leaving: set[str] = set()
         self._queue: queue.SimpleQueue[_Queued | None] = queue.SimpleQueue()
-        count = _REMOTE_WRITERS if self._root is None else _LOCAL_WRITERS
+        count = _REMOTE_WRITERS if self._root is None else 1
         self._writers = [
             threading.Thread(target=self._write_on, name=f"images-{number}", daemon=True) for number in range(count)
         ]
@@ -255,15 +256,27 @@ class ImageStore:
 
     def _write_on(self) -> None:
         while (item := self._queue.get()) is not None:
-            failure: StorageError | None = None
-            try:
-                if self._root is None:
-                    self._put_elsewhere(item)
-                else:
-                    self._put_in_directory(self._root, item)
-            except (BaseError, OSError) as error:
-                self._made.clear()  # perhaps someone removed a directory: look again next time
-                failure = StorageError(f"the image could not be written: {first_line(error)}")
+            group = [item]
+            # Elsewhere, every image is a request of its own: the writers share them.
+            while self._root is not None and len(group) < _LARGEST_GROUP and not self._queue.empty():
+                following = self._queue.get()
+                if following is None:
+                    self._queue.put(None)
+                    break
+                group.append(following)
+            self._write(group)
+
+    def _write(self, group: list[_Queued]) -> None:
+        failure: StorageError | None = None
+        try:
+            if self._root is None:
+                self._put_elsewhere(group[0])
+            else:
+                self._put_in_directory(self._root, {item.sha256: item.content for item in group})
+        except (BaseError, OSError) as error:
+            self._made.clear()  # perhaps someone removed a directory: look again next time
+            failure = StorageError(f"the image could not be written: {first_line(error)}")
+        for item in group:
             item.done(failure)
 
     def _put_elsewhere(self, item: _Queued) -> None:
@@ -273,31 +286,35 @@ class ImageStore:
             if obstore.head(self._store, _key(item.sha256))["size"] != len(item.content):
                 obstore.put(self._store, _key(item.sha256), item.content, use_multipart=False)
 
-    def _put_in_directory(self, root: Path, item: _Queued) -> None:
-        directory = f"{root}/{item.sha256[:2]}"
-        file = f"{directory}/{item.sha256}"
-        if _size(file) != len(item.content):
-            if directory not in self._made:
-                Path(directory).mkdir(exist_ok=True)
-                sync(root)
-                self._made.add(directory)
-            self._write(file, item.content)
-        # Also when it was there already: whoever wrote it may not have come to this yet.
-        sync(directory)
-
-    def _write(self, file: str, content: bytes) -> None:
-        part = f"{file}{_UNFINISHED}{next(self._numbers)}"
-        descriptor = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o644)
+    def _put_in_directory(self, root: Path, images: dict[str, bytes]) -> None:
+        base, directories = str(root), set()
+        unfinished: list[tuple[int, str, str]] = []
         try:
-            _write_all(descriptor, content)
-            os.fsync(descriptor)
-            os.rename(part, file)  # noqa: PTH104 - pathlib costs twice as much, and this is the line path
-        except OSError:
-            with suppress(OSError):
-                os.unlink(part)  # noqa: PTH108
-            raise
+            for sha256, content in images.items():
+                directory = f"{base}/{sha256[:2]}"
+                directories.add(directory)
+                file = f"{directory}/{sha256}"
+                if _size(file) == len(content):
+                    continue
+                if directory not in self._made:
+                    Path(directory).mkdir(exist_ok=True)
+                    sync(root)
+                    self._made.add(directory)
+                part = f"{file}{_UNFINISHED}{next(self._numbers)}"
+                descriptor = os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o644)
+                unfinished.append((descriptor, part, file))
+                _write_all(descriptor, content)
+            for descriptor, part, file in unfinished:
+                os.fsync(descriptor)
+                os.rename(part, file)  # noqa: PTH104 - pathlib costs twice as much, and this is the line path
+            # The first of these commits the names of all; the others find nothing left to do.
+            for directory in directories:
+                sync(directory)
         finally:
-            os.close(descriptor)
+            for descriptor, part, _ in unfinished:
+                os.close(descriptor)
+                with suppress(FileNotFoundError):  # as it should be: it was renamed
+                    os.unlink(part)  # noqa: PTH108
 
 
 def first_line(error: Exception) -> str:
