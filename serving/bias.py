@@ -16,11 +16,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Integer, select, type_coerce
-from statsmodels.stats.proportion import confint_proportions_2indep
 
 from data.verdict import ReviewDecision, Verdict
 from data.wording import Text, text
 from serving.bias_schema import BiasMetrics, DecisionTimes, Gap, Observed, Overrides, PersonBias
+from serving.quality import rates
 from serving.quality.agreement import Counted
 from serving.schema import AuditKind
 from serving.scope import Piece, Scope
@@ -211,9 +211,8 @@ def _share(hits: Iterable[bool] | Flags, needed: int) -> Observed:
 def _gap(first: Flags, second: Flags) -> Gap:
     if min(len(first), len(second)) < _TO_COMPARE:
         return Gap(value=None, low=None, high=None)
-    hits, others = int(first.sum()), int(second.sum())
-    low, high = confint_proportions_2indep(hits, len(first), others, len(second), method="newcomb", compare="diff")
-    return Gap(value=hits / len(first) - others / len(second), low=float(low), high=float(high))
+    found = rates.difference(int(first.sum()), len(first), int(second.sum()), len(second))
+    return Gap(value=found.value, low=found.low, high=found.high)
 
 
 def _overrides(firsts: _Firsts) -> list[Overrides]:

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import beta
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 from statsmodels.stats.rates import confint_poisson
 
 from serving.quality.escape import Interval
@@ -23,6 +23,12 @@ def share(hits: float, n: float) -> Interval:
     low, high = proportion_confint(hits, n, alpha=0.05, method="wilson")
     # Rounding may put an end of the interval just past 0 or 1.
     return Interval(hits / n, min(hits / n, max(0.0, float(low))), max(hits / n, min(1.0, float(high))))
+
+
+def difference(hits: int, n: int, others: int, m: int) -> Interval:
+    """The share of hits among n less that of others among m, -1..1 (hybrid score; Newcombe 1998); n and m at least 1."""
+    low, high = confint_proportions_2indep(hits, n, others, m, method="newcomb", compare="diff")
+    return Interval(hits / n - others / m, float(low), float(high))
 
 
 def as_many(value: float, high: float) -> float:

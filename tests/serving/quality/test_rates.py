@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta, chi2
 
 from serving.quality import rates
+from serving.quality.agreement import Counted
 
 PLANTS = 1000
 
@@ -34,7 +35,7 @@ def test_rolled_yield_is_the_product_and_of_one_station_its_yield() -> None:
 @pytest.mark.timeout(1800)
 def test_over_a_thousand_plants_the_intervals_cover_the_truth() -> None:
     random = np.random.default_rng(20_261_124)
-    covered = {"share": 0, "defects": 0, "product": 0, "effort": 0}
+    covered = {"share": 0, "defects": 0, "product": 0, "effort": 0, "difference": 0, "observed": 0}
     for _ in range(PLANTS):
         n, p = int(random.integers(200, 5000)), random.uniform(0.8, 0.999)
         share = rates.share(int(random.binomial(n, p)), n)
@@ -49,6 +50,14 @@ def test_over_a_thousand_plants_the_intervals_cover_the_truth() -> None:
         seconds = random.lognormal(1.5, 0.8, reviewed)
         effort = rates.sum_per_unit(float(seconds.sum()), float((seconds**2).sum()), n)
         covered["effort"] += effort.low <= 0.05 * np.exp(1.5 + 0.8**2 / 2) <= effort.high
+        n, m = random.integers(96, 500, 2)
+        shown, blind = random.uniform(0.02, 0.6, 2)
+        calls = int(random.binomial(n, shown)), int(random.binomial(m, blind))
+        gap = rates.difference(calls[0], int(n), calls[1], int(m))
+        covered["difference"] += gap.low <= shown - blind <= gap.high
+        seen = Counted(calls[0], int(n)).interval
+        assert seen is not None
+        covered["observed"] += seen.low <= shown <= seen.high
     # A normal interval of a skewed sum over few reviews comes a little short.
     assert {name: count / PLANTS >= 0.93 for name, count in covered.items()} == dict.fromkeys(covered, True), covered
 
