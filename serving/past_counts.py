@@ -104,11 +104,19 @@ def imported_counts(connection: Connection, first: date, end: date) -> list[Line
 
 def measured_counts(connection: Connection, since: datetime, until: datetime) -> list[LineCounts]:
     """What this system counted from `since` to before `until`, challenge parts apart; returns are not counted here."""
-    return counts_of(connection, span_of(Scope(since, until)))
+    span = span_of(Scope(since, until))
+    looked = _looked(connection, span)
+    counts = []
+    for one in counts_of(connection, span):
+        of = looked[one.line, one.product]
+        looks = max(one.looks or 0, of.timed + of.called_away)
+        times = {"timed": of.timed, "seconds": of.seconds, "squared_seconds": of.squared_seconds}
+        counts.append(one.model_copy(update={"units": of.units, "looks": looks, **times}))
+    return counts
 
 
 def counts_of(connection: Connection, span: Span) -> list[LineCounts]:
-    """As `measured_counts`, of a scope that is cut already and has no groups."""
+    """As `measured_counts`, but without parts and times of looks, of a scope that is cut already and has no groups."""
     found: dict[tuple[str, str], dict[str, int]] = {}
     audits: dict[tuple[str, str], Band] = {}
     drawn_for: Counter[tuple[str, str]] = Counter()
@@ -155,18 +163,13 @@ def counts_of(connection: Connection, span: Span) -> list[LineCounts]:
                     continue
                 hits = count if decision == ReviewDecision.DEFECT_CONFIRMED else 0
                 audits[line, product] = audits.get((line, product), Band(0)) + Band.drawn(count, hits, chance)
-    looked = _looked(connection, span)
     return [
         LineCounts(
             line=key[0],
             product=key[1],
             **_audits(audits.get(key)),
             escapes=None,
-            units=looked[key].units,
-            looks=max(one["flagged"] + drawn_for[key], looked[key].timed + looked[key].called_away),
-            timed=looked[key].timed,
-            seconds=looked[key].seconds,
-            squared_seconds=looked[key].squared_seconds,
+            looks=one["flagged"] + drawn_for[key],
             **one,
         )
         for key, one in sorted(found.items())
