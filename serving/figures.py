@@ -187,8 +187,8 @@ def _figures(group: _Group, scope: Scope, settings: Settings, draws: int) -> lis
         _figure(
             "rty",
             rates.product(
-                [one.first_pass for one in group.stations.values()],
-                [one.units for one in group.stations.values()],
+                tuple(one.first_pass for one in group.stations.values()),
+                tuple(one.units for one in group.stations.values()),
                 draws,
             )
             if units.units

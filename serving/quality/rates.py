@@ -1,6 +1,5 @@
 """Intervals of counts: what a figure of quality may be when chance is taken out of it."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -55,7 +54,8 @@ def per_million(defects: int, opportunities: float) -> Interval:
     return Interval(1e6 * defects / opportunities, 1e6 * max(0.0, float(low)), 1e6 * float(high))
 
 
-def product(hits: Sequence[int], n: Sequence[int], draws: int = _DRAWS) -> Interval:
+@_remembered
+def product(hits: tuple[int, ...], n: tuple[int, ...], draws: int = _DRAWS) -> Interval:
     """Product of independent shares, such as the rolled throughput yield, by draws of each share.
 
     The lower end draws Beta(h, n - h + 1), the upper Beta(h + 1, n - h) (Clopper and Pearson's two ends), so that

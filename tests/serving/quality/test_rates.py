@@ -25,10 +25,10 @@ def test_defects_per_million_have_the_exact_poisson_interval() -> None:
 
 
 def test_rolled_yield_is_the_product_and_of_one_station_its_yield() -> None:
-    assert rates.product([90, 80], [100, 100]).value == pytest.approx(0.72)
-    one = rates.product([90], [100])
+    assert rates.product((90, 80), (100, 100)).value == pytest.approx(0.72)
+    one = rates.product((90,), (100,))
     assert (one.low, one.high) == (pytest.approx(0.824, abs=0.005), pytest.approx(0.951, abs=0.005))  # Clopper-Pearson
-    assert rates.product([100], [100]).high == 1
+    assert rates.product((100,), (100,)).high == 1
 
 
 @pytest.mark.heavy
@@ -44,7 +44,7 @@ def test_over_a_thousand_plants_the_intervals_cover_the_truth() -> None:
         defects = rates.per_million(int(random.poisson(rate * n * 50)), n * 50)
         covered["defects"] += defects.low <= 1e6 * rate <= defects.high
         yields = random.uniform(0.85, 0.999, 3)
-        rolled = rates.product([int(random.binomial(n, each)) for each in yields], [n] * 3)
+        rolled = rates.product(tuple(int(random.binomial(n, each)) for each in yields), (n,) * 3)
         covered["product"] += rolled.low <= np.prod(yields) <= rolled.high
         reviewed = int(random.poisson(0.05 * n))
         seconds = random.lognormal(1.5, 0.8, reviewed)
