@@ -69,8 +69,8 @@ class ImageStore:
     """`place` is a directory, or a URL that obstore knows (s3://, gs://, az://). Thread-safe; close when done.
 
     In a directory, one thread writes whatever is queued, then waits for the disk for all of it. Measured with 64 cameras on two
-    cores: four threads held each other and the model up at the interpreter's lock, 250 frames a second where one gave 317; on a
-    disk that was busy with something else they waited a quarter as long. The files are made here and not by obstore: its local
+    cores (benchmarks.server_cost): four threads held each other and the model up at the interpreter's lock, 241 frames a second
+    where one gives 312. The files are made here and not by obstore: its local
     put took twice the CPU time, and it leaves syncing to the system.
     """
 

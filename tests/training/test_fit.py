@@ -40,21 +40,16 @@ def examples(n: int) -> Examples:
     return Examples(rows, images)
 
 
-def test_loss_that_is_no_number_is_an_error_and_leaves_no_checkpoint_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("batch_size", "learning_rate"),
+    [(4, 1e20), (16, 1e38)],
+    ids=["a loss", "the weights, in the last step of an epoch"],
+)
+def test_what_is_no_number_is_an_error_and_leaves_no_checkpoint_of_it(
+    tmp_path: Path, batch_size: int, learning_rate: float
+) -> None:
     network = Network(load_backbone("tf_efficientnet_lite0"), 2, 1, dropout=0.0)
-    config = FitConfig(epochs=1, batch_size=4, learning_rate=1e20, precision="float32")
-    train, seen = examples(16), []
-    with pytest.raises(InputError, match=r"loss became (nan|inf) in epoch 1; lower fit.learning_rate"):
-        fit(
-            network, train, train, ["good", "defect"], build_policy([]), Synthesis(SyntheticConfig()), config, 0,
-            tmp_path / "run.pt", Device.choose("float32", "cpu"), lambda epoch: seen.append(epoch.number),
-        )  # fmt: skip
-    assert seen == [0]
-
-
-def test_weights_ruined_by_the_last_step_of_an_epoch_are_an_error_too(tmp_path: Path) -> None:
-    network = Network(load_backbone("tf_efficientnet_lite0"), 2, 1, dropout=0.0)
-    config = FitConfig(epochs=1, batch_size=16, learning_rate=1e38, precision="float32")
+    config = FitConfig(epochs=1, batch_size=batch_size, learning_rate=learning_rate, precision="float32")
     train, seen = examples(16), []
     with pytest.raises(InputError, match=r"loss became (nan|inf) in epoch 1; lower fit.learning_rate"):
         fit(
