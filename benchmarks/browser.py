@@ -68,6 +68,13 @@ class Unwatched:
         self._send(self._page, "Input.dispatchKeyEvent", type="keyDown", text=letter, **key)
         self._send(self._page, "Input.dispatchKeyEvent", type="keyUp", **key)
 
+    def key(self, name: str) -> None:
+        """A key that types nothing, by its name: End, Home."""
+        code = {"End": 35, "Home": 36}[name]
+        key = {"key": name, "code": name, "windowsVirtualKeyCode": code}
+        self._send(self._page, "Input.dispatchKeyEvent", type="rawKeyDown", **key)
+        self._send(self._page, "Input.dispatchKeyEvent", type="keyUp", **key)
+
     def heap_megabytes(self) -> float:
         """JavaScript's heap in use after a forced collection."""
         for _ in range(2):

@@ -158,6 +158,12 @@ def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str], lots: 
         "part": lambda: f"/v1/parts/{pick.choice(parts)}",
         "what the queue can be narrowed to": lambda: "/v1/reviews/choices",
         "history": lambda: _path("/v1/history", limit=60),
+        "history, outline of everything": lambda: "/v1/history/outline",
+        "history, outline of the rejected": lambda: _path("/v1/history/outline", verdict="REJECT"),
+        "history, outline of a class on a line": lambda: _path(
+            "/v1/history/outline", **{"class": pick.choice(CLASSES)}, line=pick.choice(LINES)
+        ),
+        "history, a class that is unknown": lambda: _path("/v1/history", **{"class": "none"}, limit=60),
         "history, confirmed defects of a person": lambda: _path(
             "/v1/history", decision="DEFECT_CONFIRMED", reviewer=pick.choice(REVIEWERS), limit=60
         ),

@@ -57,6 +57,7 @@ NEEDS: dict[tuple[str, str], Permission] = {
     ("GET", "/v1/inspections/{id}/past"): Permission.READ,
     ("GET", "/v1/parts/{part_id:path}"): Permission.READ,
     ("GET", "/v1/history"): Permission.READ,
+    ("GET", "/v1/history/outline"): Permission.READ,
     ("GET", "/v1/history/export.csv"): Permission.READ,
     ("GET", "/v1/history/export.xlsx"): Permission.READ,
     ("GET", "/v1/events"): Permission.READ,

@@ -1,20 +1,36 @@
 """Past inspections as people look for them: pages in order of time, and the same as a table for a spreadsheet."""
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, func, or_, select, tuple_
+from sqlalchemy import Connection, FromClause, RowMapping, Select, func, literal, or_, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from data.box import Box, format_boxes
 from serving.blindness import TELLING, Sight, second_waits
 from serving.csv_rows import csv_line, harmless
-from serving.history_schema import Decided, HistoryFilters, HistoryItem, HistoryPage, HistoryQuery
+from serving.history_schema import (
+    Decided,
+    HistoryFilters,
+    HistoryItem,
+    HistoryMark,
+    HistoryOutline,
+    HistoryPage,
+    HistoryQuery,
+)
 from serving.inspections import get, read_cursor, review_of, write_cursor
 from serving.schema import Review
 from serving.store import Store
-from serving.tables import inspections, reviews
+from serving.tables import Utc, inspections, reviews
+
+OUTLINED = 150_000
+"""the most inspections of an outline"""
+
+OUTLINE_PAGE = 200
+"""inspections on a page of it, or fewer where some are kept from the caller"""
 
 _CHUNK = 1000
 _ITEM = [
@@ -57,6 +73,7 @@ _MORE = [
     inspections.c.image_sha256,
 ]
 _JOINED = inspections.outerjoin(reviews, reviews.c.client_id == inspections.c.review_id)
+_NAMED = ("part_id", "lot", "product", "line", "station", "class_name")
 _ORDER = (inspections.c.received_at, inspections.c.id)
 COLUMNS = [column.name for column in (*_ITEM, *_MORE)]
 """of the table, in order"""
@@ -86,6 +103,61 @@ def list_page(connection: Connection, query: HistoryQuery, sight: Sight) -> Hist
     return HistoryPage(items=items, next_cursor=write_cursor(items[-1].received_at, items[-1].id) if more else None)
 
 
+def outline(connection: Connection, filters: HistoryFilters, sight: Sight) -> HistoryOutline:
+    """Where each page of the newest `OUTLINED` found inspections begins: one look along an index, whatever is asked for.
+
+    A page's cursor and number of items give exactly it, however many inspections come meanwhile.
+    """
+    number = func.row_number().over(order_by=[column.desc() for column in _ORDER]).label("number")
+    found = select(*_ORDER, number).select_from(_JOINED).where(*_clauses(filters))
+    rows = found.order_by(*(column.desc() for column in _ORDER)).limit(OUTLINED + 1).subquery()
+    wanted = (rows.c.number == 1) | (rows.c.number % OUTLINE_PAGE == 0)
+    marks = connection.execute(select(rows).where(wanted).order_by(rows.c.number)).all()
+    if not marks:
+        return HistoryOutline(items=0, pages=[], more=False)
+    # A page follows the last inspection of the one before; the first follows a moment later than its newest.
+    first = (marks[0].received_at + timedelta(microseconds=1), "")
+    ends = [first, *((mark.received_at, mark.id) for mark in marks[1:])]
+    full = len(ends) - 1
+    left = _count_after(connection, filters, ends[-1], OUTLINE_PAGE)
+    more = full * OUTLINE_PAGE == OUTLINED and left > 0
+    sizes = [OUTLINE_PAGE] * full + ([] if more else [left])
+    hidden = _hidden(connection, filters, sight, ends)
+    pages = [
+        HistoryMark(cursor=write_cursor(*end), items=size - hidden[page], received_at=end[0])
+        for page, (end, size) in enumerate(zip(ends, sizes, strict=False))
+        if size > hidden[page]
+    ]
+    return HistoryOutline(items=sum(page.items for page in pages), pages=pages, more=more)
+
+
+def _count_after(connection: Connection, filters: HistoryFilters, end: tuple[datetime, str], most: int) -> int:
+    query = select(inspections.c.id).select_from(_JOINED).where(*_clauses(filters), _after(*end))
+    return connection.execute(select(func.count()).select_from(query.limit(most).subquery())).scalar_one()
+
+
+def _hidden(
+    connection: Connection, filters: HistoryFilters, sight: Sight, ends: Sequence[tuple[datetime, str]]
+) -> Counter[int]:
+    """By page, how many of what is found must not be found by the caller; older ones count to a page after the last."""
+    if not sight.hides or not (_asks_verdict(filters) or _asks_decision(filters)):
+        return Counter()
+    # The few that wait first, and then which of them are found: SQLite would look through all that are found.
+    names = {"id", "received_at", "review_id", *TELLING, *_NAMED}
+    few = select(*(inspections.c[name] for name in sorted(names))).where(inspections.c.queue_cost.is_not(None))
+    waiting = few.cte().prefix_with("MATERIALIZED")
+    query = select(waiting, reviews.c.reviewer).outerjoin(reviews, reviews.c.client_id == waiting.c.review_id)
+    clauses = [*_clauses(filters, waiting), _after(*ends[0], waiting)]
+    rows = connection.execute(query.where(*clauses)).mappings().all()
+    seen = {row["id"] for row in _seen(rows, filters, sight)}
+    oldest_first = ends[::-1]
+    return Counter(
+        len(ends) - 1 - bisect_right(oldest_first, (row["received_at"], row["id"]))
+        for row in rows
+        if row["id"] not in seen
+    )
+
+
 def list_reviews(connection: Connection, id: str, sight: Sight) -> list[Review]:  # noqa: A002 - the API's name
     """Every review of an inspection, oldest first, the withdrawn ones too; of what waits for a second opinion, an inspector's
     own. Raises a 404 problem when there is no such.
@@ -99,13 +171,20 @@ def list_reviews(connection: Connection, id: str, sight: Sight) -> list[Review]:
 
 def _seen(rows: Sequence[RowMapping], filters: HistoryFilters, sight: Sight) -> list[dict[str, Any]]:
     """The rows as the caller sees them; what is kept from the caller is found under no verdict, class, decision or person."""
-    telling = bool(filters.verdict) or filters.class_name is not None
-    decided = bool(filters.decision) or filters.reviewer is not None
+    telling, decided = _asks_verdict(filters), _asks_decision(filters)
     return [
         sight.of_row(row)
         for row in rows
         if not ((telling and sight.hidden(row)) or (decided and sight.decision_hidden(row)))
     ]
+
+
+def _asks_verdict(filters: HistoryFilters) -> bool:
+    return bool(filters.verdict) or filters.class_name is not None
+
+
+def _asks_decision(filters: HistoryFilters) -> bool:
+    return bool(filters.decision) or filters.reviewer is not None
 
 
 def as_csv(store: Store, filters: HistoryFilters, sight: Sight) -> Iterator[bytes]:
@@ -139,15 +218,25 @@ def more_than(connection: Connection, filters: HistoryFilters, count: int) -> bo
 def _select(filters: HistoryFilters, columns: list[Any], cursor: str | None) -> Select[Any]:
     clauses = _clauses(filters)
     if cursor is not None:
-        clauses.append(tuple_(*_ORDER) < tuple_(*read_cursor(cursor)))
+        clauses.append(_after(*read_cursor(cursor)))
     more = [inspections.c[name] for name in TELLING if inspections.c[name] not in set(columns)]
     query = select(*columns, *more).select_from(_JOINED).where(*clauses)
     return query.order_by(*(column.desc() for column in _ORDER))
 
 
-def _clauses(filters: HistoryFilters) -> list[ColumnElement[bool]]:
-    table = inspections.c
-    named = {name: getattr(filters, name) for name in ("part_id", "lot", "product", "line", "station", "class_name")}
+def _after(
+    received_at: datetime | ColumnElement[datetime],
+    id: str,  # noqa: A002 - the API's name
+    rows: FromClause = inspections,
+) -> ColumnElement[bool]:
+    """Of what follows this inspection in the list: older ones."""
+    time = literal(received_at, Utc()) if isinstance(received_at, datetime) else received_at
+    return tuple_(rows.c.received_at, rows.c.id) < tuple_(time, id)
+
+
+def _clauses(filters: HistoryFilters, rows: FromClause = inspections) -> list[ColumnElement[bool]]:
+    table = rows.c
+    named = {name: getattr(filters, name) for name in _NAMED}
     clauses: list[ColumnElement[bool]] = [table[name] == value for name, value in named.items() if value is not None]
     if filters.verdict:
         clauses.append(table.verdict.in_([verdict.value for verdict in filters.verdict]))

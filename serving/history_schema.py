@@ -64,3 +64,19 @@ class HistoryItem(Message):
 class HistoryPage(Message):
     items: list[HistoryItem]
     next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
+
+
+class HistoryMark(Message):
+    """Where a page of the result begins, so that any page can be asked for without those before."""
+
+    cursor: str = Field(description="pass as `cursor`, with `items` as `limit`, for the page")
+    items: int = Field(description="how many inspections it has")
+    received_at: datetime = Field(description="none on the page is newer")
+
+
+class HistoryOutline(Message):
+    """The whole result as pages, newest first; what is received later is on none of them."""
+
+    items: int = Field(description="inspections on all pages")
+    pages: list[HistoryMark]
+    more: bool = Field(description="there are older ones, which `until` asks for")

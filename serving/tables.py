@@ -152,6 +152,7 @@ inspections = Table(
     Index(None, "part_id", "line", "received_at"),
     Index("ix_inspections_views", *_VIEW, sqlite_where=_PRODUCTION, postgresql_where=_PRODUCTION),
     Index(None, "lot", "received_at"),
+    Index(None, "class_name", "received_at", "id"),
     Index(None, "queue_cost", "id"),
     Index(None, "line", "queue_cost", "id"),
     Index(None, "verdict", "received_at", "id", "line"),

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import StreamingResponse
 
 from serving import history
-from serving.history_schema import HistoryFilters, HistoryPage, HistoryQuery
+from serving.history_schema import HistoryFilters, HistoryOutline, HistoryPage, HistoryQuery
 from serving.history_workbook import history_workbook
 from serving.report_workbook import MEDIA_TYPE
 from serving.routes.parameters import Looking, Serving
@@ -19,6 +19,13 @@ def list_history(service: Serving, sight: Looking, query: Annotated[HistoryQuery
     """Inspections in few words, newest first."""
     with service.store.reading() as connection:
         return history.list_page(connection, query, sight)
+
+
+@routes.get("/outline", operation_id="outline_history")
+def outline_history(service: Serving, sight: Looking, filters: Annotated[HistoryFilters, Query()]) -> HistoryOutline:
+    """How many inspections are found, the newest 150,000 at most, and where each page of them begins, to go to any of them."""
+    with service.store.reading() as connection:
+        return history.outline(connection, filters, sight)
 
 
 @routes.get(

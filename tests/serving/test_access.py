@@ -41,6 +41,7 @@ GET    /v1/inspections/{id}/similar   . . i e m a
 GET    /v1/inspections/{id}/past      . . i e m a
 GET    /v1/parts/{part_id:path}       . . i e m a
 GET    /v1/history                    . . i e m a
+GET    /v1/history/outline            . . i e m a
 GET    /v1/history/export.csv         . . i e m a
 GET    /v1/history/export.xlsx        . . i e m a
 GET    /v1/events                     . . i e m a

@@ -150,6 +150,7 @@ def test_openapi_names_every_operation() -> None:
         "get_inspection_thumbnail",
         "list_reviews",
         "list_history",
+        "outline_history",
         "export_history",
         "export_history_workbook",
         "get_past",

@@ -11,8 +11,10 @@ import numpy as np
 import openpyxl
 import pytest
 
+from data.verdict import Verdict
+from serving import history
 from serving.blindness import Sight
-from serving.history_schema import HistoryFilters
+from serving.history_schema import HistoryFilters, HistoryItem, HistoryQuery
 from serving.history_workbook import history_workbook
 from serving.problem import ProblemError
 from tests.conftest import Served, grey_png
@@ -88,6 +90,48 @@ def test_pages_follow_each_other_without_gap_or_repeat(server: Served) -> None:
             break
     assert listed == [f"H-{number}" for number in reversed(range(7))]
     assert server.client.get("/v1/history", params={"cursor": "nonsense"}).status_code == 422
+
+
+@pytest.mark.parametrize("most", [6, 9, 12, 100])
+@pytest.mark.parametrize("sight", [Sight(0.5, hides=True, name="bob"), Sight(0.5, hides=False)])
+@pytest.mark.parametrize("verdict", [[], [Verdict.REVIEW]])
+def test_any_page_is_had_without_those_before(
+    server: Served, monkeypatch: pytest.MonkeyPatch, most: int, sight: Sight, verdict: list[Verdict]
+) -> None:
+    for number in range(12):
+        server.inspect(grey_png(0.5), part_id=f"H-{number}")
+    monkeypatch.setattr(history, "OUTLINE_PAGE", 3)
+    monkeypatch.setattr(history, "OUTLINED", most)
+    filters = HistoryFilters(verdict=verdict)
+    with server.service.store.reading() as connection:
+        everything = history.list_page(connection, HistoryQuery(**filters.model_dump(by_alias=True)), sight).items
+        told = history.outline(connection, filters, sight)
+    # Meanwhile the line goes on.
+    server.inspect(grey_png(0.5), part_id="later")
+    listed: list[HistoryItem] = []
+    with server.service.store.reading() as connection:
+        for mark in reversed(told.pages):
+            query = HistoryQuery(**filters.model_dump(by_alias=True), cursor=mark.cursor, limit=mark.items)
+            items = history.list_page(connection, query, sight).items
+            assert all(item.received_at <= mark.received_at for item in items)
+            listed = items + listed
+    assert told.items == len(listed)
+    assert told.more == (most < 12)
+    assert listed == everything[: len(listed)], "in order, none twice, none left out"
+    if verdict and sight.hides:
+        assert len(everything) < 12, "some wait to be decided blind"
+    if most >= 12 or not (verdict and sight.hides):
+        assert len(listed) == min(most, len(everything))
+
+
+def test_the_outline_of_nothing_is_empty(server: Served, parts: dict[str, dict[str, Any]]) -> None:
+    answer = server.client.get("/v1/history/outline", params={"lot": "L-2"}).json()
+    assert (answer["items"], [page["items"] for page in answer["pages"]], answer["more"]) == (2, [2], False)
+    assert server.client.get("/v1/history/outline", params={"lot": "none"}).json() == {
+        "items": 0,
+        "pages": [],
+        "more": False,
+    }
 
 
 def test_the_table_has_the_same_rows_and_no_formula(server: Served, parts: dict[str, dict[str, Any]]) -> None:

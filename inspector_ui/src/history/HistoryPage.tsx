@@ -1,8 +1,10 @@
 import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { useSearchParams } from "wouter";
+import type { HistoryOutline } from "../api/types";
+import { useFormat } from "../i18n/format";
 import { Icon } from "../icons/Icon";
 import { periods } from "../quality/period";
 import { Notice } from "../shell/Notice";
@@ -10,7 +12,8 @@ import { Page } from "../shell/Page";
 import { QueryView } from "../shell/QueryView";
 import { DECISIONS, exportUrl, readSearch, type Search, TEXTS, VERDICTS } from "./filters";
 import { Gallery } from "./Gallery";
-import { historyQuery } from "./historyQueries";
+import classes from "./Gallery.module.css";
+import { outlineQuery } from "./historyQueries";
 import { StoryPage } from "./StoryPage";
 
 const TYPING_MS = 300;
@@ -24,12 +27,12 @@ export default function HistoryPage() {
 
 function SearchPage() {
   const { t } = useTranslation();
+  const format = useFormat();
   const [address, setAddress] = useSearchParams();
   const search = readSearch(address);
   const [settled] = useDebouncedValue(search, TYPING_MS);
-  const query = useInfiniteQuery(historyQuery(settled));
-  const items = query.data?.pages.flatMap((page) => page.items) ?? [];
-  const change = (changed: { [Name in keyof Search]?: string }) =>
+  const query = useQuery(outlineQuery(settled));
+  const change = (changed: { [Name in keyof Search]?: string | undefined }) =>
     setAddress(
       (before) => {
         const after = new URLSearchParams(before);
@@ -44,6 +47,15 @@ function SearchPage() {
       },
       { replace: true },
     );
+  const showUntil = (time: Date | undefined) => {
+    change({ until: time?.toISOString() });
+    window.scrollTo(0, 0);
+  };
+  const newest = search.until !== undefined && (
+    <Button variant="default" onClick={() => showUntil(undefined)}>
+      {t("history.newest")}
+    </Button>
+  );
   return (
     <Page
       wide
@@ -101,18 +113,37 @@ function SearchPage() {
       }
     >
       <QueryView query={query}>
-        {() =>
-          items.length === 0 ? (
-            <Notice art={<Icon name="screen" size={64} />} title={t("history.empty")} hint={t("history.emptyHint")} />
+        {(outline) =>
+          outline.items === 0 ? (
+            <Notice art={<Icon name="screen" size={64} />} title={t("history.empty")} hint={t("history.emptyHint")}>
+              {newest}
+            </Notice>
           ) : (
-            <Gallery
-              items={items}
-              hasMore={query.hasNextPage}
-              onMore={() => !query.isFetchingNextPage && void query.fetchNextPage()}
-            />
+            <>
+              {search.until !== undefined && (
+                <div className={classes.older}>
+                  {t("history.until", { time: format.dateTime(search.until) })}
+                  {newest}
+                </div>
+              )}
+              <Gallery key={JSON.stringify(settled)} search={settled} outline={outline} onOlder={showUntil} />
+              {outline.more && (
+                <div className={classes.older}>
+                  {t("history.more", { of: format.count(outline.items) })}
+                  <Button variant="default" onClick={() => showUntil(new Date(lastOf(outline)))}>
+                    {t("history.older")}
+                  </Button>
+                </div>
+              )}
+            </>
           )
         }
       </QueryView>
     </Page>
   );
+}
+
+/** A time that what follows the outline is not newer than: its last page begins there, so that some come twice and none is lost. */
+function lastOf({ pages }: HistoryOutline): string {
+  return pages.at(-1)?.received_at ?? "";
 }

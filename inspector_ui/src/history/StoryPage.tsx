@@ -1,6 +1,6 @@
 import { Anchor, Button, Group, Paper, Stack, Switch, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { useRef, useState } from "react";
+import { type MouseEvent, useLayoutEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import { imageUrl } from "../api/imageUrl";
@@ -24,20 +24,21 @@ import { inspectionQuery, partQuery } from "./historyQueries";
 import { Reviews } from "./Reviews";
 import classes from "./StoryPage.module.css";
 import { useLightPrint } from "./useLightPrint";
+import { cameFromGallery } from "./wayBack";
 
 /** The complete story of one inspection and its part: to read, to print, to pass on by its address. */
 export function StoryPage({ id }: { id: string }) {
   const { t } = useTranslation();
   const query = useQuery(inspectionQuery(id));
   useLightPrint();
+  // The gallery, whose path is the same, may have been far down.
+  useLayoutEffect(() => window.scrollTo(0, 0), []);
   return (
     <Page
       title={query.data === undefined ? t("history.story") : t("history.storyOf", { part: query.data.part_id })}
       controls={
         <Group gap="sm" className={classes.controls}>
-          <Button component={Link} href="/history" variant="default">
-            {t("history.back")}
-          </Button>
+          <BackToSearch />
           <Button variant="default" onClick={() => window.print()}>
             {t("history.print")}
           </Button>
@@ -49,6 +50,26 @@ export function StoryPage({ id }: { id: string }) {
     >
       <QueryView query={query}>{(inspection) => <Story inspection={inspection} />}</QueryView>
     </Page>
+  );
+}
+
+/** Where the gallery was left, or the gallery from its beginning. */
+function BackToSearch() {
+  const { t } = useTranslation();
+  return (
+    <Button
+      component={Link}
+      href="/history"
+      variant="default"
+      onClick={(event: MouseEvent) => {
+        if (cameFromGallery()) {
+          event.preventDefault();
+          window.history.back();
+        }
+      }}
+    >
+      {t("history.back")}
+    </Button>
   );
 }
 

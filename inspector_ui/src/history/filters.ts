@@ -16,6 +16,8 @@ export type Search = Partial<Record<(typeof TEXTS)[number], string>> & {
   verdict?: Verdict;
   decision?: Decided;
   period?: PeriodName;
+  /** Only what was received before, as RFC 3339. */
+  until?: string;
 };
 
 export function readSearch(address: URLSearchParams): Search {
@@ -29,6 +31,10 @@ export function readSearch(address: URLSearchParams): Search {
   const verdict = VERDICTS.find((each) => each === address.get("verdict"));
   const decision = DECISIONS.find((each) => each === address.get("decision"));
   const period = periods.find(({ name }) => name === address.get("period"))?.name;
+  const until = address.get("until");
+  if (until && !Number.isNaN(Date.parse(until))) {
+    search.until = new Date(until).toISOString();
+  }
   return { ...search, ...(verdict && { verdict }), ...(decision && { decision }), ...(period && { period }) };
 }
 

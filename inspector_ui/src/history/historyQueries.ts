@@ -1,24 +1,34 @@
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { queryOptions } from "@tanstack/react-query";
 import { api } from "../api/client";
 import { expectData } from "../api/problem";
+import type { HistoryMark } from "../api/types";
 import { asFilters, type Search } from "./filters";
 
-const PAGE_SIZE = 200;
+/** Pages that are not on the screen are forgotten after this, so that a long way through the history needs no more memory. */
+const KEPT_MS = 20_000;
 
-/** Inspections in few words, newest first, a page at a time. */
-export function historyQuery(search: Search) {
-  return infiniteQueryOptions({
+/** How much there is, newest first, and where each page of it begins. It stands still while somebody looks further down. */
+export function outlineQuery(search: Search) {
+  return queryOptions({
     queryKey: ["history", search],
-    initialPageParam: null as string | null,
-    queryFn: async ({ pageParam, signal }) =>
-      expectData(
-        await api.GET("/v1/history", {
-          params: { query: { ...asFilters(search), limit: PAGE_SIZE, cursor: pageParam ?? undefined } },
-          signal,
-        }),
-      ),
-    getNextPageParam: (page) => page.next_cursor,
+    queryFn: async ({ signal }) =>
+      expectData(await api.GET("/v1/history/outline", { params: { query: asFilters(search) }, signal })),
     staleTime: 60_000,
+    refetchOnWindowFocus: () => window.scrollY === 0,
+  });
+}
+
+/** One page of an outline: its inspections in few words. */
+export function pageQuery(search: Search, { cursor, items }: HistoryMark) {
+  return queryOptions({
+    queryKey: ["history", search, cursor],
+    queryFn: async ({ signal }) => {
+      // Where a period ends moves on with the clock; the outline has said what is in it.
+      const query = { ...asFilters(search), since: undefined, until: undefined, cursor, limit: items };
+      return expectData(await api.GET("/v1/history", { params: { query }, signal })).items;
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: KEPT_MS,
   });
 }
 

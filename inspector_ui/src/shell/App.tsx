@@ -1,6 +1,6 @@
-import { type ComponentType, lazy, Suspense, useState } from "react";
+import { type ComponentType, lazy, Suspense, useLayoutEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { Redirect, Route, Switch } from "wouter";
+import { Redirect, Route, Switch, useLocation } from "wouter";
 import { showHelp } from "../actions/showHelp";
 import { useActionKeys } from "../actions/useActionKeys";
 import { Header } from "./Header";
@@ -51,6 +51,9 @@ export function App() {
   const [helping, setHelping] = useState(false);
   const pages = usePages();
   const first: PagePath = pages[0]?.path ?? "/review";
+  const [path] = useLocation();
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another page begins at its top, however far down the last one was
+  useLayoutEffect(() => window.scrollTo(0, 0), [path]);
   useActionKeys(globalActions, { showHelp: () => setHelping(true) });
   return (
     <>
