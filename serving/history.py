@@ -114,7 +114,7 @@ def outline(connection: Connection, filters: HistoryFilters, sight: Sight) -> Hi
     wanted = (rows.c.number == 1) | (rows.c.number % OUTLINE_PAGE == 0)
     marks = connection.execute(select(rows).where(wanted).order_by(rows.c.number)).all()
     if not marks:
-        return HistoryOutline(items=0, pages=[], more=False)
+        return HistoryOutline(items=0, pages=[], older=None)
     # A page follows the last inspection of the one before; the first follows a moment later than its newest.
     first = (marks[0].received_at + timedelta(microseconds=1), "")
     ends = [first, *((mark.received_at, mark.id) for mark in marks[1:])]
@@ -128,7 +128,9 @@ def outline(connection: Connection, filters: HistoryFilters, sight: Sight) -> Hi
         for page, (end, size) in enumerate(zip(ends, sizes, strict=False))
         if size > hidden[page]
     ]
-    return HistoryOutline(items=sum(page.items for page in pages), pages=pages, more=more)
+    # With the last of these once more, lest one of the same moment be lost.
+    older = ends[-1][0] + timedelta(microseconds=1) if more else None
+    return HistoryOutline(items=sum(page.items for page in pages), pages=pages, older=older)
 
 
 def _count_after(connection: Connection, filters: HistoryFilters, end: tuple[datetime, str], most: int) -> int:

@@ -79,4 +79,4 @@ class HistoryOutline(Message):
 
     items: int = Field(description="inspections on all pages")
     pages: list[HistoryMark]
-    more: bool = Field(description="there are older ones, which `until` asks for")
+    older: datetime | None = Field(description="as `until`, it begins where these end; null where nothing is older")

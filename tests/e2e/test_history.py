@@ -3,19 +3,21 @@
 import csv
 import io
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import openpyxl
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
+from sqlalchemy import insert, select
 
+from serving import history
+from serving.tables import inspections
 from tests.conftest import Served, grey_png
 
-MANY = 4000
-PAGE = 200
+MANY = 3000
 
 
 @pytest.fixture
@@ -104,27 +106,97 @@ def test_the_story_prints_light_and_without_what_is_pressed(
     expect(page.get_by_test_id("reviews")).to_be_visible()
 
 
-def test_thousands_of_parts_scroll_with_only_those_on_the_screen_in_the_page(page: Page, server: Served) -> None:
-    server.inspect(grey_png(0.1), part_id="real")
-    (real,) = server.client.get("/v1/history").json()["items"]
+@pytest.fixture
+def thousands(server: Served) -> None:
+    """`MANY` parts over as many minutes, named from the newest, M-0; they share an image."""
+    server.inspect(grey_png(0.1), part_id="M-0")
+    with server.service.store.reading() as connection:
+        (one,) = connection.execute(select(inspections)).mappings().all()
+    rows = [
+        {
+            **one,
+            "id": str(uuid4()),
+            "part_id": f"M-{number}",
+            "received_at": one["received_at"] - timedelta(minutes=number),
+            "idempotency_key": None,
+        }
+        for number in range(1, MANY)
+    ]
+    server.service.store.submit(lambda connection: connection.execute(insert(inspections), rows) and None).result()
 
-    def answer(route: Route) -> None:
-        (text,) = parse_qs(urlsplit(route.request.url).query).get("cursor", ["0"])
-        first, last = int(text), min(int(text) + PAGE, MANY)
-        items = [
-            {**real, "id": f"{number:036d}", "part_id": f"M-{number}", "has_image": False}
-            for number in range(first, last)
-        ]
-        route.fulfill(json={"items": items, "next_cursor": str(last) if last < MANY else None})
 
-    page.route("**/v1/history?*", answer)
+def test_one_goes_anywhere_among_thousands_of_parts_and_only_those_on_the_screen_are_loaded(
+    page: Page, thousands: None
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/v1/history?" in request.url else None)
     page.goto("/history")
     parts = page.get_by_role("article")
-    expect(parts.first).to_contain_text("M-0")
-    end = page.get_by_role("article", name=f"M-{MANY - 1}", exact=True)
-    while not end.is_visible():
-        page.keyboard.press("End")
-        assert parts.count() < 100
-    expect(end).to_have_attribute("aria-posinset", str(MANY))
+
+    def part(number: int) -> Locator:
+        return page.get_by_role("article", name=f"M-{number}", exact=True)
+
+    expect(part(0)).to_be_visible()
+    page.keyboard.press("End")
+    expect(part(MANY - 1)).to_be_in_viewport()
+    expect(part(MANY - 1)).to_have_attribute("aria-posinset", str(MANY))
+    expect(part(MANY - 1)).to_have_attribute("aria-setsize", str(MANY))
+    expect(page.get_by_test_id("gallery-place")).to_contain_text(f"to {MANY:,} of {MANY:,}")
+    assert parts.count() < 100
+    assert len(asked) <= 6 < MANY / 200, "the pages between are not loaded"
+
+    # As when the scroll bar is dragged.
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight / 2)")
+    expect(parts.first).to_have_attribute("aria-posinset", re.compile(r"1[45]\d\d"))
+    middle = parts.nth(parts.count() // 2)
+    expect(middle).to_be_in_viewport()
+    assert abs(int(middle.get_attribute("aria-posinset") or 0) - MANY / 2) < 100
+    assert parts.count() < 100
+
+    # Where somebody was is where they come back to.
+    before = page.evaluate("scrollY")
+    opened = middle.get_attribute("aria-label") or ""
+    middle = page.get_by_role("article", name=opened, exact=True)
+    middle.get_by_role("link").click()
+    expect(page.get_by_role("heading", name=f"Part {opened}")).to_be_in_viewport()
+    page.get_by_role("link", name="Back to the search").click()
+    expect(page.get_by_role("article", name=opened, exact=True)).to_be_in_viewport()
+    assert abs(page.evaluate("scrollY") - before) < 5
+
     page.keyboard.press("Home")
+    expect(part(0)).to_be_in_viewport()
+
+
+def test_one_goes_to_a_day(page: Page, server: Served, thousands: None) -> None:
+    page.goto("/history")
+    expect(page.get_by_role("article", name="M-0", exact=True)).to_be_visible()
+    # The last part of the day before, in the time zone of the browser.
+    newest = server.client.get("/v1/history", params={"limit": 1}).json()["items"][0]["received_at"]
+    day, last = page.evaluate(
+        """(newest) => {
+          const midnight = new Date(newest);
+          midnight.setHours(0, 0, 0, 0);
+          const last = Math.floor((new Date(newest) - midnight) / 60000) + 1;
+          midnight.setDate(midnight.getDate() - 1);
+          return [midnight.toLocaleDateString("sv"), last];
+        }""",
+        newest,
+    )
+    page.get_by_label("Go to day").fill(day)
+    expect(page.get_by_role("article", name=f"M-{last}", exact=True)).to_be_in_viewport()
+    expect(page.get_by_role("article", name=f"M-{last - 40}", exact=True)).not_to_be_in_viewport()
+
+
+def test_what_is_older_than_an_outline_is_gone_to_as_well(
+    page: Page, thousands: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "OUTLINED", 400)
+    page.goto("/history")
+    expect(page.get_by_role("article", name="M-0", exact=True)).to_be_visible()
+    page.keyboard.press("End")
+    expect(page.get_by_text("These are the newest 400.")).to_be_visible()
+    page.get_by_role("button", name="Older parts").click()
+    expect(page.get_by_role("article", name="M-399", exact=True)).to_be_visible()
+    expect(page.get_by_test_id("gallery-place")).to_contain_text("of 400")
+    page.get_by_role("button", name="Back to the newest").click()
     expect(page.get_by_role("article", name="M-0", exact=True)).to_be_visible()

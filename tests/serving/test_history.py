@@ -116,7 +116,11 @@ def test_any_page_is_had_without_those_before(
             assert all(item.received_at <= mark.received_at for item in items)
             listed = items + listed
     assert told.items == len(listed)
-    assert told.more == (most < 12)
+    assert (told.older is not None) == (most < 12)
+    if told.older is not None:
+        rest = everything[len(listed) :]
+        assert all(item.received_at < told.older for item in rest), "none is lost"
+        assert sum(item.received_at < told.older for item in listed) <= 1
     assert listed == everything[: len(listed)], "in order, none twice, none left out"
     if verdict and sight.hides:
         assert len(everything) < 12, "some wait to be decided blind"
@@ -126,11 +130,11 @@ def test_any_page_is_had_without_those_before(
 
 def test_the_outline_of_nothing_is_empty(server: Served, parts: dict[str, dict[str, Any]]) -> None:
     answer = server.client.get("/v1/history/outline", params={"lot": "L-2"}).json()
-    assert (answer["items"], [page["items"] for page in answer["pages"]], answer["more"]) == (2, [2], False)
+    assert (answer["items"], [page["items"] for page in answer["pages"]], answer["older"]) == (2, [2], None)
     assert server.client.get("/v1/history/outline", params={"lot": "none"}).json() == {
         "items": 0,
         "pages": [],
-        "more": False,
+        "older": None,
     }
 
 

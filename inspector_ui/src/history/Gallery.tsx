@@ -20,7 +20,7 @@ interface Props {
   search: Search;
   outline: HistoryOutline;
   /** Asked for a day of which the outline has nothing, as it ends before. */
-  onOlder: (until: Date) => void;
+  onOlder: (until: string) => void;
 }
 
 const CARD_WIDTH = 164;
@@ -37,6 +37,8 @@ const COVERED = 120;
  * are loaded: a hundred thousand parts scroll like a hundred.
  */
 export function Gallery({ search, outline, onOlder }: Props) {
+  // The virtualizer is one object that changes: what the compiler remembers of it would be of an earlier scroll.
+  "use no memo";
   const { t } = useTranslation();
   const format = useFormat();
   const client = useQueryClient();
@@ -84,8 +86,8 @@ export function Gallery({ search, outline, onOlder }: Props) {
       return;
     }
     const found = (starts[page] ?? 0) + firstBefore(await client.fetchQuery(pageQuery(search, mark)), end);
-    if (found >= outline.items && outline.more) {
-      onOlder(end);
+    if (found >= outline.items && outline.older !== null) {
+      onOlder(end.toISOString());
     } else {
       window.scrollTo(0, top + Math.floor(Math.min(found, outline.items - 1) / columns) * ROW_HEIGHT - COVERED);
     }

@@ -3,7 +3,6 @@ import { useDebouncedValue } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { useSearchParams } from "wouter";
-import type { HistoryOutline } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { Icon } from "../icons/Icon";
 import { periods } from "../quality/period";
@@ -47,8 +46,8 @@ function SearchPage() {
       },
       { replace: true },
     );
-  const showUntil = (time: Date | undefined) => {
-    change({ until: time?.toISOString() });
+  const showUntil = (until: string | undefined) => {
+    change({ until });
     window.scrollTo(0, 0);
   };
   const newest = search.until !== undefined && (
@@ -127,10 +126,10 @@ function SearchPage() {
                 </div>
               )}
               <Gallery key={JSON.stringify(settled)} search={settled} outline={outline} onOlder={showUntil} />
-              {outline.more && (
+              {outline.older !== null && (
                 <div className={classes.older}>
                   {t("history.more", { of: format.count(outline.items) })}
-                  <Button variant="default" onClick={() => showUntil(new Date(lastOf(outline)))}>
+                  <Button variant="default" onClick={() => showUntil(outline.older ?? undefined)}>
                     {t("history.older")}
                   </Button>
                 </div>
@@ -141,9 +140,4 @@ function SearchPage() {
       </QueryView>
     </Page>
   );
-}
-
-/** A time that what follows the outline is not newer than: its last page begins there, so that some come twice and none is lost. */
-function lastOf({ pages }: HistoryOutline): string {
-  return pages.at(-1)?.received_at ?? "";
 }

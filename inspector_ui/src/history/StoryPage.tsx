@@ -32,7 +32,7 @@ export function StoryPage({ id }: { id: string }) {
   const query = useQuery(inspectionQuery(id));
   useLightPrint();
   // The gallery, whose path is the same, may have been far down.
-  useLayoutEffect(() => window.scrollTo(0, 0), []);
+  useLayoutEffect(() => void window.scrollTo(0, 0), []);
   return (
     <Page
       title={query.data === undefined ? t("history.story") : t("history.storyOf", { part: query.data.part_id })}

@@ -33,7 +33,7 @@ export function readSearch(address: URLSearchParams): Search {
   const period = periods.find(({ name }) => name === address.get("period"))?.name;
   const until = address.get("until");
   if (until && !Number.isNaN(Date.parse(until))) {
-    search.until = new Date(until).toISOString();
+    search.until = until;
   }
   return { ...search, ...(verdict && { verdict }), ...(decision && { decision }), ...(period && { period }) };
 }

@@ -5,7 +5,7 @@ import { firstBefore, pageAt, pageBefore, startsOf } from "./places";
 const at = (hour: number) => `2026-11-03T${String(hour).padStart(2, "0")}:00:00Z`;
 const outline: HistoryOutline = {
   items: 6,
-  more: false,
+  older: null,
   pages: [
     { cursor: "a", items: 3, received_at: at(20) },
     { cursor: "b", items: 1, received_at: at(16) },

@@ -53,7 +53,7 @@ export function App() {
   const first: PagePath = pages[0]?.path ?? "/review";
   const [path] = useLocation();
   // biome-ignore lint/correctness/useExhaustiveDependencies: another page begins at its top, however far down the last one was
-  useLayoutEffect(() => window.scrollTo(0, 0), [path]);
+  useLayoutEffect(() => void window.scrollTo(0, 0), [path]);
   useActionKeys(globalActions, { showHelp: () => setHelping(true) });
   return (
     <>
