@@ -51,7 +51,8 @@ def test_a_part_is_found_and_its_story_told(page: Page, defect: dict[str, Any]) 
     for told in ("ann", "scratch", "across the edge", "Audit entry"):
         expect(reviews).to_contain_text(told)
     page.get_by_role("link", name="Back to the search").click()
-    expect(gallery.get_by_role("article")).to_have_count(3)
+    expect(page.get_by_label("Part", exact=True)).to_have_value("H-2")
+    expect(gallery.get_by_role("article")).to_have_count(1)
 
 
 def test_the_tables_hold_what_was_looked_for(page: Page, defect: dict[str, Any]) -> None:

@@ -1,11 +1,15 @@
 """The Live page: read from four metres, and a line that a person puts on hold and releases."""
 
 import re
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from sqlalchemy import insert
 
 from serving.role import Role
+from serving.tables import alarms
 from tests.accounts import add_person, key_client
 from tests.conftest import Served, StartServer, grey_png
 from tests.e2e.conftest import Watch
@@ -64,6 +68,46 @@ def test_four_lines_fit_one_desk_screen(page: Page, server: Served) -> None:
     expect(page.get_by_test_id("trend")).to_have_count(4)
     assert min(letter_height(tile) for tile in tiles.all()) >= 70
     assert page.evaluate("document.documentElement.scrollHeight <= window.innerHeight")
+
+
+@pytest.mark.parametrize(("width", "height", "letters"), [(1280, 800, 70), (1024, 768, 60)])
+def test_lines_with_alarms_stay_on_the_screen(
+    page: Page, server: Served, width: int, height: int, letters: int
+) -> None:
+    for line in ("line-1", "line-2", "line-3", "line-4"):
+        frame = server.inspect(grey_png(0.9), line=line)
+        raised = [
+            {
+                "id": str(uuid4()),
+                "kind": "SCORE_DRIFT",
+                "line": line,
+                "station": "final",
+                "camera": f"camera-{number}",
+                "reason": "the scores are spread otherwise",
+                "inspection_id": frame["id"],
+                "raised_at": datetime.now(UTC),
+            }
+            for number in range(0 if line == "line-4" else 3)
+        ]
+        if raised:
+            server.service.store.submit(
+                lambda connection, raised=raised: connection.execute(insert(alarms), raised) and None
+            ).result()
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto("/live")
+    tiles = page.get_by_test_id("live-verdict")
+    expect(tiles).to_have_count(4)
+    expect(page.get_by_test_id("trend")).to_have_count(4)
+    expect(page.get_by_test_id("alarm")).to_have_count(9)
+    assert page.evaluate("document.documentElement.scrollHeight <= window.innerHeight")
+    assert min(letter_height(tile) for tile in tiles.all()) >= letters
+    first = page.get_by_role("region", name="line-1")
+    last = first.get_by_test_id("alarm").last
+    expect(first.get_by_test_id("alarm").first).to_be_in_viewport(ratio=0.9)
+    expect(last).to_contain_text("3/3")
+    # A keyboard reaches those that are scrolled away.
+    last.get_by_role("button", name="Acknowledge").focus()
+    expect(last).to_be_in_viewport(ratio=0.9)
 
 
 def test_last_hour_stands_on_the_tile(page: Page, server: Served) -> None:

@@ -12,22 +12,24 @@ import classes from "./AlarmList.module.css";
 import { alarmsQuery } from "./useAlarms";
 import { useAlarmWords } from "./useAlarmWords";
 
-/** What persists at the cameras of a line, each with whether a person knows. */
+/** What persists at the cameras of a line, each with whether a person knows; what nobody knows of comes first. */
 export function AlarmList({ alarms }: { alarms: readonly Alarm[] }) {
   const { t } = useTranslation();
   if (alarms.length === 0) {
     return null;
   }
+  const known = ({ acknowledged_by }: Alarm) => Number(acknowledged_by !== null);
+  const ordered = alarms.toSorted((one, other) => known(one) - known(other));
   return (
-    <ul className={classes.alarms} aria-label={t("alarm.label")}>
-      {alarms.map((alarm) => (
-        <AlarmItem key={alarm.id} alarm={alarm} />
+    <ul className={classes.alarms} aria-label={t("alarm.label")} tabIndex={alarms.length > 1 ? 0 : undefined}>
+      {ordered.map((alarm, index) => (
+        <AlarmItem key={alarm.id} alarm={alarm} place={alarms.length > 1 ? `${index + 1}/${alarms.length}` : null} />
       ))}
     </ul>
   );
 }
 
-function AlarmItem({ alarm }: { alarm: Alarm }) {
+function AlarmItem({ alarm, place }: { alarm: Alarm; place: string | null }) {
   const { t } = useTranslation();
   const format = useFormat();
   const words = useAlarmWords();
@@ -38,7 +40,10 @@ function AlarmItem({ alarm }: { alarm: Alarm }) {
     <li className={classes.alarm} data-known={known} data-testid="alarm">
       <Icon name="alert" size={24} />
       <div className={classes.words}>
-        <strong>{words(alarm)}</strong>
+        <strong title={words(alarm)}>
+          {place !== null && <span className={classes.place}>{place}</span>}
+          {words(alarm)}
+        </strong>
         <span>
           {t("alarm.camera", { camera: alarm.camera, station: alarm.station })} ·{" "}
           {t("alarm.since", { time: format.dateTime(alarm.raised_at) })}

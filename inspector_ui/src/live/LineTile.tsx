@@ -29,7 +29,7 @@ export function LineTile({ line, now, alarms, hold, trend }: Props) {
   const format = useFormat();
   const newest = line.inspections[0];
   return (
-    <section className={classes.tile} aria-label={t("live.line", { line: line.line })}>
+    <section className={classes.tile} data-alarms={alarms.length > 0} aria-label={t("live.line", { line: line.line })}>
       <header className={classes.head}>
         <h2>
           <small>{t("review.lineName")}</small> {line.line}
@@ -43,7 +43,11 @@ export function LineTile({ line, now, alarms, hold, trend }: Props) {
       ) : (
         newest !== undefined && <Newest inspection={newest} now={now} />
       )}
-      {trend !== undefined && <TrendChart points={trend.points} />}
+      {trend !== undefined && (
+        <div className={classes.trend}>
+          <TrendChart points={trend.points} />
+        </div>
+      )}
       {line.inspections.length > 0 && (
         <ol className={classes.strip} aria-label={t("live.latest")}>
           {line.inspections.slice(0, STRIP).map((inspection) => (
