@@ -60,7 +60,7 @@ function AlarmItem({ alarm, place }: { alarm: Alarm; place: string | null }) {
       {asking && (
         <ReasonDialog
           title={t("alarm.acknowledgeTitle")}
-          hint={`${words(alarm)} ${t("alarm.acknowledgeHint")}`}
+          hint={format.sentences(words(alarm), t("alarm.acknowledgeHint"))}
           action={t("alarm.acknowledge")}
           onClose={() => setAsking(false)}
           perform={async ({ reason, person }) => {

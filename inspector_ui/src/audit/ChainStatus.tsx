@@ -36,7 +36,11 @@ function Status({ check }: { check: AuditCheck }) {
     >
       {check.checked_at !== null && check.entries !== null && (
         <Text size="sm">
-          {t("audit.checked", { n: format.count(check.entries), time: format.dateTime(check.checked_at) })}
+          {t("audit.checked", {
+            count: check.entries,
+            n: format.count(check.entries),
+            time: format.dateTime(check.checked_at),
+          })}
         </Text>
       )}
       {check.head !== null && (

@@ -62,7 +62,14 @@ export default function BeforePage() {
                 ...csvBody(body),
               }),
             );
-            setDone(t("csv.done", { n: format.count(found.rows), first: found.first_day, last: found.last_day }));
+            setDone(
+              t("csv.done", {
+                count: found.rows,
+                n: format.count(found.rows),
+                first: found.first_day,
+                last: found.last_day,
+              }),
+            );
             await Promise.all(
               ["comparison", "attribution", "roi"].map((key) => queries.invalidateQueries({ queryKey: [key] })),
             );

@@ -25,6 +25,7 @@ export function CameraCard({ camera }: { camera: CameraDrift }) {
           </Title>
           <Text size="sm" c="dimmed">
             {t("drift.updated", {
+              count: camera.frames,
               n: format.count(camera.frames),
               time: format.dateTime(camera.updated_at),
               model: `${camera.model.name} ${camera.model.version}`,

@@ -53,6 +53,7 @@ export function CheckChart({ camera, statistic }: { camera: CameraDrift; statist
               : t("drift.value", {
                   value: format.number(check.value),
                   limit: format.number(check.limit),
+                  count: check.frames,
                   n: format.count(check.frames),
                 })}
           </Text>

@@ -4,6 +4,8 @@ import type { Text } from "../api/types";
 const LOCALES: Record<string, string> = { en: "en-US", "zh-Hant": "zh-Hant-TW" };
 
 export interface Format {
+  /** One sentence after the other; Chinese has no space between them. */
+  sentences(...each: string[]): string;
   count(value: number): string;
   number(value: number, digits?: number): string;
   /** A share in 0..1 as a percentage. */
@@ -20,6 +22,11 @@ export interface Format {
   dateTime(at: string | Date): string;
   /** With the year where it is not the present one. */
   date(at: string | Date): string;
+}
+
+/** The number that is read, which says whether a noun is one or several. */
+export function rounded(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
 }
 
 /** Making a formatter takes some hundred times as long as using it, and pages ask for the same few again and again. */
@@ -46,6 +53,7 @@ function formatFor(locale: string): Format {
   const thisYear = (at: Date) => at.getFullYear() === new Date().getFullYear();
   const whole = number({ maximumFractionDigits: 0 });
   return {
+    sentences: (...each) => each.filter((one) => one !== "").join(locale.startsWith("zh") ? "" : " "),
     count: (value) => whole.format(value),
     number: (value, digits = 2) => number({ maximumFractionDigits: digits }).format(value),
     percent: (value, digits = 1) => number({ style: "percent", maximumFractionDigits: digits }).format(value),

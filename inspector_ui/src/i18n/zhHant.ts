@@ -1,6 +1,9 @@
 import type { en } from "./en";
 
-type Words<T> = { [Key in keyof T]: T[Key] extends string ? string : Words<T[Key]> };
+/** A counted noun has one form. */
+type Words<T> = {
+  [Key in keyof T as Key extends `${string}_one` ? never : Key]: T[Key] extends string ? string : Words<T[Key]>;
+};
 
 /** 繁體中文。 */
 export const zhHant: Words<typeof en> = {
@@ -173,7 +176,7 @@ export const zhHant: Words<typeof en> = {
     out: "登出",
     wrong: "姓名或密碼錯誤。",
     throttled: "嘗試次數過多，請於 {{n}} 秒後再試。",
-    unsent: "這台電腦上保存了 {{names}} 的 {{n}} 筆判定，待同一人登入後就會自動送出。",
+    unsent_other: "這台電腦上保存了 {{names}} 的 {{n}} 筆判定，待同一人登入後就會自動送出。",
     or: "或",
     oidc: "使用公司帳號登入",
     refusedByProvider: "公司帳號未獲准登入。請洽管理員；伺服器記錄中有原因。",
@@ -201,8 +204,8 @@ export const zhHant: Words<typeof en> = {
     broken:
       "{{what}}：此門檻不保證在信心水準 {{confidence}} 下至多 {{limit}}：{{heldOut}}中誤判 {{observed}}，僅容許 {{allowed}}。",
     heldOut: {
-      images: " {{n}} 張未用於訓練的影像",
-      parts: " {{n}} 個未用於訓練的零件（同一零件的多張影像只計一次）",
+      images_other: " {{n}} 張未用於訓練的影像",
+      parts_other: " {{n}} 個未用於訓練的零件（同一零件的多張影像只計一次）",
     },
     bill: "每 1,000 個零件（其中 {{rate}} 不良）預期：漏檢 {{escapes}} 個，良品未放行 {{overkill}} 個（其中 {{unseen}} 個未經人員查看即剔除），複判 {{reviews}} 個",
     billOfHeldOut:
@@ -303,7 +306,7 @@ export const zhHant: Words<typeof en> = {
     nextPart: "改看下一件",
     noneInHand: "這台電腦上已沒有零件",
     noneInHandHint: "伺服器沒有回應。恢復後會自動取得更多零件；您的判定都保存在這裡。",
-    allWithOthers: "有 {{n}} 件待複判，均由他人處理中",
+    allWithOthers_other: "有 {{n}} 件待複判，均由他人處理中",
     allWithOthersHint: "若該人員離開兩分鐘，零件就會釋出。",
   },
   outbox: {
@@ -405,7 +408,7 @@ export const zhHant: Words<typeof en> = {
     emptyHint: "相機送出的第一個零件會自動顯示在這裡。",
     trendFlagged: "{{share}} 未直接合格",
     trendFrames: "最近 1 小時共 {{n}} 張",
-    trendPoint: "{{time}}：{{n}} 張，未直接合格 {{flagged}} 張",
+    trendPoint_other: "{{time}}：{{n}} 張，未直接合格 {{flagged}} 張",
   },
   hold: {
     word: "暫停放行",
@@ -435,7 +438,7 @@ export const zhHant: Words<typeof en> = {
     allLines: "所有產線",
     inspected: "檢驗數",
     inspectedHint: "影像數",
-    waiting: "{{n}} 件待複判",
+    waiting_other: "{{n}} 件待複判",
     flagRate: "標示率",
     flagRateHint: "未直接合格，占全部檢驗",
     confirmedRate: "確認率",
@@ -446,7 +449,7 @@ export const zhHant: Words<typeof en> = {
     escapeRateHint: "被放行，占真正缺陷品",
     unknown: "未知",
     fewAudits: "合格零件的抽查數量不足：n = {{n}}。",
-    audits: "依據 {{n}} 次抽查",
+    audits_other: "依據 {{n}} 次抽查",
     paretoBy: "統計方式",
     by: { class: "類別", line: "產線", shift: "班別" },
     noShift: "無班別",
@@ -502,7 +505,7 @@ export const zhHant: Words<typeof en> = {
     figure: "指標",
     value: "數值",
     restsOn: "依據",
-    more: "另有 {{n}} 組影像較少，未顯示。",
+    more_other: "另有 {{n}} 組影像較少，未顯示。",
     s: "秒",
   },
   figure: {
@@ -578,7 +581,7 @@ export const zhHant: Words<typeof en> = {
     allAgainst: "所有人員判定正確",
     basis: "依據",
     counts: "{{parts}} 件、{{people}} 人、{{trials}} 次",
-    missing: "尚缺 {{n}} 筆判定。",
+    missing_other: "尚缺 {{n}} 筆判定。",
     who: "判定者",
     within: "每次判定相同",
     kappa: "Kappa",
@@ -588,7 +591,7 @@ export const zhHant: Words<typeof en> = {
     limits: "良好標準：Kappa 0.75 以上（0.9 為佳）、有效性 90 % 以上、漏失率 2 % 以下、誤警率 5 % 以下（AIAG）。",
     model: "模型",
     person: "人員 {{name}}",
-    comparison: "人員與模型比較，相同的 {{n}} 件",
+    comparison_other: "人員與模型比較，相同的 {{n}} 件",
     both: "兩者皆是",
     onlyPeople: "僅人員",
     onlyModel: "僅模型",
@@ -601,7 +604,7 @@ export const zhHant: Words<typeof en> = {
     shown: "顯示判定時判為缺陷",
     blind: "盲判時判為缺陷",
     gap: "差距",
-    points: "{{n}} 個百分點",
+    points_other: "{{n}} 個百分點",
     challenges: "挑戰件（盲判）",
     people: "人員",
     caught: "已知缺陷檢出",
@@ -709,7 +712,7 @@ export const zhHant: Words<typeof en> = {
     driversHint: "單一數字位於其 5 % 或 95 % 點、其餘不變時，首年投資報酬率的變化。",
     numberLow: "數值偏低",
     numberHigh: "數值偏高",
-    points: "{{n}} 個百分點",
+    points_other: "{{n}} 個百分點",
     cashFlow: "累計現金流量",
     cashFlowHint: "逐月計算，自期初一次性支出起算。",
     month: "第 {{n}} 個月",
@@ -730,10 +733,10 @@ export const zhHant: Words<typeof en> = {
     newSource: "來源",
     newKind: "性質",
     tracked: "僅追蹤，不計入金額",
-    overrides: "人員推翻比率：{{n}} 件合格或不合格品的判定中有 {{rate}}",
+    overrides_other: "人員推翻比率：{{n}} 件合格或不合格品的判定中有 {{rate}}",
     overridesUnknown: "人員推翻比率：未知，尚無合格或不合格品經人員判定",
-    newClass: "缺陷類別 {{name}}：{{days}} 天後有模型認得",
-    newClassWaits: "缺陷類別 {{name}}：{{days}} 天前首次提出，尚無模型認得",
+    newClass_other: "缺陷類別 {{name}}：{{days}} 天後有模型認得",
+    newClassWaits_other: "缺陷類別 {{name}}：{{days}} 天前首次提出，尚無模型認得",
     kpiPoint: "{{name}}：{{value}}（{{day}}，{{source}}）",
     kpiImport: "匯入指標",
     kpiImportHint: "問卷等指標：每個數字與日期一列，並註明來源。僅如實呈現，不會換算成金額。",
@@ -766,7 +769,7 @@ export const zhHant: Words<typeof en> = {
     escapeSavings: "每年節省的漏檢成本",
     throughputGain: "生產加速",
     payback: "回收期",
-    months: "{{n}} 個月",
+    months_other: "{{n}} 個月",
     noPayback: "三年內無法回收",
     npv: "淨現值",
     benefit: "首年效益",
@@ -853,7 +856,7 @@ export const zhHant: Words<typeof en> = {
     intro:
       "將每台相機最近的 {{window}} 張影像，與模型訓練時的影像以及該相機在上次啟用模型後的前 {{reference}} 張影像相比。相機沒有改變時，最多只有 {{chance}} 的比較區間會誤報。",
     camera: "產線 {{line}}，站別 {{station}}，相機 {{camera}}",
-    updated: "{{n}} 張影像，最近一次檢查 {{time}}，模型 {{model}}",
+    updated_other: "{{n}} 張影像，最近一次檢查 {{time}}，模型 {{model}}",
     steady: "沒有改變",
     drifted: "已改變",
     distance: "影像樣貌",
@@ -877,7 +880,7 @@ export const zhHant: Words<typeof en> = {
     meaningPromotion: "若這個改變是預期中的，而且模型仍判得好，請再次啟用目前的模型：之後的影像會成為新的基準。",
     noTraining: "此模型未保存訓練時的保留影像，因此無法與訓練比較。",
     waiting: "仍在收集此相機自己的基準",
-    value: "{{value}}，界限 {{limit}}（{{n}} 張影像）",
+    value_other: "{{value}}，界限 {{limit}}（{{n}} 張影像）",
     example: "零件 {{part}}，缺陷機率 {{score}}",
     empty: "影像還不夠多",
     emptyHint: "相機送出 {{n}} 張影像後就會顯示在這裡。",
@@ -1007,7 +1010,7 @@ export const zhHant: Words<typeof en> = {
     holds: "紀錄完整，與寫入時一致",
     broken: "紀錄曾遭竄改",
     unknown: "正在檢查紀錄",
-    checked: "共 {{n}} 筆，檢查時間 {{time}}",
+    checked_other: "共 {{n}} 筆，檢查時間 {{time}}",
     head: "最新一筆：",
     place: "第 {{n}} 筆：{{what}}",
     morePlaces: "另有 {{n}} 處",
@@ -1045,7 +1048,7 @@ export const zhHant: Words<typeof en> = {
     choose: "選擇檔案",
     clear: "移除檔案",
     example: "含所有欄位的範例",
-    done: "已匯入 {{n}} 列，{{first}} 至 {{last}}",
+    done_other: "已匯入 {{n}} 列，{{first}} 至 {{last}}",
   },
   before: {
     title: "導入前後",
@@ -1174,7 +1177,7 @@ export const zhHant: Words<typeof en> = {
     what: "內容",
     keptFor: "保存期限",
     ever: "永久",
-    days: "{{n}} 天",
+    days_other: "{{n}} 天",
     due: "目前到期",
     files: "影像檔",
     size: "容量",

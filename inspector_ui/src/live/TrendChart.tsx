@@ -30,6 +30,7 @@ export function TrendChart({ points }: { points: LineTrend["points"] }) {
             <title>
               {t("live.trendPoint", {
                 time: format.clock(point.start),
+                count: point.inspected,
                 n: format.count(point.inspected),
                 flagged: format.count(point.flagged),
               })}

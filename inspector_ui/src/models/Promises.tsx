@@ -26,7 +26,7 @@ export function Promises({ guarantee }: { guarantee: Guarantee }) {
             what,
             limit: format.percent(bound.limit),
             confidence: format.percent(1 - bound.delta),
-            heldOut: t(`promise.heldOut.${bound.counted}`, { n: format.count(bound.n) }),
+            heldOut: t(`promise.heldOut.${bound.counted}`, { count: bound.n, n: format.count(bound.n) }),
             observed: format.count(bound.observed),
             allowed: format.count(bound.allowed ?? 0),
             needed: format.count(bound.needed),

@@ -77,7 +77,11 @@ function Agreement({ metrics }: { metrics: AgreementMetrics }) {
               trials: format.count(metrics.trials),
             })}
           </Text>
-          {metrics.missing > 0 && <Text size="sm">{t("agreement.missing", { n: format.count(metrics.missing) })}</Text>}
+          {metrics.missing > 0 && (
+            <Text size="sm">
+              {t("agreement.missing", { count: metrics.missing, n: format.count(metrics.missing) })}
+            </Text>
+          )}
         </div>
       </SimpleGrid>
       {metrics.appraisers.length > 0 && (
@@ -124,7 +128,7 @@ function Agreement({ metrics }: { metrics: AgreementMetrics }) {
       {comparison !== null && (
         <>
           <Text fw={600} mt="sm">
-            {t("agreement.comparison", { n: format.count(comparison.n) })}
+            {t("agreement.comparison", { count: comparison.n, n: format.count(comparison.n) })}
           </Text>
           <Text size="sm">
             {t("agreement.both")}: {format.count(comparison.both)} · {t("agreement.onlyPeople")}:{" "}

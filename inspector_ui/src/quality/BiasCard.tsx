@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import type { BiasMetrics } from "../api/types";
-import { useFormat, useServerText } from "../i18n/format";
+import { rounded, useFormat, useServerText } from "../i18n/format";
 import { QueryView } from "../shell/QueryView";
 import { VerdictBadge } from "../verdict/VerdictBadge";
 import { ChartCard } from "./ChartCard";
@@ -30,7 +30,8 @@ function Bias({ metrics }: { metrics: BiasMetrics }) {
   const format = useFormat();
   const text = useServerText();
   const { gap, agreed_shown: shown, agreed_blind: blind } = metrics;
-  const points = (value: number) => t("bias.points", { n: format.number(100 * value, 1) });
+  const points = (value: number) =>
+    t("bias.points", { count: rounded(100 * value, 1), n: format.number(100 * value, 1) });
   return (
     <>
       <Text size="sm" c="dimmed" mb="sm">

@@ -92,7 +92,7 @@ function Figures({ figures }: { figures: QualityFigures }) {
       </Table.ScrollContainer>
       {figures.more > 0 && (
         <Text size="sm" c="dimmed">
-          {t("figures.more", { n: format.count(figures.more) })}
+          {t("figures.more", { count: figures.more, n: format.count(figures.more) })}
         </Text>
       )}
     </>

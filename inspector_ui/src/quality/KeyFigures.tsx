@@ -19,7 +19,7 @@ export function KeyFigures({ metrics }: { metrics: QualityMetrics }) {
           {format.count(metrics.inspected)}
         </Text>
         <Text size="sm" c="dimmed">
-          {t("quality.waiting", { n: format.count(metrics.waiting) })}
+          {t("quality.waiting", { count: metrics.waiting, n: format.count(metrics.waiting) })}
         </Text>
       </Paper>
       <RateTile name="flagRate" rate={metrics.flag_rate} />

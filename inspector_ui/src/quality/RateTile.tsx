@@ -44,7 +44,7 @@ export function RateTile({ name, rate, unknown }: Props) {
           )}
           <Text size="sm" c="dimmed">
             {numerator === null
-              ? t("quality.audits", { n: format.count(rate.denominator) })
+              ? t("quality.audits", { count: rate.denominator, n: format.count(rate.denominator) })
               : t("quality.of", {
                   numerator: format.count(numerator),
                   denominator: format.count(rate.denominator),

@@ -5,7 +5,7 @@ import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
 import { expectData } from "../api/problem";
 import type { StudyComparison as Compared } from "../api/types";
-import { useFormat, useServerText } from "../i18n/format";
+import { rounded, useFormat, useServerText } from "../i18n/format";
 import { Icon } from "../icons/Icon";
 import { ReasonDialog } from "../reason/ReasonDialog";
 import { QueryView } from "../shell/QueryView";
@@ -32,7 +32,8 @@ function Tables({ compared, name }: { compared: Compared; name: string }) {
   const format = useFormat();
   const text = useServerText();
   const seconds = (value: number) => t("quality.seconds", { n: format.number(value, 1) });
-  const points = (value: number) => t("bias.points", { n: format.number(100 * value, 1) });
+  const points = (value: number) =>
+    t("bias.points", { count: rounded(100 * value, 1), n: format.number(100 * value, 1) });
   return (
     <>
       <Text size="sm" c="dimmed">

@@ -118,6 +118,7 @@ function BlindNotice() {
 /** The verdict, where its score lies between the limits, and why the part was flagged. */
 function Verdict({ inspection }: { inspection: Inspection }) {
   const { t } = useTranslation();
+  const format = useFormat();
   const why = useWhy(inspection);
   return (
     <div>
@@ -137,7 +138,7 @@ function Verdict({ inspection }: { inspection: Inspection }) {
           )}
           {inspection.fault !== null ? (
             <Alert color="yellow" icon={<Icon name="alert" />} role="status" mt="sm" data-testid="fault">
-              {t(`fault.${inspection.fault}`)} {t("fault.person")}
+              {format.sentences(t(`fault.${inspection.fault}`), t("fault.person"))}
               {inspection.reason !== null && <Reason reason={inspection.reason} />}
             </Alert>
           ) : looksUnknown(inspection) ? (

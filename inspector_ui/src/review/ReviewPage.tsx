@@ -8,6 +8,7 @@ import type { ReviewContext } from "../actions/reviewContext";
 import { useActionKeys } from "../actions/useActionKeys";
 import { useHeldKey } from "../actions/useHeldKey";
 import type { QueueItem } from "../api/types";
+import { useFormat } from "../i18n/format";
 import { Icon } from "../icons/Icon";
 import { ImageViewer, type ViewerHandle } from "../image/ImageViewer";
 import { ReviewerDialog } from "../reviewer/ReviewerDialog";
@@ -173,14 +174,15 @@ function useComparisonsAhead(next: readonly QueueItem[]): void {
 
 function NothingLeft({ reviewing }: { reviewing: ReturnType<typeof useReviewing> }) {
   const { t } = useTranslation();
+  const format = useFormat();
   const { query, waiting, withOthers, decidedCount } = reviewing;
-  const done = decidedCount > 0 ? `${t("review.emptyDone", { n: decidedCount })} ` : "";
+  const done = decidedCount > 0 ? t("review.emptyDone", { n: format.count(decidedCount) }) : "";
   if (query.isError) {
     return (
       <Notice
         art={<Icon name="cloudOff" size={72} />}
         title={t("review.noneInHand")}
-        hint={`${done}${t("review.noneInHandHint")}`}
+        hint={format.sentences(done, t("review.noneInHandHint"))}
       />
     );
   }
@@ -188,12 +190,16 @@ function NothingLeft({ reviewing }: { reviewing: ReturnType<typeof useReviewing>
     return (
       <Notice
         art={<Icon name="person" size={72} />}
-        title={t("review.allWithOthers", { n: withOthers })}
-        hint={`${done}${t("review.allWithOthersHint")}`}
+        title={t("review.allWithOthers", { count: withOthers, n: withOthers })}
+        hint={format.sentences(done, t("review.allWithOthersHint"))}
       />
     );
   }
   return (
-    <Notice art={<Icon name="check" size={72} />} title={t("review.empty")} hint={`${done}${t("review.emptyHint")}`} />
+    <Notice
+      art={<Icon name="check" size={72} />}
+      title={t("review.empty")}
+      hint={format.sentences(done, t("review.emptyHint"))}
+    />
   );
 }

@@ -2,7 +2,7 @@ import { BarChart } from "@mantine/charts";
 import { Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { RoiScenario } from "../api/types";
-import { useFormat } from "../i18n/format";
+import { rounded, useFormat } from "../i18n/format";
 import { ChartCard } from "../quality/ChartCard";
 import { useRoiWording } from "./wording";
 
@@ -32,7 +32,12 @@ export function DriversChart({ scenario }: { scenario: RoiScenario }) {
         barChartProps={{ barGap: "-100%" }}
         gridAxis="x"
         yAxisProps={{ width: 150 }}
-        valueFormatter={(value) => t("roi.points", { n: `${value > 0 ? "+" : ""}${format.number(value * 100, 0)}` })}
+        valueFormatter={(value) =>
+          t("roi.points", {
+            count: rounded(value * 100, 0),
+            n: `${value > 0 ? "+" : ""}${format.number(value * 100, 0)}`,
+          })
+        }
         referenceLines={[{ x: 0, color: "var(--quiet)" }]}
         series={[
           { name: "low", label: t("roi.numberLow"), color: "steel.3" },

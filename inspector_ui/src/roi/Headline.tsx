@@ -1,7 +1,7 @@
 import { Group, Paper, SimpleGrid, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { RoiScenario } from "../api/types";
-import { useFormat } from "../i18n/format";
+import { rounded, useFormat } from "../i18n/format";
 
 /** The figures of one scenario, the return first. */
 export function Headline({ scenario, currency }: { scenario: RoiScenario; currency: string }) {
@@ -17,7 +17,7 @@ export function Headline({ scenario, currency }: { scenario: RoiScenario; curren
       t("roi.payback"),
       scenario.payback_months === null
         ? t("roi.noPayback")
-        : t("roi.months", { n: format.number(scenario.payback_months, 1) }),
+        : t("roi.months", { count: rounded(scenario.payback_months, 1), n: format.number(scenario.payback_months, 1) }),
     ],
     [t("roi.npv"), format.moneyShort(scenario.npv, currency)],
     [t("roi.irr"), scenario.irr === null ? "–" : format.percent(scenario.irr, 0)],

@@ -6,7 +6,7 @@ import { api } from "../api/client";
 import { csvBody } from "../api/csvBody";
 import { expectData } from "../api/problem";
 import type { Kpis } from "../api/types";
-import { useFormat } from "../i18n/format";
+import { rounded, useFormat } from "../i18n/format";
 import { CsvDialog } from "../reason/CsvDialog";
 import { useMay } from "../who/WhoProvider";
 
@@ -39,13 +39,18 @@ export function Tracked({ kpis }: { kpis: Kpis }) {
         <List.Item>
           {overrides.value === null
             ? t("roi.overridesUnknown")
-            : t("roi.overrides", { rate: format.percent(overrides.value), n: format.count(overrides.denominator) })}
+            : t("roi.overrides", {
+                rate: format.percent(overrides.value),
+                n: format.count(overrides.denominator),
+                count: overrides.denominator,
+              })}
         </List.Item>
         {kpis.new_classes.map((one) => (
           <List.Item key={one.name}>
             {t(one.known_at === null ? "roi.newClassWaits" : "roi.newClass", {
               name: one.name,
               days: format.number(one.days, 1),
+              count: rounded(one.days, 1),
             })}
           </List.Item>
         ))}

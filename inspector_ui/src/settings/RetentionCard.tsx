@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
 import { expectData } from "../api/problem";
-import { useFormat } from "../i18n/format";
+import { rounded, useFormat } from "../i18n/format";
 import { ReasonDialog } from "../reason/ReasonDialog";
 import { QueryView } from "../shell/QueryView";
 import { retentionQuery } from "./settingsQueries";
@@ -51,7 +51,9 @@ export function RetentionCard() {
                   <Table.Tr key={each.rule}>
                     <Table.Td>{t(`settings.rule.${each.rule}`)}</Table.Td>
                     <Table.Td ta="right">
-                      {each.days === null ? t("settings.ever") : t("settings.days", { n: format.number(each.days, 1) })}
+                      {each.days === null
+                        ? t("settings.ever")
+                        : t("settings.days", { count: rounded(each.days, 1), n: format.number(each.days, 1) })}
                     </Table.Td>
                     <Table.Td ta="right">{format.count(each.inspections)}</Table.Td>
                     <Table.Td ta="right">{format.count(each.images)}</Table.Td>

@@ -52,11 +52,13 @@ export function ThresholdsCard({ here }: { here: ThresholdsHere }) {
         {t(recipe === null ? "settings.thresholdsHint" : "settings.recipeHint")}
       </Text>
       <Text mt="xs" data-testid="in-force">
-        {t(in_force.change === null ? "settings.ownInForce" : "settings.changeInForce", {
-          pair: pair(in_force),
-          n: in_force.change ?? 0,
-        })}{" "}
-        <strong>{t(in_force.guaranteed ? "settings.guaranteed" : "settings.notGuaranteed")}</strong>
+        {format.sentences(
+          t(in_force.change === null ? "settings.ownInForce" : "settings.changeInForce", {
+            pair: pair(in_force),
+            n: in_force.change ?? 0,
+          }),
+          t(in_force.guaranteed ? "settings.guaranteed" : "settings.notGuaranteed"),
+        )}
       </Text>
       {curve === null ? (
         <>

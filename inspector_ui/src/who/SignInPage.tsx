@@ -42,6 +42,7 @@ export function SignInPage() {
       {unsent.length > 0 && (
         <Alert color="orange" icon={<Icon name="upload" />} role="status">
           {t("signIn.unsent", {
+            count: unsent.length,
             n: unsent.length,
             names: [...new Set(unsent.map(({ request }) => request.reviewer))].join(", "),
           })}
