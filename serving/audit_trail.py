@@ -14,6 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from data.wording import text
 from serving.audit import Action, Verification, entries, verify
+from serving.concerns import concerns_of
 from serving.csv_rows import csv_line, harmless
 from serving.gauges import Gauges
 from serving.periodic import Periodic
@@ -76,8 +77,9 @@ def list_page(connection: Connection, filters: Filters, cursor: str | None, limi
             **{name: row[name] for name in ("sequence", "at", "action", "subject", "person", "reason", "hash")},
             old=_with_times(row["old"]),
             new=_with_times(row["new"]),
+            concerns=concerns,
         )
-        for row in rows[:limit]
+        for row, concerns in zip(rows[:limit], concerns_of(connection, rows[:limit]), strict=True)
     ]
     return AuditPage(items=items, next_cursor=str(items[-1].sequence) if len(rows) > limit else None)
 

@@ -519,6 +519,20 @@ class NewKey(Message):
     secret: str
 
 
+class AuditConcerns(Message):
+    """What an entry is about, as far as there are names for it beside its subject."""
+
+    inspection_id: str | None = Field(default=None, description="null where retention has removed it")
+    part_id: str | None = None
+    lot: str | None = None
+    product: str | None = None
+    line: str | None = None
+    station: str | None = None
+    camera: str | None = None
+    model: ModelRef | None = None
+    name: str | None = Field(default=None, description="of a study, a baseline or an assumption")
+
+
 class AuditEntry(Message):
     """One entry of the audit trail: who changed what, when, from what to what, and why."""
 
@@ -526,6 +540,7 @@ class AuditEntry(Message):
     at: datetime
     action: Action
     subject: str = Field(description="what was changed, such as a review's client_id")
+    concerns: AuditConcerns
     person: str
     old: dict[str, JsonValue] | None
     new: dict[str, JsonValue] | None

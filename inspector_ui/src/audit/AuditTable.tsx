@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import type { AuditEntry } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { Icon } from "../icons/Icon";
+import { Concerns } from "./Concerns";
 
 /** One row an entry; the row opens to what was there before and after. */
 export function AuditTable({ entries }: { entries: AuditEntry[] }) {
@@ -46,9 +47,7 @@ export function AuditTable({ entries }: { entries: AuditEntry[] }) {
                       {t(`auditAction.${entry.action}`)}
                     </Table.Td>
                     <Table.Td>
-                      <Text size="sm" truncate maw={{ base: 120, md: 310 }} title={entry.subject}>
-                        {entry.subject}
-                      </Text>
+                      <Concerns entry={entry} />
                     </Table.Td>
                     <Table.Td style={{ overflowWrap: "anywhere" }}>{entry.reason}</Table.Td>
                   </Table.Tr>
