@@ -109,7 +109,7 @@ export function Gallery({ search, outline, onOlder }: Props) {
           size="sm"
           aria-label={t("history.goTo")}
           leftSection={t("history.goTo")}
-          leftSectionWidth={90}
+          leftSectionWidth={104}
           leftSectionProps={{ className: classes.goTo }}
           onChange={({ currentTarget: { value } }) => value !== "" && void goTo(value)}
         />
