@@ -181,7 +181,7 @@ def test_a_good_part_and_past_decisions_stand_beside_the_part(page: Page, server
     expect(dialog).to_contain_text("decided before")
     expect(dialog).to_contain_text("bob")
     expect(dialog.get_by_test_id("viewer").last).to_have_attribute("data-drawn", past["id"])
-    expect(page.get_by_test_id("past")).to_contain_text("Lot L-13 inspected, 2 flagged, 1 defects, 0 false calls")
+    expect(page.get_by_test_id("past")).to_contain_text("Lot L-1inspected 3, flagged 2, defects 1, false calls 0")
 
 
 def test_the_queue_is_filtered_by_line(page: Page, server: Served) -> None:
