@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.wording import Text, text
-from serving.baseline_schema import Change, LineCounts
+from serving.baseline_schema import Change, LineCounts, TimedDays
 from serving.metrics import rate_of
 from serving.quality import escape, rates
 from serving.schema import Rate
 
 _DRAWS = escape.DRAWS
 _ENOUGH_TIMES = 10
+_OWN_DAYS = 10
 _ENOUGH_FREE_DAYS = 4
 """Days beyond one for each line and product, by which it is known how much days differ."""
 UNKNOWN_AUDITS = text("no passed part of this period was audited", "此期間的合格零件未經抽查")
@@ -238,8 +239,10 @@ def _seconds(rows: Sequence[_Row], random: np.random.Generator) -> Known:
 
 
 def _day_seconds(rows: Sequence[_Row], random: np.random.Generator) -> Known:
-    """Seconds that people look for each inspected part, from what inspectors took on whole days: a ratio estimate for each line
-    and product (Cochran 1977), whose error is how much its days differ. Those without such days are taken to be like the others.
+    """Seconds that people look for each inspected part, from what inspectors took on whole days.
+
+    A ratio estimate for each line and product (Cochran 1977), whose error is how much its days differ. Those without such days
+    are taken to be like the others, and those with few of them to differ as much as those that differ most.
     """
     known = [(row.weight * row.counts.inspected, one) for row in rows if (one := row.counts.timed_days) is not None]
     days, free = sum(one.days for _, one in known), sum(one.days - 1 for _, one in known)
@@ -253,15 +256,13 @@ def _day_seconds(rows: Sequence[_Row], random: np.random.Generator) -> Known:
     inspected = sum(parts for parts, _ in known)
     if not inspected:
         return rate_of(0, 0, _UNKNOWN_TIMES), None
-    # How far a day is off from its line's others, as a share: for those of a single day, of which nothing else is known.
-    alike = sum(one.squared_errors * (one.days / one.seconds) ** 2 for _, one in known if one.seconds) / free
+    # How far a day is off from its line's others, as a share: few days tell little of their own.
+    alike = max((_off_each_day(one) for _, one in known), default=0.0)
     total, variances = 0.0, []
     for parts, one in known:
         total += parts * one.seconds / one.inspected
-        squared = (
-            one.days / (one.days - 1) * one.squared_errors if one.days > 1 else alike * one.seconds**2
-        ) / one.inspected**2
-        variances.append((parts**2 * squared, max(1, one.days - 1)))
+        off = max(_off_each_day(one), alike) if one.days < _OWN_DAYS else _off_each_day(one)
+        variances.append(((parts * one.seconds / one.inspected) ** 2 * off / one.days, max(1, one.days - 1)))
     value, spread = total / inspected, float(np.sqrt(sum(one for one, _ in variances))) / inspected
     # Of errors that are known from few days and differ (Satterthwaite 1946).
     of_each = sum(one**2 / degrees for one, degrees in variances)
@@ -269,6 +270,13 @@ def _day_seconds(rows: Sequence[_Row], random: np.random.Generator) -> Known:
     draws = np.maximum(value + spread * random.standard_t(degrees, _DRAWS), 1e-9)
     low, high = (min(value, float(np.quantile(draws, 0.025))), max(value, float(np.quantile(draws, 0.975))))
     return Rate(value=value, low=low, high=high, numerator=None, denominator=days), (draws, draws)
+
+
+def _off_each_day(timed: TimedDays) -> float:
+    """Variance of a day's seconds a part, relative to their square; 0 of a single day."""
+    if timed.days < 2 or not timed.seconds:
+        return 0.0
+    return timed.squared_errors / (timed.days - 1) * (timed.days / timed.seconds) ** 2
 
 
 def passed_of(row: LineCounts) -> int:

@@ -167,13 +167,13 @@ def _flags(counts: Sequence[LineCounts], first: date, enough: int, measured: Mea
 def _escapes(connection: Connection, span: Span, first: date, settings: Settings, measured: Measured) -> None:
     """From the audits of passed parts; the estimator is serving/quality/escape.py's."""
     counts = escapes.count_span(connection, span)[""]
-    if escapes.why_unknown(counts, settings.audit.enough) is not None:
+    why = escapes.why_unknown(counts, settings.audit.enough)
+    if why is not None:
         measured.notes.append(
             text(
-                f"Escapes are not measured yet (audits of passed frames since {first}: n = {counts.audited}, need about "
-                f"{settings.audit.enough}): both escape rates, and the savings from them, are assumptions.",
-                f"尚未實測漏檢（{first} 以來抽查合格影像 n = {counts.audited}，約需 {settings.audit.enough}）："
-                "前後兩個漏檢率及其節省金額都是假設。",
+                f"Escapes are not measured since {first} ({why.en}): both escape rates, and the savings from them, are "
+                "assumptions.",
+                f"{first} 以來尚未實測漏檢（{why.zh_hant}）：前後兩個漏檢率及其節省金額都是假設。",
             )
         )
         return
