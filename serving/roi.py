@@ -36,7 +36,15 @@ def report(connection: Connection, given: Assumptions, settings: Settings) -> Ro
     for item in mine.inputs:
         item.version, item.changed_at, item.reason = changed[item.key]
     notes = [*measured.notes]
-    if not any(key.endswith("_before") for key in measured.inputs):
+    if measured.beside and not any(key.endswith("_before") for key in measured.inputs):
+        notes.append(
+            text(
+                "A baseline is frozen. Its rates are compared and not counted until the same are measured since, by reviews "
+                "and audits on its lines and products.",
+                "已凍結基準期。其比率僅供對照，待導入後在相同產線與產品以複判與抽查實測同一比率後才計入。",
+            )
+        )
+    elif not any(key.endswith("_before") for key in measured.inputs):
         notes.append(
             text(
                 "The rates before the system are assumptions: a baseline must be measured before the system is switched on.",

@@ -1,9 +1,11 @@
 """Figures of a random plant against short recomputations from METRICS.md, which share no code with what they check."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from math import prod
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -141,6 +143,29 @@ def test_quality_figures_are_those_of_the_formulas(database: str) -> None:
             pytest.approx(wilson.low),
             pytest.approx(wilson.high),
         )
+
+
+def test_the_pace_is_of_the_shifts_as_the_takt_is(database: str) -> None:
+    """Over the night on which the clocks of Berlin go back, a shift from 22:00 to 06:00 has nine hours, and a day none."""
+    zone = ZoneInfo("Europe/Berlin")
+    times = [datetime(2026, 10, day, hour, 30, tzinfo=zone) for day, hour in ((24, 22), (25, 5), (25, 22), (26, 5))]
+    rows = [{**frame(1, line="night"), "received_at": at.astimezone(UTC)} for at in times]
+    store = Store.open(database)
+    store.submit(lambda connection: connection.execute(insert(inspections), rows) and None).result()
+    clock = {
+        "time_zone": "Europe/Berlin",
+        "shifts": [{"name": "night", "start": "22:00", "end": "06:00"}],
+        "demand_per_shift": 8,
+    }
+    settings = load_settings(ROOT / "configs/serving/default.yaml", [f"clocks=[{json.dumps(clock)}]"])
+    with store.reading() as connection:
+        scope = Scope(datetime(2026, 10, 24, tzinfo=UTC), datetime(2026, 10, 28, tzinfo=UTC))
+        found = {one.key: one for one in figures(connection, scope, settings, None).groups[0].figures}
+    store.close()
+    # 22:30 to 06:00 with the hour that comes twice, and 22:00 to 05:30
+    assert found["pace"].value == pytest.approx((8.5 + 7.5) * 3600 / 4)
+    assert found["pace"].rests_on.en == "57600 s of shifts from the first to the last frame, over 4 good parts"
+    assert found["takt"].value == pytest.approx(8 * 3600 / 8)
 
 
 def test_the_return_is_that_of_the_formulas() -> None:

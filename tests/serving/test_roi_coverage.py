@@ -202,3 +202,71 @@ def coverage(
         found.measured.append(len(inputs.keys() & set(MEASURED)))
         found.above.append(float(result.first_year_roi) > told.p95)
     return found
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(3600)
+def test_the_interval_of_the_return_holds_the_truth(
+    assumed: Inputs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """900 plants: many parts and audits, many parts and few audits, few of both. Less data is less sure."""
+    found = {
+        of: coverage(assumed, settings, monkeypatch, 300, *of) for of in ((20_000, 1000), (20_000, 100), (2000, 100))
+    }
+    shares = {
+        of: {name: round(float(np.mean(held)), 3) for name, held in one.inside.items()} for of, one in found.items()
+    }
+    # 0.90 less two standard errors of 300 plants
+    assert min(min(each.values()) for each in shares.values()) >= 0.865, shares
+    assert (
+        min(float(np.mean([each[name] for each in shares.values()])) for name in ("roi", "npv", "run_rate")) >= 0.9
+    ), shares
+    assert all(min(one.measured) == len(MEASURED) for one in found.values()), (
+        "the measured numbers were those in the return"
+    )
+    many, few, least = (float(np.median(one.width)) for one in found.values())
+    assert many < 0.7 * few and many < 0.7 * least
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
+def test_what_is_measured_too_little_stays_as_unsure_as_it_was_assumed(
+    assumed: Inputs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too few audits for an escape rate: the assumptions' own ranges hold the truth."""
+    found = coverage(assumed, settings, monkeypatch, 300, 5000, 15)
+    shares = {name: round(float(np.mean(held)), 3) for name, held in found.inside.items()}
+    assert max(found.measured) < len(MEASURED)
+    assert min(shares.values()) >= 0.865, shares
+
+
+def test_a_measured_number_is_never_certain(
+    assumed: Inputs, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few, many = (
+        measure_of(simulate(np.random.default_rng(7), assumed, parts, audits), settings, monkeypatch).inputs
+        for parts, audits in ((1000, 100), (200_000, 20_000))
+    )
+    assert few.keys() >= set(MEASURED)
+
+    def width(one: measured.Measurement) -> float:
+        assert one.spread is not None
+        low, high = one.spread.quantile(np.array([0.05, 0.95]), one.value)
+        return float(high - low)
+
+    for key in set(MEASURED) - {"review_minutes"}:
+        assert width(few[key]) > 2 * width(many[key]) > 0, key
+    assert width(few["review_minutes"]) > 0
+
+
+def test_one_set_of_audits_is_counted_once(assumed: Inputs) -> None:
+    """An escape that is avoided saves its cost outside, less what it now costs in house; audits move nothing else."""
+    values = {key: one.value for key, one in assumed}
+    more = payoff(values | {"escape_rate_after": values["escape_rate_after"] - 0.01})
+    less = payoff(values)
+    fewer = float(less.defective) * 0.01
+    assert float(more.run_rate - less.run_rate) == pytest.approx(
+        fewer * (values["escape_cost"] - values["internal_failure_cost"]) * values["attribution"]
+    )
+    moved = {key for key, one in more.benefits.items() if float(one) != pytest.approx(float(less.benefits[key]))}
+    assert moved == {"escapes_avoided", "caught_in_house"}
