@@ -131,7 +131,7 @@ def test_inspector_seconds_that_cannot_be_are_refused(server: Served) -> None:
     for seconds, message in (
         ("-1", "inspector_seconds"),
         ("nan", "inspector_seconds"),
-        ("90000000", "inspector_seconds is 9e+07 for 1000 inspected parts: more than a day for each"),
+        ("90000000", "line 2: inspector_seconds is 9e+07 for 1000 inspected parts: more than a day for each"),
     ):
         row = f"day,line,product,inspected,inspector_seconds\n2026-03-02,a,p,1000,{seconds}"
         status, answer = load(server, row)
@@ -255,7 +255,7 @@ def test_what_the_data_cannot_support_is_said(start_server: StartServer) -> None
         ("day,line,product,inspected,flagged\n2026-03-02,a,b,5,9", "flagged is 9, more than inspected, 5"),
         ("day,line,product,inspected,audit_defects\n2026-03-02,a,b,5,1", "audit_defects without audited"),
         ("day,line,product,inspected\n2026-13-02,a,b,5", "line 2: day:"),
-        ("line,product,inspected\na,b,5", "line 2: day: Field required"),
+        ("line,product,inspected\na,b,5", "line 2: day: missing"),
         ("day,line,product,inspected\n2026-03-02,a,b,5,6", "line 2: more cells than columns"),
     ],
 )
