@@ -4,13 +4,14 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 
 from data.config import ConfigModel
 from data.wording import Text
 from serving.schema import LARGEST_INTEGER, Day, InvalidError, Message, Name, Rate, Reason
 
 Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
+_DAY_SECONDS = 86_400
 
 
 class HistoryRow(ConfigModel):
@@ -26,6 +27,13 @@ class HistoryRow(ConfigModel):
     audited: Count | None = Field(default=None, description="passed parts, drawn at random and looked at again")
     audit_defects: Count | None = Field(default=None, description="of these, truly defective")
     escapes: Count | None = Field(default=None, description="came back from the field, by the day of manufacture")
+    inspector_seconds: FiniteFloat | None = Field(
+        default=None,
+        ge=0,
+        le=LARGEST_INTEGER,
+        description="that all inspectors together took for these parts, looks at flags and audits among them; empty where nobody "
+        "knows",
+    )
 
     @model_validator(mode="after")
     def _parts_of_a_whole(self) -> Self:
@@ -45,6 +53,11 @@ class HistoryRow(ConfigModel):
         if self.audit_defects is not None and self.audited is None:
             raise InvalidError(
                 "audit_defects without audited: of how many parts?", "有 audit_defects 而沒有 audited：抽查了多少件？"
+            )
+        if self.inspector_seconds is not None and self.inspector_seconds > self.inspected * _DAY_SECONDS:
+            raise InvalidError(
+                f"inspector_seconds is {self.inspector_seconds:g} for {self.inspected} inspected parts: more than a day for each",
+                f"inspector_seconds 為 {self.inspector_seconds:g}，而 inspected 僅 {self.inspected}：每件超過一天",
             )
         return self
 
@@ -115,6 +128,17 @@ class FreezeBaseline(Message):
         return self
 
 
+class TimedDays(Message):
+    """Days of which it is known how long inspectors took, all together."""
+
+    days: int
+    inspected: int
+    seconds: float
+    squared_errors: float = Field(
+        description="sum of squares: how far each day's seconds are off from its parts times the seconds a part of all days"
+    )
+
+
 class LineCounts(Message):
     """Counts of one product on one line, summed over a period. What nobody counted is null."""
 
@@ -143,6 +167,9 @@ class LineCounts(Message):
     )
     seconds: float | None = Field(default=None, description="of the timed looks together")
     squared_seconds: float | None = Field(default=None, description="their sum of squares")
+    timed_days: TimedDays | None = Field(
+        default=None, description="of imported counts, whose single looks nobody timed"
+    )
 
 
 class Baseline(Message):

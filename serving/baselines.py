@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from data.wording import Text, text
 from serving.agreement import answers_of, majority
-from serving.audit import Action, append
+from serving.audit import Action, append, take_turn
 from serving.baseline_schema import (
     Baseline,
     BaselineComparison,
@@ -38,7 +38,10 @@ _SHORT = timedelta(days=14)
 
 
 def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> Baseline:
-    """Keep a period's counts as they are now. Raises a 422 problem for a period that is no baseline, saying why."""
+    """Keep a period's counts as they are now.
+
+    Raises a 422 problem for a period that is no baseline, saying why; a 409 problem for the name of another baseline.
+    """
     since, until = _period_of(connection, request, zone)
     now = datetime.now(UTC)
     if until > now:
@@ -76,6 +79,8 @@ def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> B
                 f"而期間至 {end - timedelta(days=1)}；請提前結束，或排除該產線",
             ),
         )
+    take_turn(connection)
+    _refuse_known_name(connection, request.name, zone)
     row = {
         "id": str(uuid_utils.uuid7()),
         "name": request.name,
@@ -90,6 +95,23 @@ def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> B
     connection.execute(insert(baselines), row)
     append(connection, Action.BASELINE, str(row["id"]), request.person, new=row, reason=request.reason)
     return get(connection, str(row["id"]))
+
+
+def _refuse_known_name(connection: Connection, name: str, zone: ZoneInfo) -> None:
+    alike = name.strip().casefold()
+    known = next((one for one in list_all(connection) if one.name.strip().casefold() == alike), None)
+    if known is None:
+        return
+    first, last = day_of(known.since, zone), day_of(known.until - timedelta(microseconds=1), zone)
+    frozen = day_of(known.frozen_at, zone)
+    raise ProblemError(
+        409,
+        text(
+            f"name: there is a baseline {known.name} already, of {first} to {last}, frozen by {known.person} on {frozen}; "
+            "give this one another name",
+            f"名稱：已有基準期「{known.name}」（{first} 至 {last}，由 {known.person} 於 {frozen} 凍結）；請使用其他名稱",
+        ),
+    )
 
 
 def get(connection: Connection, id: str) -> Baseline:  # noqa: A002 - the API's name
@@ -285,6 +307,7 @@ def _caveats(
                 f"{unaudited} 件合格品所屬的產線與產品沒有抽查；視為與其他合格品相同。",
             )
         )
+    found.extend(_whole_days(before_rows, after_rows))
     if baseline.kind is BaselineKind.STUDY:
         found.append(
             text(
@@ -323,6 +346,29 @@ def _caveats(
             text(
                 "Not every flag of the later period is reviewed; the rest is taken to be like those that are.",
                 "後期並非所有待處理件都已複判；其餘視為與已複判者相同。",
+            )
+        )
+    return found
+
+
+def _whole_days(before_rows: Sequence[LineCounts], after_rows: Sequence[LineCounts]) -> list[Text]:
+    """What seconds of whole days rest on, which are no timed looks."""
+    found = []
+    for where, rows in (
+        (("before", "導入前"), before_rows),
+        (("after", "導入後"), after_rows),
+    ):
+        days = sum(one.timed_days.days for one in rows if one.timed_days is not None)
+        if not days:
+            continue
+        timed = sum(one.timed_days.inspected for one in rows if one.timed_days is not None)
+        inspected = sum(one.inspected for one in rows)
+        found.append(
+            text(
+                f"The seconds {where[0]} are what inspectors took in all on {days} imported days of a line and product, for "
+                f"{timed:,} of {inspected:,} parts; their interval is of how much days differ.",
+                f"{where[1]}的秒數取自 {days} 個匯入的產線產品日的檢驗總工時，涵蓋 {inspected:,} 件中的 {timed:,} 件；"
+                "其區間反映各日之間的差異。",
             )
         )
     return found

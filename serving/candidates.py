@@ -14,7 +14,7 @@ from serving.csv_rows import read_rows
 from serving.kpi_schema import MOST_CANDIDATES, Candidate, RankedCandidate, Ranking
 from serving.odds import DRAWS, Uncertain, draw
 from serving.problem import ProblemError
-from serving.spread import Lognormal, Triangular
+from serving.spread import Estimated, Lognormal, Normal, Proportion, Spread, Triangular
 
 ENOUGH_IMAGES = 1000
 ENOUGH_DEFECTS = 149
@@ -101,7 +101,7 @@ def _worth(one: Candidate, inputs: Inputs) -> np.ndarray[tuple[int], np.dtype[np
         "defective_rate": _between(one.defective_rate, one.defective_rate_low, one.defective_rate_high, 1.0),
         "escape_rate_before": Uncertain(one.escape_rate),
         "escape_rate_after": Uncertain(
-            min(1.0, one.escape_rate * ratio), after.spread if isinstance(after.spread, Lognormal) else None, 0, 1
+            min(1.0, one.escape_rate * ratio), _times(after.spread, one.escape_rate / before if before else 1.0), 0, 1
         ),
         "escape_cost": _between(one.escape_cost, one.escape_cost_low, one.escape_cost_high, float("inf")),
         "development": Uncertain(0),
@@ -109,6 +109,19 @@ def _worth(one: Candidate, inputs: Inputs) -> np.ndarray[tuple[int], np.dtype[np
         "run": Uncertain(one.run),
     }
     return np.broadcast_to(draw(uncertain).npv, DRAWS)
+
+
+def _times(spread: Spread | None, factor: float) -> Spread | None:
+    """The spread of a number that is `factor` times as large: another station's rate is as unsure as the plant's."""
+    match spread:
+        case Triangular():
+            return Triangular(low=spread.low * factor, high=spread.high * factor)
+        case Normal() | Estimated():
+            return spread.model_copy(update={"sd": spread.sd * factor})
+        case Proportion():
+            return spread.model_copy(update={"factor": spread.factor * factor})
+        case _:
+            return spread
 
 
 def _between(value: float, low: float | None, high: float | None, most: float) -> Uncertain:
@@ -163,18 +176,22 @@ def _notes(items: Sequence[RankedCandidate]) -> list[Text]:
             "未計入週期縮短：這些檢查點尚未量測。",
         )
     ]
-    guessed = [
-        item.candidate.name
-        for item in items
-        if item.candidate.defective_rate_low is None and item.candidate.defective_rate_high is None
-    ]
-    if guessed:
-        notes.append(
-            text(
-                f"Without low and high the defect rate is taken to be within a factor of about 2.5: {', '.join(guessed)}.",
-                f"未提供上下限時，缺陷率視為在約 2.5 倍範圍內：{'、'.join(guessed)}。",
+    for key, en, zh_hant in (
+        ("defective_rate", "the defect rate", "缺陷率"),
+        ("escape_cost", "the cost of an escape", "每件漏檢成本"),
+    ):
+        guessed = [
+            item.candidate.name
+            for item in items
+            if getattr(item.candidate, f"{key}_low") is None and getattr(item.candidate, f"{key}_high") is None
+        ]
+        if guessed:
+            notes.append(
+                text(
+                    f"Without low and high {en} is taken to be within a factor of about 2.5: {', '.join(guessed)}.",
+                    f"未提供上下限時，{zh_hant}視為在約 2.5 倍範圍內：{'、'.join(guessed)}。",
+                )
             )
-        )
     best, second = items[0], items[1] if len(items) > 1 else None
     if second is not None and second.p50 > best.p5:
         notes.append(

@@ -7,13 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.wording import Text, text
-from serving.baseline_schema import Change, LineCounts
+from serving.baseline_schema import Change, LineCounts, TimedDays
 from serving.metrics import rate_of
 from serving.quality import escape, rates
 from serving.schema import Rate
 
 _DRAWS = escape.DRAWS
 _ENOUGH_TIMES = 10
+_OWN_DAYS = 10
+_ENOUGH_FREE_DAYS = 4
+"""Days beyond one for each line and product, by which it is known how much days differ."""
 UNKNOWN_AUDITS = text("no passed part of this period was audited", "此期間的合格零件未經抽查")
 _UNKNOWN_REVIEWS = text("no flagged part of this period is reviewed", "此期間的標示零件皆未複判")
 _UNKNOWN_RETURNS = text("no field returns of this period are known", "此期間沒有市場退回資料")
@@ -206,6 +209,8 @@ def _seconds(rows: Sequence[_Row], random: np.random.Generator) -> Known:
     Lines and products without a timed look are taken to be like the others. The interval holds the luck of how long a look
     takes and of how many there are to be; where each part is looked at, that is none.
     """
+    if any(row.counts.timed_days for row in rows):
+        return _day_seconds(rows, random)
     timed, units = sum(row.counts.timed or 0 for row in rows), _sum(rows, "units")
     if not units or not _has(rows, "units", "looks", "timed", "seconds", "squared_seconds"):
         return rate_of(0, 0, _UNKNOWN_TIMES), None
@@ -231,6 +236,47 @@ def _seconds(rows: Sequence[_Row], random: np.random.Generator) -> Known:
     draws = np.maximum(value + spread * random.standard_t(timed - 1, _DRAWS), 1e-9)
     low, high = (min(value, float(np.quantile(draws, 0.025))), max(value, float(np.quantile(draws, 0.975))))
     return Rate(value=value, low=low, high=high, numerator=None, denominator=timed), (draws, draws)
+
+
+def _day_seconds(rows: Sequence[_Row], random: np.random.Generator) -> Known:
+    """Seconds that people look for each inspected part, from what inspectors took on whole days.
+
+    A ratio estimate for each line and product (Cochran 1977), whose error is how much its days differ. Those without such days
+    are taken to be like the others, and those with few of them to differ as much as those that differ most.
+    """
+    known = [(row.weight * row.counts.inspected, one) for row in rows if (one := row.counts.timed_days) is not None]
+    days, free = sum(one.days for _, one in known), sum(one.days - 1 for _, one in known)
+    if free < _ENOUGH_FREE_DAYS:
+        few = text(
+            f"not enough days with inspector seconds: n = {days}; each line and product needs one, and "
+            f"{_ENOUGH_FREE_DAYS} more among them",
+            f"有檢驗工時的天數不足：n = {days}；每條產線與產品至少一天，另共需 {_ENOUGH_FREE_DAYS} 天",
+        )
+        return rate_of(0, 0, few), None
+    inspected = sum(parts for parts, _ in known)
+    if not inspected:
+        return rate_of(0, 0, _UNKNOWN_TIMES), None
+    # How far a day is off from its line's others, as a share: few days tell little of their own.
+    alike = max((_off_each_day(one) for _, one in known), default=0.0)
+    total, variances = 0.0, []
+    for parts, one in known:
+        total += parts * one.seconds / one.inspected
+        off = max(_off_each_day(one), alike) if one.days < _OWN_DAYS else _off_each_day(one)
+        variances.append(((parts * one.seconds / one.inspected) ** 2 * off / one.days, max(1, one.days - 1)))
+    value, spread = total / inspected, float(np.sqrt(sum(one for one, _ in variances))) / inspected
+    # Of errors that are known from few days and differ (Satterthwaite 1946).
+    of_each = sum(one**2 / degrees for one, degrees in variances)
+    degrees = sum(one for one, _ in variances) ** 2 / of_each if of_each else free
+    draws = np.maximum(value + spread * random.standard_t(degrees, _DRAWS), 1e-9)
+    low, high = (min(value, float(np.quantile(draws, 0.025))), max(value, float(np.quantile(draws, 0.975))))
+    return Rate(value=value, low=low, high=high, numerator=None, denominator=days), (draws, draws)
+
+
+def _off_each_day(timed: TimedDays) -> float:
+    """Variance of a day's seconds a part, relative to their square; 0 of a single day."""
+    if timed.days < 2 or not timed.seconds:
+        return 0.0
+    return timed.squared_errors / (timed.days - 1) * (timed.days / timed.seconds) ** 2
 
 
 def passed_of(row: LineCounts) -> int:

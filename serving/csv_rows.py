@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from data.config import explain
 from data.wording import Text, text
 from serving.problem import ProblemError, explain_fields
 
@@ -62,8 +61,8 @@ def read_rows(content: bytes, model: type[Row], what: Text, most: int) -> list[R
         try:
             rows.append(model.model_validate({name: cell for name, cell in cells.items() if cell not in (None, "")}))
         except ValidationError as error:
-            zh_hant = explain_fields(error.errors()).zh_hant
-            wrong.append(text(f"line {number}: {explain(error)}", f"第 {number} 行：{zh_hant}"))
+            told = explain_fields(error.errors())
+            wrong.append(text(f"line {number}: {told.en}", f"第 {number} 行：{told.zh_hant}"))
     if wrong:
         named, more = wrong[:_MOST_NAMED], len(wrong) - _MOST_NAMED
         raise _refused(

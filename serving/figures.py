@@ -15,6 +15,7 @@ from serving.quality.escape import Interval
 from serving.quality_schema import Figure, FigureGroup, FigureKey, GroupBy, QualityFigures
 from serving.scope import Scope
 from serving.settings import LineClock, Settings
+from serving.shifts import shift_runs
 from serving.tables import field_returns
 from serving.tallies import Span, span_of
 
@@ -275,7 +276,8 @@ def _pace(group: _Group, units: _Station, settings: Settings) -> list[Figure]:
         why = text("set demand_per_shift of the line's clock", "請設定產線的 demand_per_shift")
     takt = why if clock is None or clock.demand_per_shift is None else _exact(_takt(clock))
     good = units.units - units.defective - units.waiting
-    seconds = 0.0 if group.first is None or group.last is None else (group.last - group.first).total_seconds()
+    seconds = 0.0 if group.first is None or group.last is None else _worked(clock, group.first, group.last)
+    of_shifts = clock is not None and bool(clock.shifts)
     return [
         _figure("takt", takt, 0, takt_text),
         _figure(
@@ -285,11 +287,23 @@ def _pace(group: _Group, units: _Station, settings: Settings) -> list[Figure]:
             else (why if only is None else text("too few good parts", "良品數過少")),
             max(0, good),
             text(
-                f"{seconds:.0f} s from the first to the last frame, over {good} good parts",
-                f"首張至末張影像 {seconds:.0f} 秒，除以 {good} 件良品",
+                f"{seconds:.0f} s{' of shifts' if of_shifts else ''} from the first to the last frame, over {good} good parts",
+                f"首張至末張影像{'的班次時間' if of_shifts else ''} {seconds:.0f} 秒，除以 {good} 件良品",
             ),
         ),
     ]
+
+
+def _worked(clock: LineClock | None, first: datetime, last: datetime) -> float:
+    """Seconds between two times, of the shifts alone where the line has some: the takt is of their time too."""
+    if clock is None or not clock.shifts:
+        return (last - first).total_seconds()
+    worked, done = timedelta(0), first
+    for run in shift_runs(clock, first, last):
+        start, end = max(run.start, done), min(run.end, last)
+        if end > start:
+            worked, done = worked + (end - start), end
+    return worked.total_seconds()
 
 
 def _takt(clock: LineClock) -> float:

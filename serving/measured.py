@@ -28,6 +28,8 @@ from serving.tallies import LONGEST_SECONDS, Span
 _RECENT = timedelta(days=90)
 _BEFORE = {"false_call_rate_before": "false_call_rate", "escape_rate_before": "escape_rate"}
 """Input key: the rate of a baseline that it is."""
+_SINCE_TIMED = frozenset({"review_minutes", "false_call_rate_after"})
+"""What tells how long inspectors take since."""
 _EVERY_PART = 0.99
 """Share of the parts that people looked at from which on they looked at each."""
 
@@ -40,11 +42,12 @@ class Measurement:
     low: float
     high: float
     n: int
-    spread: Spread
+    spread: Spread | None
     source: Text
+    least: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Measured:
     """By input key: what takes an assumption's place, and what only speaks for or against one."""
 
@@ -53,6 +56,8 @@ class Measured:
     """lower bounds: the true value may be larger, but hardly smaller"""
     beside: dict[str, Measurement] = field(default_factory=dict)
     """measured before the system, without a counterpart measured since: to compare, not to count with"""
+    seconds_before: Measurement | None = None
+    """what inspectors took in all for each part before the system"""
     notes: list[Text] = field(default_factory=list)
 
 
@@ -77,6 +82,17 @@ def measure(connection: Connection, settings: Settings) -> Measured:
             )
         )
     _before(connection, baselines, counts, settings, measured)
+    if measured.seconds_before is not None and not measured.inputs.keys() >= _SINCE_TIMED:
+        seconds, source = measured.seconds_before.value, measured.seconds_before.source
+        measured.seconds_before = None
+        measured.notes.append(
+            text(
+                f"Inspectors took {seconds:.1f} s for each part ({source.en}). That counts once the false-call rate and the "
+                "review minutes are measured since, or half the change would be guessed.",
+                f"檢驗員每件耗時 {seconds:.1f} 秒（{source.zh_hant}）。"
+                "須待導入後的誤判率與複判時間也實測後才計入，否則一半的變化只是猜測。",
+            )
+        )
     if "escape_rate_after" in measured.inputs and "escape_rate_before" not in measured.inputs:
         measured.notes.append(
             text(
@@ -151,13 +167,13 @@ def _flags(counts: Sequence[LineCounts], first: date, enough: int, measured: Mea
 def _escapes(connection: Connection, span: Span, first: date, settings: Settings, measured: Measured) -> None:
     """From the audits of passed parts; the estimator is serving/quality/escape.py's."""
     counts = escapes.count_span(connection, span)[""]
-    if escapes.why_unknown(counts, settings.audit.enough) is not None:
+    why = escapes.why_unknown(counts, settings.audit.enough)
+    if why is not None:
         measured.notes.append(
             text(
-                f"Escapes are not measured yet (audits of passed frames since {first}: n = {counts.audited}, need about "
-                f"{settings.audit.enough}): both escape rates, and the savings from them, are assumptions.",
-                f"尚未實測漏檢（{first} 以來抽查合格影像 n = {counts.audited}，約需 {settings.audit.enough}）："
-                "前後兩個漏檢率及其節省金額都是假設。",
+                f"Escapes are not measured since {first} ({why.en}): both escape rates, and the savings from them, are "
+                "assumptions.",
+                f"{first} 以來尚未實測漏檢（{why.zh_hant}）：前後兩個漏檢率及其節省金額都是假設。",
             )
         )
         return
@@ -195,7 +211,7 @@ def _before(
     """
     for baseline in baselines:
         missing = [name for name in _BEFORE if name not in measured.inputs and name not in measured.beside]
-        if not missing and "look_seconds" in measured.inputs:
+        if not missing and "look_seconds" in measured.inputs and measured.seconds_before is not None:
             return
         lines = {one.line for one in baseline.counts}
         if (
@@ -209,6 +225,8 @@ def _before(
         old = [one for one in baseline.counts if not common or (one.line, one.product) in common]
         new = [one for one in counts if (one.line, one.product) in common]
         changes = {str(change.key): change for change in changes_between(old, new)}
+        if common:
+            _seconds_before(baseline, changes["review_seconds"].before, source, measured)
         for name in missing:
             if baseline.kind is BaselineKind.STUDY and _BEFORE[name] not in OF_A_STUDY:
                 continue
@@ -258,6 +276,18 @@ def _look_seconds(baseline: Baseline, source: Text, measured: Measured) -> None:
             "looked at one by one before the system, which is an assumption.",
             f"人員獨立檢視每件需 {rate.value:.1f} 秒（{source.zh_hant}）。此值依導入前逐件檢視的零件比例計入，該比例為假設。",
         )
+    )
+
+
+def _seconds_before(baseline: Baseline, rate: Rate, source: Text, measured: Measured) -> None:
+    """What inspectors took for all they did, as imported."""
+    if baseline.kind is not BaselineKind.HISTORY or measured.seconds_before is not None:
+        return
+    if rate.value is None or rate.low is None or rate.high is None:
+        return
+    error = max((rate.high - rate.low) / (2 * 1.96), 1e-9)
+    measured.seconds_before = Measurement(
+        value=rate.value, low=rate.low, high=rate.high, n=rate.denominator, spread=Normal(sd=error), source=source
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, Select, func, select
 from data.verdict import DECIDED, ReviewDecision, Verdict
 from data.wording import Text, text
 from serving.audit import Action
-from serving.baseline_schema import HistoryRow, Imported, LineCounts
+from serving.baseline_schema import HistoryRow, Imported, LineCounts, TimedDays
 from serving.batches import add_batch
 from serving.hourly import frames_by_line, parts_by_line
 from serving.plant_day import start_of
@@ -80,7 +80,9 @@ def rows_of(connection: Connection, first: date | None = None, end: date | None 
 
 
 def imported_counts(connection: Connection, first: date, end: date) -> list[LineCounts]:
-    """Imported counts of the days [first, end); a count that any day lacks is left out of that line and product."""
+    """Imported counts of the days [first, end); a count that any day lacks is left out of that line and product. Seconds are of
+    the days that have them.
+    """
     grouped: dict[tuple[str, str], list[RowMapping]] = {}
     for row in rows_of(connection, first, end):
         grouped.setdefault((row["line"], row["product"]), []).append(row)
@@ -96,10 +98,20 @@ def imported_counts(connection: Connection, first: date, end: date) -> list[Line
                 product=product,
                 inspected=sum(row["inspected"] for row in rows),
                 reviewed=sums["false_calls"] + sums["confirmed"] if known else None,
+                timed_days=_timed_days([row for row in rows if row["inspector_seconds"] is not None]),
                 **sums,
             )
         )
     return counts
+
+
+def _timed_days(rows: Sequence[RowMapping]) -> TimedDays | None:
+    inspected, seconds = (sum(row[name] for row in rows) for name in ("inspected", "inspector_seconds"))
+    if not inspected:
+        return None
+    each = seconds / inspected
+    errors = sum((row["inspector_seconds"] - each * row["inspected"]) ** 2 for row in rows)
+    return TimedDays(days=len(rows), inspected=inspected, seconds=seconds, squared_errors=errors)
 
 
 def measured_counts(connection: Connection, since: datetime, until: datetime) -> list[LineCounts]:

@@ -161,7 +161,9 @@ def explain_fields(errors: object) -> Text:
         field = ".".join(str(step) for step in item["loc"] if step not in ("query", "body", "path", "header"))
         en = "unknown field" if item["type"] == "extra_forbidden" else str(item["msg"]).removeprefix("Value error, ")
         en = "missing" if item["type"] == "missing" else en
-        known, told = _FIELD_ZH_HANT.get(item["type"]), item.get("ctx", {})
+        known, told = _FIELD_ZH_HANT.get(item["type"]), dict(item.get("ctx", {}))
+        if "expected" in told:
+            told["expected"] = str(told["expected"]).replace(", ", "、").replace(" or ", "、")
         zh_hant = en if known is None else known.format_map(told)
         if isinstance(wrong := told.get("error"), InvalidError):
             zh_hant = wrong.said.zh_hant

@@ -1,6 +1,7 @@
 """Return on investment: the plant's assumptions with what was measured in their place, beside the case study."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -31,11 +32,19 @@ def report(connection: Connection, given: Assumptions, settings: Settings) -> Ro
     """Both scenarios; a measured value takes an assumption's place once it rests on enough observations."""
     plant, measured = current(connection, given).inputs, measure(connection, settings)
     changed = set_at(connection)
-    mine = scenario("measured", plant, measured.inputs)
+    mine = scenario("measured", plant, _with_inspector_time(plant, measured.inputs, measured.seconds_before))
     for item in mine.inputs:
         item.version, item.changed_at, item.reason = changed[item.key]
     notes = [*measured.notes]
-    if not any(key.endswith("_before") for key in measured.inputs):
+    if measured.beside and not any(key.endswith("_before") for key in measured.inputs):
+        notes.append(
+            text(
+                "A baseline is frozen. Its rates are compared and not counted until the same are measured since, by reviews "
+                "and audits on its lines and products.",
+                "已凍結基準期。其比率僅供對照，待導入後在相同產線與產品以複判與抽查實測同一比率後才計入。",
+            )
+        )
+    elif not any(key.endswith("_before") for key in measured.inputs):
         notes.append(
             text(
                 "The rates before the system are assumptions: a baseline must be measured before the system is switched on.",
@@ -57,8 +66,38 @@ def report(connection: Connection, given: Assumptions, settings: Settings) -> Ro
 def what_if(connection: Connection, given: Assumptions, settings: Settings, values: Mapping[str, float]) -> RoiScenario:
     """The plant's scenario with other values, which count before measured ones too. Raises a 422 problem for a wrong one."""
     plant = current(connection, given).inputs.with_values(values)
-    measured = measure(connection, settings).inputs
-    return scenario("what_if", plant, {key: one for key, one in measured.items() if key not in values})
+    measured = measure(connection, settings)
+    kept = {key: one for key, one in measured.inputs.items() if key not in values}
+    whole = None if {"look_seconds", "looked_at_before"} & values.keys() else measured.seconds_before
+    return scenario("what_if", plant, _with_inspector_time(plant, kept, whole))
+
+
+def _with_inspector_time(
+    inputs: Inputs, measured: Mapping[str, Measurement], whole: Measurement | None
+) -> Mapping[str, Measurement]:
+    """The time that inspectors took for each part before, less what the formula counts for false calls, is that of looks at parts
+    one by one: together they come to what was measured, whatever is assumed of the false calls."""
+    if whole is None:
+        return measured
+    found = uncertain_inputs(inputs, measured)
+    false_calls = found["false_call_rate_before"].value * found["review_minutes"].value * 60
+    source = text(
+        f"{whole.source.en}: {whole.value:.2f} s for each part in all, less {false_calls:.2f} s for its false calls at today's "
+        "minutes",
+        f"{whole.source.zh_hant}：每件共 {whole.value:.2f} 秒，扣除以目前複判時間計的誤判 {false_calls:.2f} 秒",
+    )
+    of_all = text(f"{whole.source.en}: its seconds are of all parts", f"{whole.source.zh_hant}：其秒數涵蓋所有零件")
+    # Where looks at flags took less than today, the rest is below zero: today's looks take longer.
+    rest = replace(
+        whole,
+        value=whole.value - false_calls,
+        low=whole.low - false_calls,
+        high=whole.high - false_calls,
+        source=source,
+        least=float("-inf"),
+    )
+    every = Measurement(value=1.0, low=0.0, high=1.0, n=whole.n, spread=None, source=of_all)
+    return {**measured, "look_seconds": rest, "looked_at_before": every}
 
 
 def scenario(name: Name, inputs: Inputs, measured: Mapping[str, Measurement]) -> RoiScenario:
@@ -100,7 +139,7 @@ def uncertain_inputs(inputs: Inputs, measured: Mapping[str, Measurement]) -> dic
     found = {}
     for key, assumption in inputs:
         chosen: Assumption | Measurement = measured.get(key, assumption)
-        found[key] = Uncertain(chosen.value, chosen.spread, assumption.least, assumption.most)
+        found[key] = Uncertain(chosen.value, chosen.spread, chosen.least, assumption.most)
     return found
 
 
@@ -251,7 +290,7 @@ def _input(key: str, assumption: Assumption, uncertain: Uncertain, measured: Mea
         version=None,
         changed_at=None,
         reason=None,
-        least=assumption.least,
+        least=min(assumption.least, uncertain.value),
         most=assumption.most,
     )
 

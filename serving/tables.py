@@ -653,6 +653,7 @@ history = Table(
     Column("audited", Integer),
     Column("audit_defects", Integer),
     Column("escapes", Integer),
+    Column("inspector_seconds", Float),
     Index(None, "day", "line", "product"),
     Index(None, "batch"),
 )

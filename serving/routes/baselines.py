@@ -47,7 +47,8 @@ async def import_history(
 ) -> Imported:
     """Counts by day, line and product from before the system or from outside it, such as field returns.
 
-    Columns: day, line, product, inspected, and what is known of flagged, false_calls, confirmed, audited, audit_defects, escapes.
+    Columns: day, line, product, inspected, and what is known of flagged, false_calls, confirmed, audited, audit_defects, escapes,
+    inspector_seconds (of all inspectors together on that day).
     """
     caller.answers_to(person)
     rows = await asyncio.to_thread(read_rows, content, HistoryRow, text("history", "過去的統計"), _MOST_DAYS)
@@ -64,7 +65,12 @@ def list_baselines(service: Serving) -> list[Baseline]:
         return baselines.list_all(connection)
 
 
-@routes.post("/baselines", operation_id="freeze_baseline", status_code=201)
+@routes.post(
+    "/baselines",
+    operation_id="freeze_baseline",
+    status_code=201,
+    responses=problems(_409="There is a baseline of this name."),
+)
 async def freeze_baseline(service: Serving, caller: Calling, request: FreezeBaseline) -> Baseline:
     """Keep a period's figures as they are now, before the system decides."""
     caller.answers_to(request.person)

@@ -1,13 +1,16 @@
 """The page ROI: headline and odds as the API gives them, sliders that move the number, reasons, imports and reports."""
 
 import io
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import openpyxl
+import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import Served
+from tests.conftest import Served, grey_png
 from tests.e2e.test_drift_and_models import answer
+from tests.serving.test_baselines import freeze, load, table
 
 EXAMPLE = (
     "name,volume,defective_rate,escape_rate,escape_cost,cost,labelled_images,defect_images,camera\n"
@@ -85,3 +88,22 @@ def test_figures_are_imported_and_places_of_ones_own_ranked(page: Page, server: 
     next_line.locator("input[type=file]").set_input_files(tmp_path / "candidates.csv")
     expect(next_line.get_by_role("row").nth(1)).to_contain_text("line 3 final")
     assert server.client.get("/v1/roi/candidates").json() is None
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hant"])
+def test_the_manager_gets_one_printed_page(page: Page, server: Served, language: str) -> None:
+    """What stands before the evidence is no higher than an A4 page within its margins, with the notes of a first week."""
+    load(server, table(date(2026, 3, 2), 28, flagged=60, false_calls=40, confirmed=20, audited=50, audit_defects=9))
+    freeze(server)
+    for number in range(4):
+        server.inspect(grey_png(0.9), part_id=f"R-{number}", product="cell")
+    today = f"{datetime.now(UTC):%G-W%V}"
+    asked = server.client.get(f"/v1/reports/{today}", params={"format": "html", "language": language})
+    page.set_viewport_size({"width": round((210 - 28) / 25.4 * 96), "height": 1016})
+    page.emulate_media(media="print")
+    page.set_content(asked.text)
+    assert page.locator(".evidence").bounding_box()["y"] <= (297 - 28) / 25.4 * 96  # type: ignore[index]
+    widest = page.evaluate(
+        "Math.max(...[...document.querySelectorAll('.tile')].map(e => e.scrollWidth - e.clientWidth))"
+    )
+    assert widest <= 0, "no number is wider than its tile"

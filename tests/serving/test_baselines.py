@@ -1,16 +1,23 @@
 """Frozen baselines: what was before stays what it was, only like is compared with like, and what cannot be said is said."""
 
+import threading
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
-from serving.audit import verify
+from serving.audit import digest, verify
+from serving.baseline_schema import BaselineKind, FreezeBaseline, HistoryRow
+from serving.baselines import freeze as freeze_period
+from serving.baselines import list_all
+from serving.past_counts import import_history
 from serving.plant_day import containing, parse_period, start_of
 from serving.problem import ProblemError
-from serving.tables import baselines, history
+from serving.store import Store
+from serving.tables import audit, baselines, history
 from tests.conftest import Served, StartServer, grey_png
 from tests.serving.test_reviews import review
 
@@ -89,6 +96,93 @@ def test_a_frozen_baseline_does_not_change_with_the_history(server: Served) -> N
         assert verify(connection).broken == ()
 
 
+def test_inspector_seconds_of_past_counts_are_compared(server: Served) -> None:
+    rows = table(FIRST, 28, flagged=60, false_calls=40, confirmed=20, inspector_seconds=5000).splitlines()
+    rows = [f"{row[:-4]}{4000 + 100 * (number % 21)}" if number else row for number, row in enumerate(rows)]
+    # One day of line-1 nobody kept: unknown, and not zero.
+    rows[1] = rows[1][:-4]
+    assert load(server, "\n".join(rows))[0] == 201
+    assert load(server, table(FIRST + timedelta(60), 28, inspector_seconds=1000))[0] == 201
+    frozen = freeze(server)
+    assert [one["timed_days"]["days"] for one in frozen["counts"]] == [27, 28]
+    found = compared(server, frozen["id"], "2026-05-01", "2026-05-28")
+    seconds = next(change for change in found["changes"] if change["key"] == "review_seconds")
+    ways = [np.array([int(row[-4:]) for row in rows[first::2] if row[-4:].isdigit()]) for first in (1, 2)]
+    expected = sum(one.mean() for one in ways) / 2 / 1000
+    assert seconds["before"]["value"] == pytest.approx(expected)
+    assert (seconds["after"]["value"], seconds["after"]["denominator"]) == (1.0, 56)
+    assert seconds["relative"] == pytest.approx(1 / expected - 1)
+    told = " ".join(caveat["en"] for caveat in found["caveats"])
+    assert "on 55 imported days of a line and product, for 55,000 of 56,000 parts" in told
+    with server.service.store.reading() as connection:
+        assert verify(connection).broken == ()
+
+
+def test_counts_imported_before_seconds_were_known_are_as_they_were_told_of(server: Served) -> None:
+    load(server, table(FIRST, 28, escapes=3))
+    with server.service.store.reading() as connection:
+        rows = connection.execute(select(history)).mappings().all()
+        told = connection.execute(select(audit.c.new).where(audit.c.action == "HISTORY_IMPORTED")).scalar_one()
+        old = [{name: value for name, value in row.items() if name != "inspector_seconds"} for row in rows]
+        assert told["digest"] == digest(old)
+
+
+def test_inspector_seconds_that_cannot_be_are_refused(server: Served) -> None:
+    for seconds, message in (
+        ("-1", "inspector_seconds"),
+        ("nan", "inspector_seconds"),
+        ("90000000", "line 2: inspector_seconds is 9e+07 for 1000 inspected parts: more than a day for each"),
+    ):
+        row = f"day,line,product,inspected,inspector_seconds\n2026-03-02,a,p,1000,{seconds}"
+        status, answer = load(server, row)
+        assert status == 422 and message in answer["detail"] and "line 2" in answer["detail"]
+
+
+def test_two_baselines_of_one_name_are_refused(server: Served) -> None:
+    load(server, table(FIRST, 28, escapes=3))
+    frozen = freeze(server)
+    for name in ("spring", " Spring "):
+        refused = freeze(server, name=name, last_day="2026-03-20")
+        assert refused["status"] == 409
+        assert "there is a baseline spring already, of 2026-03-02 to 2026-03-29, frozen by mei on" in refused["detail"]
+    assert [one["id"] for one in server.client.get("/v1/baselines").json()] == [frozen["id"]]
+    assert freeze(server, name="summer")["name"] == "summer"
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+def test_of_two_processes_that_freeze_one_name_at_once_one_is_refused(database: str) -> None:
+    stores = [Store.open(database) for _ in range(2)]
+    rows = [HistoryRow(day=FIRST, line="a", product="p", inspected=10)]
+    stores[0].submit(lambda connection: import_history(connection, rows, False, "mei", "known")).result()
+    together = threading.Barrier(2)
+    outcomes: list[str] = []
+
+    def freeze_all(store: Store) -> None:
+        for number in range(20):
+            request = FreezeBaseline(
+                name=f"spring {number}", kind=BaselineKind.HISTORY, first_day=FIRST, last_day=FIRST, **WHO
+            )
+            together.wait()
+            freezing = store.submit(lambda connection, one=request: freeze_period(connection, one, ZoneInfo("UTC")))
+            try:
+                outcomes.append(freezing.result().name)
+            except ProblemError as error:
+                assert error.status == 409
+                outcomes.append("refused")
+
+    threads = [threading.Thread(target=freeze_all, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with stores[0].reading() as connection:
+        names = [one.name for one in list_all(connection)]
+    for store in stores:
+        store.close()
+    assert sorted(names) == sorted(f"spring {number}" for number in range(20))
+    assert outcomes.count("refused") == 20
+
+
 def test_history_and_baselines_altered_past_the_trail_are_found(server: Served) -> None:
     load(server, table(FIRST, 28, escapes=3))
     freeze(server)
@@ -161,7 +255,7 @@ def test_what_the_data_cannot_support_is_said(start_server: StartServer) -> None
         ("day,line,product,inspected,flagged\n2026-03-02,a,b,5,9", "flagged is 9, more than inspected, 5"),
         ("day,line,product,inspected,audit_defects\n2026-03-02,a,b,5,1", "audit_defects without audited"),
         ("day,line,product,inspected\n2026-13-02,a,b,5", "line 2: day:"),
-        ("line,product,inspected\na,b,5", "line 2: day: Field required"),
+        ("line,product,inspected\na,b,5", "line 2: day: missing"),
         ("day,line,product,inspected\n2026-03-02,a,b,5,6", "line 2: more cells than columns"),
     ],
 )

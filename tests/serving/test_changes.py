@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.baseline_schema import Change, LineCounts
+from serving.baseline_schema import Change, LineCounts, TimedDays
 from serving.changes import changes_between
 from serving.quality import rates
 
@@ -182,6 +182,32 @@ def test_a_line_whose_few_reviews_found_nothing_may_still_have_something() -> No
     assert rate.high > 200 / 20_000, "up to 14 % of 5,000 flags would have shown none in 20"
 
 
+def days_of(seconds: list[float], parts: list[int], name: str = "a") -> LineCounts:
+    each = sum(seconds) / sum(parts)
+    errors = sum((took - each * n) ** 2 for took, n in zip(seconds, parts, strict=True))
+    timed = TimedDays(days=len(parts), inspected=sum(parts), seconds=sum(seconds), squared_errors=errors)
+    return line(name, inspected=sum(parts), timed_days=timed)
+
+
+def test_seconds_of_whole_days_are_as_unsure_as_their_days_differ() -> None:
+    before, after = [3000.0, 2800, 3300, 2900, 3000], [1500.0, 1400, 1650, 1450, 1500]
+    found = changes([days_of(before, [1000] * 5)], [days_of(after, [1000] * 5)])["review_seconds"]
+    assert (found.before.value, found.after.value, found.before.denominator) == (3.0, 1.5, 5)
+    half = 2.776 * np.std(before, ddof=1) / np.sqrt(5) / 1000
+    assert found.before.low == pytest.approx(3 - half, rel=0.01)
+    assert found.before.high == pytest.approx(3 + half, rel=0.01)
+    assert found.relative == pytest.approx(-0.5)
+    assert found.low < -0.5 < found.high < -0.3
+    few = changes([days_of(before[:4], [1000] * 4)], [])["review_seconds"].before
+    assert few.value is None and few.why_unknown.en.startswith("not enough days with inspector seconds: n = 4")
+    alone = days_of([600.0], [100], "b")
+    both = changes([days_of(before, [1000] * 5), alone], [])["review_seconds"].before
+    assert both.value == pytest.approx(15_600 / 5100)
+    assert both.low < both.value < both.high
+    untimed = changes([days_of(before, [1000] * 5), line("b", inspected=1000)], [])["review_seconds"].before
+    assert untimed.value == pytest.approx(3.0), "taken to be like the others"
+
+
 LINES = {"x": (0.06, 0.1), "y": (0.05, 0.6), "z": (0.005, 1.0)}
 """Share of false calls, and of flags that are reviewed."""
 
@@ -240,3 +266,30 @@ def test_intervals_of_unequal_reviews_hold_the_truth() -> None:
     shares = {name: round(float(np.mean(each)), 3) for name, each in held.items()}
     assert min(shares.values()) >= 0.93, shares
     assert np.mean(naive) < 0.3, "flags of all lines together are not like the reviewed ones"
+
+
+@pytest.mark.heavy
+def test_intervals_of_seconds_of_whole_days_hold_the_truth() -> None:
+    """1,000 plants of two lines and a product that is rarely made, whose days differ by 5, 20 and 20 %; nothing changed."""
+    random = np.random.default_rng(17)
+    truth, off = {"a": 3.0, "b": 9.0, "rare": 20.0}, {"a": 0.05, "b": 0.2, "rare": 0.2}
+    of_days = {"a": 20, "b": 8, "rare": 2}
+    held: dict[str, list[bool]] = {"seconds": [], "change": []}
+
+    def plant() -> list[LineCounts]:
+        rows = []
+        for name, each in truth.items():
+            parts = random.integers(200, 2000, of_days[name])
+            seconds = each * parts * random.gamma(off[name] ** -2, off[name] ** 2, parts.size)
+            rows.append(days_of(seconds.tolist(), parts.tolist(), name))
+        return rows
+
+    for _ in range(1000):
+        before, after = plant(), plant()
+        found = changes(before, after)["review_seconds"]
+        parts = {row.line: row.inspected for row in after}
+        expected = sum(parts[name] * each for name, each in truth.items()) / sum(parts.values())
+        held["seconds"] += [bool(side.low <= expected <= side.high) for side in (found.before, found.after)]
+        held["change"].append(bool(found.low <= 0 <= found.high))
+    shares = {name: round(float(np.mean(each)), 3) for name, each in held.items()}
+    assert min(shares.values()) >= 0.93, shares

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import insert
 
+from serving.assumptions import adopt, read_assumptions
 from serving.baseline_schema import BaselineKind, FreezeBaseline, LineCounts, RolloutRequest
 from serving.baselines import compare, freeze, list_all, roll_out
 from serving.changes import changes_between
@@ -19,6 +20,7 @@ from serving.measured import Measured, measure
 from serving.metrics import quality
 from serving.past_counts import measured_counts
 from serving.quality_schema import GroupBy
+from serving.roi import report, what_if
 from serving.scope import Scope
 from serving.settings import Settings, load_settings
 from serving.store import Store
@@ -95,7 +97,7 @@ def frozen(store: Store, name: str, first: int, last: int) -> None:
     store.submit(lambda connection: freeze(connection, request, ZoneInfo("UTC"))).result()
 
 
-def kept(store: Store, kind: BaselineKind, until: float, **counts: float | None) -> None:
+def kept(store: Store, kind: BaselineKind, until: float, **counts: Any) -> None:
     """A baseline that is there already, frozen now, whose period ends `until` days ago."""
     one = LineCounts.model_validate(
         {
@@ -224,6 +226,47 @@ def test_how_long_people_look_is_measured_where_they_looked_at_each_part(store: 
     half = 2.0096 * np.sqrt((1900 / 50 - 36) * 50 / 49 / 50)
     assert (seconds.low, seconds.high) == (pytest.approx(6 - half, abs=0.02), pytest.approx(6 + half, abs=0.02))
     assert any("People alone took 6.0 s to look at a part (baseline STUDY)" in note.en for note in found.notes)
+
+
+def test_inspector_seconds_of_the_history_are_the_time_before(store: Store, settings: Settings) -> None:
+    timed = {"days": 20, "inspected": 500, "seconds": 3000.0, "squared_errors": 4000.0}
+    counted = {"inspected": 500, "flagged": 40, "reviewed": 40, "false_calls": 40, "confirmed": 0}
+    kept(store, BaselineKind.HISTORY, 10, **counted, timed_days=timed)
+    keep(store, made(5, 500, 5))
+    found = measured(store, settings)
+    assert found.seconds_before is None
+    assert any(
+        "Inspectors took 6.0 s for each part (baseline HISTORY). That counts once" in one.en for one in found.notes
+    )
+    looks = [
+        {"client_id": str(n), "inspection_id": "x", "decision": "FALSE_CALL", "note": "", "reviewer": "mei"}
+        for n in range(9)
+    ]
+    times = {"seconds": 12.0, "decided_at": NOW, "received_at": NOW}
+    store.submit(
+        lambda connection: connection.execute(insert(reviews), [one | times for one in looks]) and None
+    ).result()
+    found = measured(store, settings)
+    assert found.seconds_before is not None and found.seconds_before.value == 6
+    given = read_assumptions(ROOT / settings.roi_assumptions)
+    store.submit(lambda connection: adopt(connection, given, ROOT / settings.roi_assumptions)).result()
+    with store.reading() as connection:
+        scenario = report(connection, given, settings).measured
+        slid = what_if(connection, given, settings, {"look_seconds": 1, "looked_at_before": 0.5})
+    inputs = {one.key: one for one in scenario.inputs}
+    # 8 % false calls of 12 s each are counted as such: together they come to 6 s a part.
+    assert inputs["look_seconds"].value == pytest.approx(6 - 0.08 * 12)
+    assert inputs["looked_at_before"].value == 1
+    volume, wage = 50e6, 40 / 3600
+    since = 0.01 * 12 + 0.01 * (1 - 0.13) * 12
+    saved = {one.key: one.run_rate for one in scenario.benefits}
+    assert saved["false_calls_fewer"] + saved["looks_saved"] == pytest.approx(volume * (6 - since) * wage)
+    appraisal = next(one for one in scenario.copq if one.category == "appraisal")
+    assert (appraisal.before, appraisal.after) == (
+        pytest.approx(volume * 6 * wage),
+        pytest.approx(volume * since * wage),
+    )
+    assert {one.key: one.value for one in slid.inputs}["look_seconds"] == 1
 
 
 def test_challenge_parts_are_no_false_calls_of_the_line(store: Store, settings: Settings) -> None:

@@ -9,6 +9,7 @@ from data.errors import InputError
 from serving.assumptions import read_assumptions
 from serving.candidates import rank, read_candidates
 from serving.kpi_schema import Candidate
+from serving.spread import Triangular
 from tests.conftest import ROOT, Served, grey_png
 from tests.serving.test_reviews import review
 
@@ -64,6 +65,30 @@ def test_a_wider_cost_of_an_escape_gives_a_wider_value() -> None:
         for low, high in ((290, 310), (100, 500))
     )
     assert wide.p95 - wide.p5 > 1.2 * (narrow.p95 - narrow.p5)
+
+
+def test_a_triangle_of_the_escape_rate_is_as_unsure_elsewhere() -> None:
+    def width(low: float, high: float) -> float:
+        spread = Triangular(low=low, high=high)
+        unsure = INPUTS.escape_rate_after.model_copy(update={"spread": spread})
+        known = {"defective_rate_low": 0.01, "escape_cost_low": 300}
+        item = rank(
+            [candidate("a", escape_rate=0.4, **known)], INPUTS.model_copy(update={"escape_rate_after": unsure}), "USD"
+        ).items[0]
+        return item.p95 - item.p5
+
+    assert width(0.02, 0.2) > 1.5 * width(0.129, 0.131)
+
+
+def test_what_is_guessed_for_want_of_bounds_is_told() -> None:
+    notes = [
+        note.en
+        for note in rank(
+            [candidate("a", defective_rate_low=0.005), candidate("b", escape_cost_low=9)], INPUTS, "USD"
+        ).notes
+    ]
+    assert "Without low and high the defect rate is taken to be within a factor of about 2.5: b." in notes
+    assert "Without low and high the cost of an escape is taken to be within a factor of about 2.5: a." in notes
 
 
 def test_a_value_that_overlaps_the_next_is_told() -> None:

@@ -200,7 +200,7 @@ def test_measured_values_replace_assumptions_only_when_there_are_enough(start_se
     assert measured["review_minutes"]["low"] < 1 < measured["review_minutes"]["high"]
     assert report["measured"]["npv"] != report["case_study"]["npv"]
     assert report["case_study"]["first_year_roi"] == pytest.approx(3.0, abs=0.001)
-    assert any("Escapes are not measured yet" in note["en"] for note in report["notes"])
+    assert any("Escapes are not measured since" in note["en"] for note in report["notes"])
     assert {line["key"] for line in report["measured"]["benefits"] if line["measured"]} == {"false_calls_fewer"}
 
 

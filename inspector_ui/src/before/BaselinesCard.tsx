@@ -59,7 +59,11 @@ export function BaselinesCard() {
                       <Table.Td fw={600}>{one.name}</Table.Td>
                       <Table.Td>{t(`before.kinds.${one.kind}`)}</Table.Td>
                       <Table.Td>
-                        {t("before.span", { first: format.dateTime(one.since), last: format.dateTime(one.until) })}
+                        {t("before.span", {
+                          first: format.date(one.since),
+                          // Its end is the first moment after the last day.
+                          last: format.date(new Date(Date.parse(one.until) - 1)),
+                        })}
                       </Table.Td>
                       <Table.Td ta="right">
                         {format.count(one.counts.reduce((sum, { inspected }) => sum + inspected, 0))}

@@ -18,7 +18,7 @@ import { RolloutsCard } from "./RolloutsCard";
 const EXAMPLE = {
   name: "past-counts.csv",
   content:
-    "day,line,product,inspected,flagged,false_calls,confirmed,audited,audit_defects,escapes\n2026-03-02,line-1,cell,1000,60,40,20,50,1,3\n",
+    "day,line,product,inspected,flagged,false_calls,confirmed,audited,audit_defects,escapes,inspector_seconds\n2026-03-02,line-1,cell,1000,60,40,20,50,1,3,28800\n",
 };
 
 /** What was before, which line got the system when, and what the change can be put down to. */

@@ -1101,7 +1101,7 @@ export const en = {
     hint: "What was before the system, frozen so that it cannot be made better later; which line got the system when; and what the change can be put down to.",
     import: "Import past counts",
     importHint:
-      "Counts by day, line and product from before the system or from outside it, such as field returns. What is wrong is named by line and column, and then nothing is kept.",
+      "Counts by day, line and product from before the system or from outside it, such as field returns. Leave a cell empty where nobody counted; inspector_seconds is what all inspectors together took for these parts. What is wrong is named by line and column, and then nothing is kept.",
     baselines: "Baselines",
     baselinesHint: "Freeze the period before the system decides. Its figures stay what they were then.",
     noBaselines: "No baseline is frozen yet.",
