@@ -95,6 +95,26 @@ def test_guide_is_reached_by_keyboard_and_names_the_keys(page: Page, server: Ser
     expect(page.get_by_role("link", name="Guide")).to_be_visible()
 
 
+@pytest.mark.parametrize("language", plant.LANGUAGES)
+def test_a_page_magnified_four_times_scrolls_downward_only(
+    page: Page, server: Served, watch: Watch, language: str
+) -> None:
+    """WCAG 1.4.10: 1280 px at 400 % leave 320."""
+    watch.expected = ("401 (Unauthorized)",)
+    page.add_init_script(f"localStorage.setItem('inspector.language', '{language}')")
+    page.set_viewport_size({"width": 320, "height": 256})
+    page.goto("/live")
+    sign_in(
+        page, plant.PERSON, names={"en": ("Name", "Password", "Sign in"), "zh-Hant": ("姓名", "密碼", "登入")}[language]
+    )
+    wider = {}
+    for path in plant.visited(page, [*plant.menu(page), "guide", plant.first_story(server)]):
+        wider[path] = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        bar = page.get_by_role("navigation")
+        assert bar.evaluate("each => each.scrollWidth - each.clientWidth") == 0, f"{path}: some of the menu is cut off"
+    assert {path: by for path, by in wider.items() if by > 0} == {}
+
+
 def test_whatever_is_pressed_is_as_large_as_a_gloved_finger(page: Page, server: Served, watch: Watch) -> None:
     watch.expected = ("401 (Unauthorized)",)
     page.set_viewport_size({"width": 768, "height": 1024})

@@ -110,9 +110,7 @@ def openers(page: Page) -> dict[str, Locator]:
     }
 
 
-def test_escape_closes_a_dialog_and_the_keyboard_goes_on_where_it_was(
-    page: Page, server: Served, watch: Watch
-) -> None:
+def test_escape_closes_a_dialog_and_the_keyboard_goes_on_where_it_was(page: Page, server: Served, watch: Watch) -> None:
     watch.expected = ("401 (Unauthorized)",)
     page.goto("/live")
     sign_in(page, plant.PERSON)

@@ -74,6 +74,27 @@ def test_three_parts_are_decided_by_keyboard(page: Page, server: Served, inspect
     assert waiting(server) == 2
 
 
+def test_a_browser_that_keeps_nothing_says_so_and_sends_before_the_next_part(
+    page: Page, server: Served, inspections: dict[str, Any], watch: Watch
+) -> None:
+    watch.expected = ("ERR_FAILED",)
+    page.add_init_script(
+        "IDBFactory.prototype.open = () => { throw new DOMException('forbidden here', 'SecurityError'); }"
+    )
+    open_review(page)
+    expect(page.get_by_test_id("unkept")).to_contain_text("This browser keeps nothing on this machine (forbidden here)")
+    part = decide(page, "f")
+    review = review_of(server, inspections[part])
+    assert review is not None
+    assert review["decision"] == "FALSE_CALL"
+    part = shown_part(page)
+    page.route("**/v1/reviews/*-*", lambda route: route.abort())
+    page.keyboard.press("f")
+    expect(page.get_by_role("alert")).to_contain_text("could not be saved, so the part stays here")
+    assert shown_part(page) == part
+    expect_counts(page, decided=1)
+
+
 def test_a_note_is_typed_without_deciding(page: Page, server: Served, inspections: dict[str, Any]) -> None:
     open_review(page)
     part = shown_part(page)
