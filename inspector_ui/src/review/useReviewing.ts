@@ -2,6 +2,7 @@ import { useSessionStorage } from "@mantine/hooks";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { v4 as uuid } from "uuid";
 import { useEventStream } from "../api/EventStreamProvider";
+import { serverNow } from "../api/serverClock";
 import type { QueueItem, Review, ReviewDecision } from "../api/types";
 import { asMarked } from "../image/boxes";
 import { useOutbox, useOutboxEntries } from "../outbox/OutboxProvider";
@@ -67,7 +68,7 @@ export function useReviewing(showAhead: (next: QueueItem) => Promise<void>) {
         seconds: extra.seconds,
         blind: inspection.blind,
         seen_review: seen,
-        decided_at: new Date().toISOString(),
+        decided_at: new Date(serverNow()).toISOString(),
       };
       await outbox.add({ clientId, partId: inspection.part_id, request }, kept);
       return clientId;
