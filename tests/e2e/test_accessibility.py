@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import ROOT, Served, StartServer
+from serving.role import Role
+from tests.accounts import key_client
+from tests.conftest import ROOT, Served, StartServer, grey_png
 from tests.e2e import plant
 from tests.e2e.conftest import Watch
 from tests.e2e.test_sign_in import sign_in
@@ -107,8 +109,11 @@ def test_a_page_magnified_four_times_scrolls_downward_only(
     sign_in(
         page, plant.PERSON, names={"en": ("Name", "Password", "Sign in"), "zh-Hant": ("姓名", "密碼", "登入")}[language]
     )
+    long = server.frame(part_id="A1B2C3D4E5" * 6, lot="批號" * 30)
+    camera = key_client(server, Role.CAMERA)
+    made = camera.post("/v1/inspections", params=long, content=grey_png(0.5)).json()["id"]
     wider = {}
-    for path in plant.visited(page, [*plant.menu(page), "guide", plant.first_story(server)]):
+    for path in plant.visited(page, [*plant.menu(page), "guide", f"history?id={made}"]):
         wider[path] = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         bar = page.get_by_role("navigation")
         assert bar.evaluate("each => each.scrollWidth - each.clientWidth") == 0, f"{path}: some of the menu is cut off"
