@@ -7,7 +7,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from serving.role import Role
-from tests.accounts import key_client
 from tests.conftest import ROOT, Served, StartServer, grey_png
 from tests.e2e import plant
 from tests.e2e.conftest import Watch
@@ -110,7 +109,8 @@ def test_a_page_magnified_four_times_scrolls_downward_only(
         page, plant.PERSON, names={"en": ("Name", "Password", "Sign in"), "zh-Hant": ("姓名", "密碼", "登入")}[language]
     )
     long = server.frame(part_id="A1B2C3D4E5" * 6, lot="批號" * 30)
-    camera = key_client(server, Role.CAMERA)
+    _, secret = server.service.keys.add("another camera", Role.CAMERA, "test")
+    camera = server.another_client(Authorization=f"Bearer {secret}")
     made = camera.post("/v1/inspections", params=long, content=grey_png(0.5)).json()["id"]
     wider = {}
     for path in plant.visited(page, [*plant.menu(page), "guide", f"history?id={made}"]):
