@@ -5,6 +5,7 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { EventStreamProvider } from "./api/EventStreamProvider";
+import { ProblemError } from "./api/problem";
 import { startI18n } from "./i18n/i18n";
 import { startServiceWorker } from "./offline/startServiceWorker";
 import { OutboxProvider } from "./outbox/OutboxProvider";
@@ -14,9 +15,21 @@ import { theme } from "./theme/theme";
 import { SignInGate } from "./who/SignInGate";
 import { WhoProvider } from "./who/WhoProvider";
 
+const ASK_AGAIN_MS = 5_000;
+
 // "always": whether the server on this network answers is known by asking it, not by the browser's idea of being online.
 const queries = new QueryClient({
-  defaultOptions: { queries: { networkMode: "always", retry: 1, staleTime: 5_000 } },
+  defaultOptions: {
+    queries: {
+      networkMode: "always",
+      retry: 1,
+      staleTime: 5_000,
+      // what the page says of a server that does not answer: it is tried again by itself
+      refetchInterval: ({ state: { error } }) => error !== null && !(error instanceof ProblemError) && ASK_AGAIN_MS,
+    },
+    // a decision in a study is refused at once where there is no network, rather than kept waiting without a word
+    mutations: { networkMode: "always" },
+  },
 });
 
 async function start(): Promise<void> {

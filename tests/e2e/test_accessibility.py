@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import ROOT, Served, StartServer
+from serving.role import Role
+from tests.conftest import ROOT, Served, StartServer, grey_png
 from tests.e2e import plant
 from tests.e2e.conftest import Watch
 from tests.e2e.test_sign_in import sign_in
@@ -93,6 +94,30 @@ def test_guide_is_reached_by_keyboard_and_names_the_keys(page: Page, server: Ser
     expect(chapters).to_have_count(7)
     expect(chapters.first).to_contain_text("False call")
     expect(page.get_by_role("link", name="Guide")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", plant.LANGUAGES)
+def test_a_page_magnified_four_times_scrolls_downward_only(
+    page: Page, server: Served, watch: Watch, language: str
+) -> None:
+    """WCAG 1.4.10: 1280 px at 400 % leave 320."""
+    watch.expected = ("401 (Unauthorized)",)
+    page.add_init_script(f"localStorage.setItem('inspector.language', '{language}')")
+    page.set_viewport_size({"width": 320, "height": 256})
+    page.goto("/live")
+    sign_in(
+        page, plant.PERSON, names={"en": ("Name", "Password", "Sign in"), "zh-Hant": ("姓名", "密碼", "登入")}[language]
+    )
+    long = server.frame(part_id="A1B2C3D4E5" * 6, lot="批號" * 30)
+    _, secret = server.service.keys.add("another camera", Role.CAMERA, "test")
+    camera = server.another_client(Authorization=f"Bearer {secret}")
+    made = camera.post("/v1/inspections", params=long, content=grey_png(0.5)).json()["id"]
+    wider = {}
+    for path in plant.visited(page, [*plant.menu(page), "guide", f"history?id={made}"]):
+        wider[path] = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        bar = page.get_by_role("navigation")
+        assert bar.evaluate("each => each.scrollWidth - each.clientWidth") == 0, f"{path}: some of the menu is cut off"
+    assert {path: by for path, by in wider.items() if by > 0} == {}
 
 
 def test_whatever_is_pressed_is_as_large_as_a_gloved_finger(page: Page, server: Served, watch: Watch) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Request, expect
 from sqlalchemy import insert
 
 from serving.role import Role
@@ -57,6 +57,32 @@ def test_two_lines_on_a_desk_screen_are_read_from_four_metres(
     server.inspect(b"no image", line="line-2", part_id="no image")
     expect(tiles.last).to_contain_text("no image")
     assert letter_height(tiles.last) >= FOUR_METRES_PX
+
+
+def test_a_hidden_tab_leaves_its_connection_to_others_and_catches_up(page: Page, server: Served, watch: Watch) -> None:
+    watch.expected = ("404 (Not Found)",)
+    server.inspect(grey_png(0.1), line="line-1", part_id="before")
+    page.goto("/live")
+    tile = page.get_by_test_id("live-verdict")
+    expect(tile).to_contain_text("before")
+
+    def show(state: str) -> None:
+        page.evaluate(
+            """(state) => {
+              Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+              document.dispatchEvent(new Event("visibilitychange"));
+            }""",
+            state,
+        )
+
+    def is_stream(request: Request) -> bool:
+        return request.url.endswith("/v1/events")
+
+    with page.expect_event("requestfailed", is_stream):
+        show("hidden")
+    server.inspect(grey_png(0.9), line="line-1", part_id="meanwhile")
+    show("visible")
+    expect(tile).to_contain_text("meanwhile")
 
 
 def test_four_lines_fit_one_desk_screen(page: Page, server: Served) -> None:

@@ -71,7 +71,9 @@ def test_decisions_outlive_server_reload_and_tab(
     assert again.client.get("/v1/reviews/queue").json()["waiting"] == 1
 
 
-def test_without_the_server_every_page_opens_and_says_so(context: BrowserContext, server: Served) -> None:
+def test_without_the_server_every_page_opens_and_says_so_and_recovers_by_itself(
+    context: BrowserContext, server: Served, start_server: StartServer
+) -> None:
     page = context.new_page()
     open_review(page)
     wait_for_the_service_worker(page)
@@ -81,3 +83,8 @@ def test_without_the_server_every_page_opens_and_says_so(context: BrowserContext
     expect(page.get_by_text("Connection lost, reconnecting")).to_be_visible()
     page.goto("/quality")
     expect(page.get_by_text("The server does not answer")).to_be_visible()
+    page.goto("/history")
+    expect(page.get_by_text("The server does not answer")).to_be_visible()
+    again = start_server(port=urlsplit(server.url).port)
+    again.inspect(grey_png(0.1), part_id="after the restart")
+    expect(page.get_by_role("feed")).to_contain_text("after the restart", timeout=30_000)

@@ -1,6 +1,7 @@
 """A person decides flagged parts by keyboard: counts, undo, an unreachable server, both languages."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -72,6 +73,41 @@ def test_three_parts_are_decided_by_keyboard(page: Page, server: Served, inspect
         assert review["defect_class"] == (None if decision == "FALSE_CALL" else "bright")
         assert review["seconds"] >= 0
     assert waiting(server) == 2
+
+
+def test_a_browser_that_keeps_nothing_says_so_and_sends_before_the_next_part(
+    page: Page, server: Served, inspections: dict[str, Any], watch: Watch
+) -> None:
+    watch.expected = ("ERR_FAILED",)
+    page.add_init_script(
+        "IDBFactory.prototype.open = () => { throw new DOMException('forbidden here', 'SecurityError'); }"
+    )
+    open_review(page)
+    expect(page.get_by_test_id("unkept")).to_contain_text("This browser keeps nothing on this machine (forbidden here)")
+    part = decide(page, "f")
+    review = review_of(server, inspections[part])
+    assert review is not None
+    assert review["decision"] == "FALSE_CALL"
+    part = shown_part(page)
+    page.route("**/v1/reviews/*-*", lambda route: route.abort())
+    page.keyboard.press("f")
+    expect(page.get_by_role("alert")).to_contain_text("could not be saved, so the part stays here")
+    assert shown_part(page) == part
+    expect_counts(page, decided=1)
+
+
+def test_a_tablet_whose_clock_is_a_day_ahead_decides_at_the_servers_time(
+    page: Page, server: Served, inspections: dict[str, Any]
+) -> None:
+    page.clock.set_fixed_time(datetime.now(UTC) + timedelta(days=1))
+    open_review(page)
+    part = decide(page, "f")
+    expect_counts(page, unsent=0)
+    review = review_of(server, inspections[part])
+    assert review is not None
+    assert abs(datetime.fromisoformat(review["decided_at"]) - datetime.now(UTC)) < timedelta(minutes=5)
+    page.goto("/live")
+    expect(page.get_by_test_id("live-verdict")).to_have_count(1)
 
 
 def test_a_note_is_typed_without_deciding(page: Page, server: Served, inspections: dict[str, Any]) -> None:

@@ -172,6 +172,28 @@ def test_an_unsent_review_outlives_the_session_and_is_sent_as_the_same_person(
     assert (review["decision"], review["reviewer"]) == ("DEFECT_CONFIRMED", "ann")
 
 
+def test_a_note_half_written_is_there_after_signing_in_again(
+    page: Page, server: Served, inspections: dict[str, Any], watch: Watch
+) -> None:
+    watch.expected = ("401 (Unauthorized)",)
+    add_person(server, "ann", Role.INSPECTOR)
+    page.goto("/review")
+    sign_in(page, "ann")
+    part = page.get_by_test_id("fact-part").inner_text()
+    page.keyboard.press("n")
+    page.keyboard.type("scratch at the left edge")
+    page.context.clear_cookies()
+    page.reload()
+    sign_in(page, "ann")
+    expect(page.get_by_test_id("fact-part")).to_have_text(part)
+    expect(page.get_by_role("textbox", name="Note")).to_have_value("scratch at the left edge")
+    decide(page, "d")
+    expect_counts(page, unsent=0)
+    review = review_of(server, inspections[part])
+    assert review is not None
+    assert review["note"] == "scratch at the left edge"
+
+
 def test_an_admin_adds_people_and_keys_which_are_shown_once(page: Page, server: Served, watch: Watch) -> None:
     watch.expected = ("409 (Conflict)",)
     add_person(server, "root", Role.ADMIN)

@@ -7,14 +7,17 @@ const StreamContext = createContext<EventStream | null>(null);
 export function EventStreamProvider({ children }: { children: ReactNode }) {
   const [stream] = useState(() => new EventStream());
   useEffect(() => {
-    stream.open();
+    // browsers have six connections to a host for all tabs: with six streams held, no decision could be sent any more
+    const follow = () => (document.visibilityState === "visible" ? stream.open() : stream.pause());
+    follow();
     // an EventSource does not tell a refusal from a lost connection, so whether the session has ended must be asked
     const stopListening = stream.onState(() => stream.state === "lost" && noteStatus(401));
-    const reopen = () => stream.open();
-    window.addEventListener("online", reopen);
+    window.addEventListener("online", follow);
+    document.addEventListener("visibilitychange", follow);
     return () => {
       stopListening();
-      window.removeEventListener("online", reopen);
+      window.removeEventListener("online", follow);
+      document.removeEventListener("visibilitychange", follow);
       stream.close();
     };
   }, [stream]);

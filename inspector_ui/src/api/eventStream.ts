@@ -68,6 +68,12 @@ export class EventStream {
     this.source = null;
   }
 
+  /** Give the connection to others until it is opened again; what is read then closes the gap. */
+  pause(): void {
+    this.close();
+    this.become("connecting");
+  }
+
   private publish<Kind extends keyof Payloads>(kind: Kind, event: MessageEvent<string>): void {
     const payload = JSON.parse(event.data) as Payloads[Kind];
     for (const listener of this.listeners[kind]) {

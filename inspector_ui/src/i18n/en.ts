@@ -306,7 +306,9 @@ export const en = {
     emptyHint: "New parts appear here by themselves as soon as the line flags them.",
     emptyDone: "You decided {{n}} in this session.",
     otherPerson: "{{name}} has meanwhile decided: {{decision}}. Your decision would replace that one.",
-    saveFailed: "The decision could not be saved on this machine, so the part stays here. {{reason}}",
+    saveFailed: "The decision could not be saved, so the part stays here. {{reason}}",
+    unkept:
+      "This browser keeps nothing on this machine ({{reason}}): each decision goes to the server first, and without the server none can be made. Use a normal window, or make room on the disk.",
     withOthers: "with others",
     undoOthers: "Undo an earlier decision",
     undoLabel: "The last ten decisions; a press undoes one",

@@ -295,7 +295,9 @@ export const zhHant: Words<typeof en> = {
     emptyHint: "產線一標示出零件，就會自動顯示在這裡。",
     emptyDone: "您這次共判定了 {{n}} 件。",
     otherPerson: "{{name}} 已在此時判定：{{decision}}。您的判定將取代該判定。",
-    saveFailed: "判定無法保存到這台電腦，因此零件仍留在這裡。{{reason}}",
+    saveFailed: "判定無法保存，因此零件仍留在這裡。{{reason}}",
+    unkept:
+      "這個瀏覽器無法在這台電腦上保存資料（{{reason}}）：每筆判定都先送到伺服器，連不上伺服器時就無法判定。請改用一般視窗，或清出磁碟空間。",
     withOthers: "他人處理中",
     undoOthers: "復原較早的判定",
     undoLabel: "最近十筆判定；按一下即可復原",

@@ -3,6 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { useAlarms } from "../alarms/useAlarms";
+import { serverNow } from "../api/serverClock";
 import { Icon } from "../icons/Icon";
 import { useLineHolds } from "../lines/useLineHolds";
 import { Notice } from "../shell/Notice";
@@ -23,8 +24,8 @@ export default function LivePage() {
   const holds = useLineHolds();
   const trend = useQuery(trendQuery);
   const lines = withHeld(running, holds);
-  const [now, setNow] = useState(() => Date.now());
-  useInterval(() => setNow(Date.now()), 1000, { autoInvoke: true });
+  const [now, setNow] = useState(serverNow);
+  useInterval(() => setNow(serverNow()), 1000, { autoInvoke: true });
   return (
     <div className={classes.page}>
       {state === "lost" && (

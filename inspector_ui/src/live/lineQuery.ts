@@ -1,6 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api } from "../api/client";
 import { expectData } from "../api/problem";
+import { serverNow } from "../api/serverClock";
 
 const DAY_MS = 86_400_000;
 
@@ -8,7 +9,7 @@ const DAY_MS = 86_400_000;
 export const liveQuery = queryOptions({
   queryKey: ["live"],
   queryFn: async ({ signal }) => {
-    const since = new Date(Date.now() - DAY_MS).toISOString();
+    const since = new Date(serverNow() - DAY_MS).toISOString();
     const { lines } = expectData(await api.GET("/v1/metrics/throughput", { params: { query: { since } }, signal }));
     return Promise.all(
       lines.map(async ({ line }) => {

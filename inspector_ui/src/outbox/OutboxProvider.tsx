@@ -33,6 +33,12 @@ export function useOutbox(): Outbox {
   return outbox;
 }
 
+/** Why this machine keeps no reviews; null when it does. */
+export function useUnkept(): string | null {
+  const outbox = useOutbox();
+  return useSyncExternalStore(outbox.subscribe, () => outbox.unkept);
+}
+
 export function useOutboxEntries(): readonly OutboxEntry[] {
   const outbox = useOutbox();
   return useSyncExternalStore(outbox.subscribe, () => outbox.entries);

@@ -1,7 +1,7 @@
 import "fake-indexeddb/auto";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { NewOutboxEntry, OutboxEntry } from "./entry";
-import { Outbox } from "./outbox";
+import { NotKeptError, Outbox } from "./outbox";
 import type { SendResult } from "./send";
 import { OutboxStore } from "./store";
 
@@ -116,4 +116,34 @@ test("reviews of somebody else wait until that person is back, and hold up nobod
   await outbox.drain();
   await settled(outbox, 0);
   expect(sent).toEqual(["b", "a"]);
+});
+
+test("a browser that keeps nothing says why, and a review counts once the server has it", async () => {
+  const open = vi.spyOn(indexedDB, "open").mockImplementation(() => {
+    throw new DOMException("denied", "SecurityError");
+  });
+  const { outbox, sent } = outboxBefore([{ kind: "stored" }, later]);
+  await outbox.drain();
+  expect(outbox.unkept).toBe("denied");
+  await outbox.add(entry("a"));
+  expect(sent).toEqual(["a"]);
+  await expect(outbox.add(entry("b"))).rejects.toThrow(NotKeptError);
+  open.mockRestore();
+  await outbox.add(entry("c"));
+  expect(outbox.unkept).toBeNull();
+  await settled(outbox, 0);
+  expect(sent).toEqual(["a", "b", "c"]);
+});
+
+test("what a tab made and did not send before it was closed, another tab shows and sends", async () => {
+  const closed = outboxBefore([later]);
+  const open = outboxBefore([], closed.name);
+  await open.outbox.drain();
+  await closed.outbox.add(entry("a"));
+  await expect.poll(() => open.outbox.entries.map((each) => each.clientId)).toEqual(["a"]);
+  expect(open.waits.length).toBe(1);
+  open.retryNow();
+  await settled(open.outbox, 0);
+  expect(open.sent).toEqual(["a"]);
+  await settled(closed.outbox, 0);
 });

@@ -12,11 +12,15 @@ export interface OutboxOptions {
   schedule?: (task: () => void, ms: number) => () => void;
 }
 
+/** The review is neither on this machine's disk nor with the server; the message says why. */
+export class NotKeptError extends Error {}
+
 /**
  * Reviews go to disk first and to the server after, in the order they were made.
  *
  * An unreachable or overloaded server stops the line of entries until it answers; an entry that the server refuses for
- * good is kept, with the reason, for a person to see, and the next ones go on.
+ * good is kept, with the reason, for a person to see, and the next ones go on. Where the browser keeps nothing on disk (a
+ * private window, a full disk), `unkept` says why, and each review goes to the server before it counts as made.
  */
 export class Outbox {
   private snapshot: readonly OutboxEntry[] = [];
@@ -29,15 +33,22 @@ export class Outbox {
   private failures = 0;
   private cancelRetry: (() => void) | null = null;
   private reviewer: string | null = null;
+  private whyUnkept: string | null = null;
 
   constructor({ store, send, schedule = browserTimer }: OutboxOptions) {
     this.store = store;
     this.send = send;
     this.schedule = schedule;
+    store.onChangeElsewhere(() => void this.takeOver());
   }
 
   get entries(): readonly OutboxEntry[] {
     return this.snapshot;
+  }
+
+  /** Why this machine keeps no reviews, in the browser's words; null when it does. */
+  get unkept(): string | null {
+    return this.whyUnkept;
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -50,9 +61,19 @@ export class Outbox {
     this.reviewer = reviewer;
   }
 
-  /** Resolves once the review is safe on disk; sending goes on by itself. `kept` comes between that and telling others. */
+  /**
+   * Resolves once the review is safe on disk; sending goes on by itself. `kept` comes between that and telling others.
+   *
+   * A browser that keeps nothing has it sent first; raises NotKeptError when the server does not take it either.
+   */
   async add(entry: NewOutboxEntry, kept?: () => Promise<void>): Promise<void> {
-    await this.store.add(entry);
+    try {
+      await this.store.add(entry);
+      this.whyUnkept = null;
+    } catch (error) {
+      this.noteUnkept(error);
+      await this.sendUnkept(entry);
+    }
     await kept?.();
     await this.refresh();
     void this.drain();
@@ -117,6 +138,30 @@ export class Outbox {
     }
   }
 
+  private noteUnkept(error: unknown): void {
+    // IndexedDB reports a full or forbidden disk with DOMException
+    if (!(error instanceof DOMException)) {
+      throw error;
+    }
+    this.whyUnkept = error.message;
+    this.tell();
+  }
+
+  private async sendUnkept(entry: NewOutboxEntry): Promise<void> {
+    const result = await this.send({ ...entry, seq: 0, refusal: null });
+    if (result.kind !== "stored") {
+      throw new NotKeptError(result.kind === "refused" ? result.reason : (this.whyUnkept ?? ""));
+    }
+  }
+
+  /** Another tab sends what it made by itself; should it be closed, this one does. */
+  private async takeOver(): Promise<void> {
+    await this.refresh();
+    if (!this.draining && this.cancelRetry === null && this.snapshot.some((entry) => entry.refusal === null)) {
+      this.cancelRetry = this.schedule(() => void this.drain(), LONGEST_DELAY_MS);
+    }
+  }
+
   private retryLater(atLeastMs: number): void {
     const backoff = Math.min(FIRST_DELAY_MS * 2 ** this.failures, LONGEST_DELAY_MS);
     this.failures += 1;
@@ -124,7 +169,15 @@ export class Outbox {
   }
 
   private async refresh(): Promise<void> {
-    this.snapshot = await this.store.list();
+    try {
+      this.snapshot = await this.store.list();
+    } catch (error) {
+      this.noteUnkept(error);
+    }
+    this.tell();
+  }
+
+  private tell(): void {
     for (const listener of this.listeners) {
       listener();
     }

@@ -74,7 +74,7 @@ function Figures({ figures }: { figures: QualityFigures }) {
                   const figure = group.figures[row];
                   return (
                     <Table.Td key={group.name} ta="right">
-                      {figure && <Value figure={figure} currency={figures.currency} />}
+                      {figure && <Value figure={figure} currency={figures.currency} told={alone !== undefined} />}
                     </Table.Td>
                   );
                 })}
@@ -99,7 +99,14 @@ function Figures({ figures }: { figures: QualityFigures }) {
   );
 }
 
-function Value({ figure, currency }: { figure: QualityFigure; currency: string }) {
+interface ValueProps {
+  figure: QualityFigure;
+  currency: string;
+  /** Whether what it rests on stands beside it. */
+  told: boolean;
+}
+
+function Value({ figure, currency, told }: ValueProps) {
   const { t } = useTranslation();
   const format = useFormat();
   const text = useServerText();
@@ -112,8 +119,14 @@ function Value({ figure, currency }: { figure: QualityFigure; currency: string }
   }
   const say = (value: number) => said(value, figure, currency, format, t("figures.s"));
   return (
-    <Tooltip label={text(figure.rests_on)} multiline maw={320}>
-      <div>
+    <Tooltip
+      label={text(figure.rests_on)}
+      multiline
+      maw={320}
+      disabled={told}
+      events={{ hover: true, focus: true, touch: true }}
+    >
+      <div tabIndex={told ? undefined : 0}>
         <Text fw={650}>{say(figure.value)}</Text>
         {figure.low !== null && figure.high !== null && figure.low < figure.high && (
           <Text size="sm" c="dimmed">

@@ -1,3 +1,5 @@
+import { serverNow } from "../api/serverClock";
+
 export const periods = [
   { name: "lastHour", hours: 1 },
   { name: "lastShift", hours: 8 },
@@ -10,5 +12,5 @@ export type Period = (typeof periods)[number];
 export type PeriodName = Period["name"];
 
 export function sinceOf(period: Period): string {
-  return new Date(Date.now() - period.hours * 3_600_000).toISOString();
+  return new Date(serverNow() - period.hours * 3_600_000).toISOString();
 }

@@ -7,6 +7,7 @@ import type { Inspection, QueueItem } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { Reason } from "../i18n/Reason";
 import { Icon } from "../icons/Icon";
+import { useUnkept } from "../outbox/OutboxProvider";
 import { KeyCap } from "../shell/KeyCap";
 import { ScoreBar } from "../verdict/ScoreBar";
 import { VerdictBadge } from "../verdict/VerdictBadge";
@@ -30,11 +31,17 @@ export function Evidence({ reviewing, inspection, classNames, noteField }: Props
   const { t } = useTranslation();
   const { blind } = inspection;
   const { draft, setDraft, otherReview, saveError, takenBy } = reviewing;
+  const unkept = useUnkept();
   return (
     <>
       {saveError !== null && (
         <Alert color="red" icon={<Icon name="alert" />} role="alert">
           {t("review.saveFailed", { reason: saveError })}
+        </Alert>
+      )}
+      {unkept !== null && (
+        <Alert color="orange" icon={<Icon name="alert" />} role="status" data-testid="unkept">
+          {t("review.unkept", { reason: unkept })}
         </Alert>
       )}
       {otherReview !== null && (

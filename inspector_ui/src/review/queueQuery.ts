@@ -1,6 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api } from "../api/client";
 import { expectData } from "../api/problem";
+import { serverNow } from "../api/serverClock";
 import type { ClaimedQueue, QueueFilters } from "../api/types";
 
 /** Enough to go on for a while when the connection is lost. */
@@ -71,6 +72,6 @@ function keptHand(reviewer: string, filters: QueueFilters): ClaimedQueue | undef
     return undefined;
   }
   const kept: Kept = JSON.parse(text);
-  const mine = kept.filters === JSON.stringify(filters) && Date.parse(kept.hand.until) > Date.now();
+  const mine = kept.filters === JSON.stringify(filters) && Date.parse(kept.hand.until) > serverNow();
   return mine ? kept.hand : undefined;
 }

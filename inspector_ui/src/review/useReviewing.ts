@@ -1,15 +1,19 @@
+import { useSessionStorage } from "@mantine/hooks";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { v4 as uuid } from "uuid";
 import { useEventStream } from "../api/EventStreamProvider";
+import { serverNow } from "../api/serverClock";
 import type { QueueItem, Review, ReviewDecision } from "../api/types";
 import { asMarked } from "../image/boxes";
 import { useOutbox, useOutboxEntries } from "../outbox/OutboxProvider";
+import { NotKeptError } from "../outbox/outbox";
 import { useReviewer } from "../reviewer/reviewer";
 import { useSession } from "./SessionProvider";
 import { type Decided, type Draft, undoable, withDecision, withoutInspection } from "./session";
 import { type OnScreen, useHand } from "./useHand";
 
 const EMPTY: Draft = { defectClass: null, note: "", boxes: [] };
+const NO_DRAFT = { of: null, ...EMPTY };
 
 /**
  * Which part is shown, and what happens when it is decided.
@@ -64,7 +68,7 @@ export function useReviewing(showAhead: (next: QueueItem) => Promise<void>) {
         seconds: extra.seconds,
         blind: inspection.blind,
         seen_review: seen,
-        decided_at: new Date().toISOString(),
+        decided_at: new Date(serverNow()).toISOString(),
       };
       await outbox.add({ clientId, partId: inspection.part_id, request }, kept);
       return clientId;
@@ -81,8 +85,8 @@ export function useReviewing(showAhead: (next: QueueItem) => Promise<void>) {
       await task();
       setSaveError(null);
     } catch (error) {
-      // IndexedDB reports a full or forbidden disk with DOMException; the part then stays on the screen
-      if (!(error instanceof DOMException)) {
+      // the part then stays on the screen
+      if (!(error instanceof NotKeptError)) {
         throw error;
       }
       setSaveError(error.message);
@@ -142,7 +146,13 @@ export function useReviewing(showAhead: (next: QueueItem) => Promise<void>) {
 }
 
 function useDraft(current: QueueItem | null) {
-  const [kept, setKept] = useState<Draft & { of: string | null }>({ of: null, ...EMPTY });
+  // a note or boxes half made are there again after a reload, and after signing in again
+  const [reviewer] = useReviewer();
+  const [kept, setKept] = useSessionStorage<Draft & { of: string | null }>({
+    key: `inspector.draft.${reviewer}`,
+    defaultValue: NO_DRAFT,
+    getInitialValueInEffect: false,
+  });
   const id = current?.id ?? null;
   // a class chosen beforehand would tell what the model said
   const likely = current === null || current.blind ? null : current.class;

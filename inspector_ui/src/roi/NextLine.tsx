@@ -25,7 +25,6 @@ export function NextLine({ ranking: kept }: { ranking: Ranking | null }) {
   const text = useServerText();
   const [file, setFile] = useState<File | null>(null);
   const upload = useMutation({
-    networkMode: "always",
     mutationFn: async (chosen: File) =>
       expectData(
         await api.POST("/v1/roi/candidates/csv", {

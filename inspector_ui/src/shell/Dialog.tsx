@@ -1,5 +1,5 @@
 import { Modal } from "@mantine/core";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 
 interface Props {
@@ -12,6 +12,7 @@ interface Props {
 
 export function Dialog({ title, onClose, size, children }: Props) {
   const { t } = useTranslation();
+  useFocusBack();
   return (
     <Modal
       opened
@@ -25,5 +26,18 @@ export function Dialog({ title, onClose, size, children }: Props) {
     >
       {children}
     </Modal>
+  );
+}
+
+/** The keyboard goes on where it was when the dialog came. Mantine's own way back needs a Modal that outlives being open. */
+function useFocusBack(): void {
+  const [opener] = useState(() => document.activeElement);
+  useEffect(
+    () => () => {
+      if (opener instanceof HTMLElement && document.activeElement === document.body) {
+        opener.focus();
+      }
+    },
+    [opener],
   );
 }

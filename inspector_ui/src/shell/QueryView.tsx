@@ -1,6 +1,6 @@
 import { Alert, Button, Center, Loader, Stack, Text } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
-import type { ReactNode } from "react";
+import { type ReactNode, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { ProblemError } from "../api/problem";
 import { Icon } from "../icons/Icon";
@@ -14,6 +14,7 @@ interface Props<Data> {
 /** The states of a read: loading, failed, stale because the server is away, and there. */
 export function QueryView<Data>({ query, children }: Props<Data>) {
   const { t } = useTranslation();
+  const error = useLastError(query);
   if (query.data !== undefined) {
     return (
       <>
@@ -26,13 +27,13 @@ export function QueryView<Data>({ query, children }: Props<Data>) {
       </>
     );
   }
-  if (query.isError) {
-    const answered = query.error instanceof ProblemError;
+  if (error !== null) {
+    const answered = error instanceof ProblemError;
     return (
       <Notice
         art={<Icon name={answered ? "alert" : "cloudOff"} size={56} />}
         title={t(answered ? "state.failed" : "state.unreachable")}
-        hint={answered ? query.error.message : t("state.unreachableHint")}
+        hint={answered ? error.message : t("state.unreachableHint")}
       >
         <Button variant="default" mt="sm" onClick={() => void query.refetch()}>
           {t("state.retry")}
@@ -48,4 +49,13 @@ export function QueryView<Data>({ query, children }: Props<Data>) {
       </Stack>
     </Center>
   );
+}
+
+/** Why the read failed, also while it is tried again: neither text nor button may come and go under a person's hand. */
+function useLastError({ error, isPending }: UseQueryResult<unknown>): Error | null {
+  const [last, setLast] = useState(error);
+  if (error !== null && error !== last) {
+    setLast(error);
+  }
+  return error ?? (isPending ? last : null);
 }

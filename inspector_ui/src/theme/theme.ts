@@ -73,6 +73,8 @@ export const theme = createTheme({
     Switch: Switch.extend({ styles: { body: { alignItems: "center" }, label: { paddingBlock: 12 } } }),
     Textarea: Textarea.extend(tall),
     TextInput: TextInput.extend(tall),
-    Tooltip: Tooltip.extend({ defaultProps: { openDelay: 400, withArrow: true } }),
+    Tooltip: Tooltip.extend({
+      defaultProps: { openDelay: 400, withArrow: true, events: { hover: true, focus: true, touch: false } },
+    }),
   },
 });

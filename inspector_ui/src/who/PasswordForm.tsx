@@ -21,7 +21,6 @@ export function PasswordForm({ onDone }: { onDone?: () => void }) {
   const [repeated, setRepeated] = useState("");
   const [wait, setWait] = useWait();
   const change = useMutation({
-    networkMode: "always",
     mutationFn: async (): Promise<string | null> => {
       const body = { present, new: chosen };
       const { data, response } = await api.PUT("/v1/session/password", { body });

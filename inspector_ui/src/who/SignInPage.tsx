@@ -22,7 +22,6 @@ export function SignInPage() {
   const [wait, setWait] = useWait();
   const [refusedByProvider] = useState(() => new URLSearchParams(window.location.search).get("refused") === "oidc");
   const signIn = useMutation({
-    networkMode: "always",
     mutationFn: async (): Promise<string | null> => {
       const { data, error, response } = await api.POST("/v1/session", { body: { name, password } });
       if (data !== undefined) {
