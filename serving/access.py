@@ -25,6 +25,7 @@ from serving.role import Permission, Role
 from serving.service import service_of
 from serving.sessions import csrf_token
 from serving.settings import Settings
+from serving.token import token_sha256
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "x-csrf-token"
@@ -185,6 +186,11 @@ def undeclared(routes: Iterable[BaseRoute]) -> list[str]:
 def session_cookie(https: bool) -> str:
     """The cookie's name; under HTTPS browsers hold it to this host, whole and secure, by its prefix."""
     return "__Host-qc_session" if https else "qc_session"
+
+
+def device_cookie(name: str, https: bool) -> str:
+    """The cookie of a browser where `name` signed in; one for each person, for a workplace is shared."""
+    return f"{'__Secure-' if https else ''}qc_device_{token_sha256(name)[:12]}"
 
 
 class Access:

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from opentelemetry.trace import TracerProvider
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -121,6 +122,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider | None = None
             StorageError: problem.on_storage_error,
             OperationalError: problem.on_database_error,
             InterfaceError: problem.on_database_error,
+            PoolTimeout: problem.on_database_error,
             HTTPException: problem.on_http_exception,
             ClientDisconnect: problem.on_disconnect,
             RequestValidationError: problem.on_invalid_request,

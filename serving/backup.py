@@ -29,6 +29,7 @@ from data.config import ConfigModel, explain
 from data.durable import replacing, sync
 from data.errors import InputError
 from serving.audit import GENESIS, verify
+from serving.claim import Claim
 from serving.database import connected, newest_revision, reading_beside, revision_of, shown, sqlite_file
 from serving.image_store import DamagedImageError, ImageStore, first_line
 from serving.settings import Settings
@@ -120,12 +121,17 @@ def make_backup(settings: Settings, target: Path, say: Callable[[str], None]) ->
 def restore_backup(source: Path, settings: Settings, force: bool, say: Callable[[str], None]) -> Backup:
     """Check every hash and the audit trail of a backup, then put it where `settings` say; the server must be stopped.
 
-    Raises InputError before anything is changed when something is damaged, or when there is something at the target
+    Raises InputError before anything is changed when something is damaged, a server runs, or there is something at the target
     already and `force` is not set. With it, an SQLite database there is renamed, not removed, and images that the backup lost
     are left out; those that it never had always are. The database of a PostgreSQL backup can be read only once it is loaded:
     there the audit trail is checked, and missing images are told, at the end.
     """
     made = read_backup(source)
+    with closing(Claim(settings)):
+        return _restore(source, made, settings, force, say)
+
+
+def _restore(source: Path, made: Backup, settings: Settings, force: bool, say: Callable[[str], None]) -> Backup:
     if not force:
         _refuse_to_overwrite(settings)
     try:

@@ -13,6 +13,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from data.errors import InputError
 from serving.store import MIGRATIONS, parse_url
 
+_PATIENCE_SECONDS = 5
+
 
 @contextmanager
 def reading_beside(url: str) -> Iterator[Connection]:
@@ -34,7 +36,12 @@ def connected(url: str) -> Iterator[Connection]:
         file = sqlite_file(url)
         if file is not None and not file.is_file():
             raise InputError(f"there is no database {file}; start the server once, or name it with --set database_url=")
-        engine = create_engine(url) if file is not None else create_engine(url, isolation_level="REPEATABLE READ")
+        if file is not None:
+            engine = create_engine(url)
+        else:
+            engine = create_engine(
+                url, isolation_level="REPEATABLE READ", connect_args={"connect_timeout": _PATIENCE_SECONDS}
+            )
         with engine.connect() as connection:
             if file is not None:
                 connection.exec_driver_sql("PRAGMA query_only=ON")

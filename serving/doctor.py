@@ -6,7 +6,6 @@ Works before the first start and beside a running server; it writes nothing but 
 import os
 import shutil
 import socket
-import ssl
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-import httpx
 from cryptography import x509
 from obstore.exceptions import BaseError
 from sqlalchemy import Connection, func, select
@@ -24,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from data.bundle import Bundle
 from data.errors import BundleError, InputError
+from serving.alive import is_alive
 from serving.database import connected, newest_revision, revision_of, shown, sqlite_file
 from serving.image_store import ImageStore, first_line
 from serving.models import bundle_to_serve
@@ -96,24 +95,11 @@ def _port(settings: Settings) -> Finding:
                 )
         else:
             return Finding(Level.OK, "port", f"{where} is free")
-    scheme = "http" if settings.tls.certificate is None else "https"
-    try:
-        answer = httpx.get(f"{scheme}://{where}/healthz", timeout=2, verify=_trust(settings.tls.certificate))
-    except (httpx.HTTPError, OSError):
-        answer = None
-    if answer is not None and answer.text == "ok\n":
+    if is_alive(settings):
         return Finding(Level.OK, "port", f"the server runs on {where}")
     return Finding(
         Level.FAIL, "port", f"{where} is taken by another program; stop it, or set another port (QC_PORT=8001)"
     )
-
-
-def _trust(certificate: Path | None) -> ssl.SSLContext:
-    """Belief in this one certificate, for whatever name: here it only tells whether the server is ours."""
-    context = ssl.create_default_context(cafile=certificate)
-    context.check_hostname = False
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return context
 
 
 def _certificate(file: Path) -> Finding:

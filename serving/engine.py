@@ -4,7 +4,7 @@ import math
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -21,6 +21,8 @@ from serving.gauges import Gauges
 _SMOOTHING = 0.2
 # After so many batches a size that was found too slow is tried again.
 _FORGET_AFTER = 200
+# So many wait only when a model hangs, or frames are let in by the hundred.
+_MANY_WAITING = 64
 
 
 class OverloadedError(Exception):
@@ -135,6 +137,19 @@ class FairQueue:
                     break
         return batch, late
 
+    def take_late(self, now: float) -> list[_Waiting]:
+        """Every frame that came too late for `now`, whosever turn it is."""
+        late: list[_Waiting] = []
+        for camera, waiting in list(self._by_camera.items()):
+            late += (item for item in waiting if item.deadline <= now)
+            kept = deque(item for item in waiting if item.deadline > now)
+            if kept:
+                self._by_camera[camera] = kept
+            else:
+                del self._by_camera[camera]
+        self._length -= len(late)
+        return late
+
     @property
     def next_bundle(self) -> Bundle | None:
         """The model of the frame whose turn it is."""
@@ -160,6 +175,7 @@ class Engine:
         # Weak: a bundle that was warmed and then refused must not stay in memory for it.
         self._times: WeakKeyDictionary[Bundle, BatchTimes] = WeakKeyDictionary()
         self._queue = FairQueue()
+        self._look_for_late_from = _MANY_WAITING
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
@@ -247,12 +263,18 @@ class Engine:
         """Queue one frame, uint8 [1, H, W, 3] as `bundle` wants it.
 
         The future gives TimeoutError, and nothing is computed, when its turn comes after `deadline` (of
-        time.perf_counter()). How much is queued is bounded where frames are let in.
+        time.perf_counter()). How much is queued is bounded where frames are let in; of a model that hangs, whose frames are
+        held and answered without it, those that are too late are let go here.
         """
         future: Future[Outputs] = Future()
+        late: list[_Waiting] = []
         with self._changed:
+            if len(self._queue) >= self._look_for_late_from:
+                late = self._queue.take_late(time.perf_counter())
+                self._look_for_late_from = max(_MANY_WAITING, 2 * len(self._queue))
             self._queue.put(camera, _Waiting(bundle, prepared, deadline, future))
             self._changed.notify()
+        _refuse(late)
         return future
 
     def close(self) -> None:
@@ -266,9 +288,7 @@ class Engine:
     def _run(self) -> None:
         while taken := self._take():
             batch, late = taken
-            for item in late:
-                if item.future.set_running_or_notify_cancel():
-                    item.future.set_exception(TimeoutError())
+            _refuse(late)
             live = [item for item in batch if item.future.set_running_or_notify_cancel()]
             if live:
                 self._predict(live)
@@ -319,3 +339,9 @@ class Engine:
                 times.add(len(batch), time.perf_counter() - started)
         for item, output in zip(batch, outputs, strict=True):
             item.future.set_result(output)
+
+
+def _refuse(late: Sequence[_Waiting]) -> None:
+    for item in late:
+        if item.future.set_running_or_notify_cancel():
+            item.future.set_exception(TimeoutError())

@@ -1,10 +1,11 @@
 """Escapes of a period: what audits, known escapes and challenge parts of the database say about the defects that passed."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Subquery, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Row, Subquery, case, func, literal, select
 
 from data.verdict import DECIDED, ReviewDecision, Verdict
 from data.wording import Text, text
@@ -18,7 +19,7 @@ from serving.settings import Settings
 from serving.tables import BANDED, FLAGGED, challenges, field_returns, tallies
 from serving.tallies import Span, span_of, sums
 
-_TALLIED = [*BANDED, "passed_known", *(name for names in FLAGGED.values() for name in names.values())]
+TALLIED = [*BANDED, "passed_known", *(name for names in FLAGGED.values() for name in names.values())]
 _LET_GO = (ReviewDecision.FALSE_CALL, ReviewDecision.DEFECT_ACCEPTED)
 
 
@@ -85,12 +86,14 @@ def count(connection: Connection, scope: Scope, settings: Settings, by: GroupBy 
     return count_span(connection, span_of(scope, by, settings.clocks))
 
 
-def count_span(connection: Connection, span: Span) -> Mapping[str, Counts]:
-    """As `count`, of a scope that is cut already."""
+def count_span(
+    connection: Connection, span: Span, tallied: Iterable[Row[tuple[Any, ...]]] | None = None
+) -> Mapping[str, Counts]:
+    """As `count`, of a scope that is cut already; `tallied` has the sums of TALLIED where they are known, by `of` or finer."""
     found: dict[str, Counts] = defaultdict(Counts)
     if span.by is None:
         found[""] = Counts()
-    _count_tallied(connection, span, found)
+    _count_tallied(sums(connection, span, TALLIED) if tallied is None else tallied, found)
     for rows, condition in _untallied(span):
         _count_frames(connection, rows, condition, found)
     _move_returned(connection, span, found)
@@ -107,7 +110,7 @@ def inspected(connection: Connection, scope: Scope, settings: Settings, by: Grou
     _count_challenges(connection, span, known)
     found = Counter(dict.fromkeys(known, 0))
     if span.whole:
-        frames = func.sum(sum((tallies.c[name] for name in _TALLIED), literal(0)))
+        frames = func.sum(sum((tallies.c[name] for name in TALLIED), literal(0)))
         tallied = scope.select(tallies, tallies.c.slot, span.whole, by, frames)
         tallied = tallied.group_by(tallied.selected_columns.of).having(frames > 0)
         found.update({of: int(n) for n, of in connection.execute(tallied)})
@@ -117,9 +120,9 @@ def inspected(connection: Connection, scope: Scope, settings: Settings, by: Grou
     return found
 
 
-def _count_tallied(connection: Connection, span: Span, found: dict[str, Counts]) -> None:
+def _count_tallied(tallied: Iterable[Row[tuple[Any, ...]]], found: dict[str, Counts]) -> None:
     """Everything of the whole half-hours but audits, which are few, and of which each has its own chance."""
-    for row in sums(connection, span, _TALLIED):
+    for row in tallied:
         bands = [int(getattr(row, name)) for name in BANDED]
         known = int(row.passed_known)
         flags = {verdict: [int(getattr(row, name)) for name in names.values()] for verdict, names in FLAGGED.items()}
@@ -137,7 +140,13 @@ def _count_tallied(connection: Connection, span: Span, found: dict[str, Counts])
         for verdict, (open_, confirmed, false_calls, accepted) in flags.items():
             decided = confirmed + false_calls + accepted
             if open_ + decided:
-                counts.flagged[verdict] = Flags(open_ + decided, decided, confirmed, false_calls)
+                before = counts.flagged.get(verdict, Flags(0, 0, 0, 0))
+                counts.flagged[verdict] = Flags(
+                    before.flagged + open_ + decided,
+                    before.decided + decided,
+                    before.confirmed + confirmed,
+                    before.false_calls + false_calls,
+                )
             counts.released += false_calls + accepted
 
 

@@ -1,7 +1,7 @@
 """The quality figures of a period, for everything together or for each line, station, product, lot, shift or model version."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from data.wording import Text, text
 from serving import tallies
-from serving.escapes import Counts, count, escape_figure, inspected, never_audited, why_unknown
+from serving.escapes import TALLIED, Counts, count_span, escape_figure, inspected, never_audited, why_unknown
 from serving.quality import escape, rates
 from serving.quality.escape import Interval
 from serving.quality_schema import Figure, FigureGroup, FigureKey, GroupBy, QualityFigures
@@ -98,14 +98,15 @@ def figures(connection: Connection, scope: Scope, settings: Settings, by: GroupB
         frames = inspected(connection, scope, settings, by)
         shown = sorted(frames, key=lambda name: (-frames[name], name))[:MOST_GROUPS]
         scope, more = replace(scope, among=frozenset(shown)), len(frames) - len(shown)
-    groups = {name: _Group(counts) for name, counts in count(connection, scope, settings, by).items()}
+    span = span_of(scope, by, settings.clocks)
+    tallied = tallies.whole(connection, span, TALLIED)
+    groups = {name: _Group(counts) for name, counts in count_span(connection, span, tallied).items()}
     if by is None:
-        groups[""].counts.never_audited = never_audited(connection, span_of(scope))
+        groups[""].counts.never_audited = never_audited(connection, span)
     shown = sorted(groups, key=lambda name: (-groups[name].counts.inspected, name))[:MOST_GROUPS]
     kept = {name: groups[name] for name in shown if groups[name].counts.inspected or by is None}
     draws = min(escape.DRAWS, max(_LEAST_DRAWS, _DRAWS // max(1, len(kept))))
-    span = span_of(scope, by, settings.clocks)
-    _read_groups(connection, span, settings, kept)
+    _read_groups(tallies.groups(connection, span, tallied), settings, kept)
     for name, by_class in tallies.classes(connection, span).items():
         if name in kept:
             kept[name].by_class = by_class
@@ -128,8 +129,8 @@ def figures(connection: Connection, scope: Scope, settings: Settings, by: GroupB
     )
 
 
-def _read_groups(connection: Connection, span: Span, settings: Settings, groups: Mapping[str, _Group]) -> None:
-    for part in tallies.groups(connection, span):
+def _read_groups(parts: Iterable[tallies.Group], settings: Settings, groups: Mapping[str, _Group]) -> None:
+    for part in parts:
         if part.of not in groups:
             continue
         group, recipe = groups[part.of], settings.recipe(part.product, part.station)

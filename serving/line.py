@@ -5,6 +5,7 @@ import hashlib
 import math
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -50,6 +51,9 @@ from serving.views import Views
 from serving.watch import Watch
 
 log = structlog.get_logger()
+
+# Beyond the deadline of the decision: a commit of PostgreSQL that hangs is given up before, a disk that hangs never.
+_STORED_WITHIN_SECONDS = 8.0
 
 _SAME_KEY = Question(
     select(inspections.c.id, inspections.c.fingerprint).where(inspections.c.idempotency_key == bindparam("key"))
@@ -97,11 +101,13 @@ class _Frame:
         "expected",
         "finding",
         "fingerprint",
+        "given_up",
         "height",
         "info",
         "inspection",
         "kept",
         "key",
+        "leave",
         "lock",
         "mailbox",
         "media_type",
@@ -111,13 +117,21 @@ class _Frame:
         "received_at",
         "sha256",
         "started",
+        "timer",
         "traced",
         "waits_for_verdict",
         "width",
     )
 
     def __init__(
-        self, info: FrameInfo, content: bytes, key: str | None, camera: str, mailbox: Mailbox, posted_by: str | None
+        self,
+        info: FrameInfo,
+        content: bytes,
+        key: str | None,
+        camera: str,
+        mailbox: Mailbox,
+        posted_by: str | None,
+        leave: Callable[[float], None],
     ) -> None:
         self.info = info
         self.content = content
@@ -127,6 +141,10 @@ class _Frame:
         self.posted_by = posted_by
         self.traced = otel.get_current()
         self.answer: asyncio.Future[Inspection] = mailbox.loop.create_future()
+        self.leave: Callable[[float], None] | None = leave
+        self.timer: asyncio.TimerHandle | None = None
+        self.given_up = False
+        """nobody waits for the answer any more"""
         self.received_at = datetime.now(UTC)
         self.started = time.perf_counter()
         self.deadline = math.inf
@@ -163,10 +181,28 @@ class _Frame:
             return self.missing == 0
 
     def give(self, inspection: Inspection) -> None:
-        self.mailbox.post(lambda: None if self.answer.done() else self.answer.set_result(inspection))
+        self.mailbox.post(partial(self._settle, inspection, None))
 
     def fail(self, error: Exception) -> None:
-        self.mailbox.post(lambda: None if self.answer.done() else self.answer.set_exception(error))
+        self.mailbox.post(partial(self._settle, None, error))
+
+    def give_up(self) -> None:
+        """Answer that it could not be stored in time; on the loop. What is under way may still be stored."""
+        self.given_up = True
+        if not self.answer.done():
+            self.answer.set_exception(StorageError("disk or database did not store it in time"))
+
+    def _settle(self, inspection: Inspection | None, error: Exception | None) -> None:
+        # Only now, also when the answer was given up: what still lies in a queue takes memory.
+        leave, self.leave = self.leave, None
+        if leave is not None:
+            leave(time.perf_counter() - self.started)
+        if self.answer.done():
+            return
+        if error is not None:
+            self.answer.set_exception(error)
+        elif inspection is not None:
+            self.answer.set_result(inspection)
 
 
 class Line:
@@ -227,15 +263,17 @@ class Line:
         if self.draining:
             raise ProblemError(503, "the server is stopping; post it again, nothing was stored", {"Retry-After": "5"})
         self.check_line(info.line)
+        self._check_database()
         camera = f"{info.line}\n{info.station}\n{info.camera}"
         self._admission.enter(camera)
         loop = asyncio.get_running_loop()
         if self._mailbox is None or self._mailbox.loop is not loop:
             self._mailbox = Mailbox(loop)
         structlog.contextvars.bind_contextvars(part_id=info.part_id, line=info.line)
-        frame = _Frame(info, content, key, camera, self._mailbox, posted_by)
+        leave = partial(self._leave, camera)
+        frame = _Frame(info, content, key, camera, self._mailbox, posted_by, leave)
         frame.deadline = frame.started + self._settings.deadline_seconds
-        too_late = loop.call_later(self._settings.deadline_seconds, self._hold, frame, TimeoutError())
+        frame.timer = loop.call_later(self._settings.deadline_seconds, self._too_late, frame)
         self._gauges.in_progress.set(self._admission.in_progress)
         try:
             self._pool.submit(self._begin, frame)
@@ -245,14 +283,19 @@ class Line:
             log.error("inspection not stored", cause=str(error))
             raise
         finally:
-            too_late.cancel()
-            self._admission.leave(camera, time.perf_counter() - frame.started)
-            self._gauges.in_progress.set(self._admission.in_progress)
+            frame.timer.cancel()
         if inspection is frame.inspection:
             self._tell(frame, inspection)
         else:
             self._gauges.replayed.inc()
         return self._line_holds.marked(inspection)
+
+    def _check_database(self) -> None:
+        try:
+            self._store.check()
+        except StorageError:
+            self._gauges.not_stored.inc()
+            raise
 
     @property
     def in_progress(self) -> int:
@@ -261,6 +304,14 @@ class Line:
 
     def close(self) -> None:
         self._pool.shutdown()
+
+    def _leave(self, camera: str, seconds: float) -> None:
+        self._admission.leave(camera, seconds)
+        self._gauges.in_progress.set(self._admission.in_progress)
+
+    def _too_late(self, frame: _Frame) -> None:
+        self._hold(frame, TimeoutError())
+        frame.timer = frame.mailbox.loop.call_later(_STORED_WITHIN_SECONDS, frame.give_up)
 
     def check_line(self, line: str) -> None:
         """Raises a 422 problem for a line that the settings do not name, where they name any."""
@@ -276,6 +327,9 @@ class Line:
 
     def _begin(self, frame: _Frame) -> None:
         """On a worker: the image on its way to the disk, then decoded and on its way to the model."""
+        if frame.given_up:
+            self._fail(frame, StorageError("given up before it was begun"))
+            return
         try:
             frame.sha256 = hashlib.sha256(frame.content).hexdigest()
             if frame.key is not None:
@@ -384,6 +438,9 @@ class Line:
         """Queue the row; the image is on disk and the decision stands."""
         decision = frame.decision
         assert decision is not None
+        if frame.given_up:
+            self._fail(frame, StorageError("given up before its row was written; the camera posts it again"))
+            return
         try:
             hold = self._line_holds.standing(frame.info.line)
             inspection = frame.inspection = _inspection(frame, decision, hold)

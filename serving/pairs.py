@@ -2,11 +2,13 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import numpy as np
 from scipy.stats import norm
-from sqlalchemy import Connection, func, select
-from statsmodels.stats.contingency_tables import mcnemar
+from sqlalchemy import Connection, Select, case, func, select
 
+from data.comparison import mcnemar
 from data.verdict import DECIDED, ReviewDecision, Verdict
 from data.wording import text
 from serving.blindness import Sight
@@ -89,28 +91,37 @@ def _change(flags: Counter[tuple[bool, bool]]) -> tuple[float | None, float | No
 
 def _reviewed(connection: Connection, sequence: int, since: datetime) -> ReviewedPairs:
     active, shadow, decision = shadow_inspections.c.active_verdict, shadow_inspections.c.verdict, inspections.c.decision
-    grouped = (active, shadow, decision)
+    # Only where one of the two is right alone does it matter of which part the frame is.
+    alone = (active == Verdict.PASS.value) != (shadow == Verdict.PASS.value)
+    part = [case((alone, inspections.c[name]), else_="").label(name) for name in ("product", "part_id")]
+    grouped = [active, shadow, decision, *part]
+    alone_right: list[bool] = []
+    parts: list[str] = []
     right: Counter[tuple[bool, bool]] = Counter()
     # `+ 0`, or SQLite would begin with every frame that the shadow scored; few of them are reviewed.
-    query = (
+    query: Select[tuple[Any, ...]] = (
         select(*grouped, func.count())
         .select_from(_JOINED)
         .where(decision.is_not(None), inspections.c.received_at >= since, shadow_inspections.c.shadow + 0 == sequence)
         .where(decision.in_([each.value for each in DECIDED]))
         .group_by(*grouped)
     )
-    for ours, theirs, decided, count in connection.execute(query):
+    for ours, theirs, decided, product, part_id, count in connection.execute(query):
         defective = ReviewDecision(decided) in _DEFECTIVE
-        right[Verdict(ours).flagged == defective, Verdict(theirs).flagged == defective] += count
+        who = Verdict(ours).flagged == defective, Verdict(theirs).flagged == defective
+        right[who] += count
+        if who[0] != who[1]:
+            alone_right += [who[0]] * count
+            parts += [f"{product}\n{part_id}"] * count
     only_active, only_shadow = right[True, False], right[False, True]
-    table = [[right[True, True], only_active], [only_shadow, right[False, False]]]
+    ours_alone = np.array(alone_right, bool)
     return ReviewedPairs(
         n=right.total(),
         both_right=right[True, True],
         only_active_right=only_active,
         only_shadow_right=only_shadow,
         neither_right=right[False, False],
-        mcnemar_p=float(mcnemar(table, exact=True).pvalue) if only_active + only_shadow else None,
+        mcnemar_p=mcnemar(ours_alone, ~ours_alone, parts) if parts else None,
     )
 
 

@@ -134,6 +134,11 @@ class People:
         right = verify_password(password, None if row is None else row.password_hash)
         return _person(row) if right and row is not None and row.disabled_at is None else None
 
+    def password_hash(self, name: str) -> str | None:
+        """None for an unknown name, and for who signs in with the identity provider."""
+        with self._store.reading() as connection:
+            return connection.scalar(select(people.c.password_hash).where(people.c.name == name))
+
     def from_oidc(self, subject: str, name: str, role: Role) -> Person:
         """Whom the identity provider vouches for; added at the first sign-in, and given the role that it says each time.
 

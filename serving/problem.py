@@ -9,7 +9,7 @@ from http import HTTPStatus
 
 import structlog
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -106,10 +106,11 @@ async def on_storage_error(request: Request, error: Exception) -> Response:
 
 
 async def on_database_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DBAPIError)
+    assert isinstance(error, SQLAlchemyError)
+    cause = getattr(error, "orig", None) or error
     detail = text(
-        f"the database does not answer ({error.orig}); try again, the server connects by itself when it is back",
-        f"資料庫沒有回應（{error.orig}）；請再試一次，資料庫恢復後伺服器會自動重新連線",
+        f"the database does not answer ({cause}); try again, the server connects by itself when it is back",
+        f"資料庫沒有回應（{cause}）；請再試一次，資料庫恢復後伺服器會自動重新連線",
     )
     return problem_response(503, detail, request.url.path, {"Retry-After": "5"})
 

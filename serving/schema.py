@@ -705,7 +705,7 @@ class ReviewedPairs(Message):
     neither_right: int
     mcnemar_p: float | None = Field(
         description="chance of so uneven a split of the frames that only one decided rightly, were the two equally good "
-        "(exact, two-sided); null when there is no such frame"
+        "(exact, two-sided; frames of one part change sides together); null when there is no such frame"
     )
 
 

@@ -12,6 +12,7 @@ from serving.admission import Arrivals
 from serving.assumptions import adopt, read_assumptions
 from serving.audit_trail import AuditWatch
 from serving.candidates import read_candidates
+from serving.claim import Claim
 from serving.credentials import Credentials
 from serving.engine import Engine
 from serving.events import Events
@@ -45,8 +46,9 @@ log = structlog.get_logger()
 class Service:
     """Open with `Service.open(settings)`; close when the last request is answered."""
 
-    def __init__(self, settings: Settings, free: FreeBytes | None = None) -> None:
+    def __init__(self, settings: Settings, claim: Claim, free: FreeBytes | None = None) -> None:
         self.settings = settings
+        self.claim = claim
         check_provider(settings.provider)
         self.gauges = Gauges()
         self.identity_provider = None if settings.oidc is None else IdentityProvider(settings.oidc)
@@ -54,7 +56,7 @@ class Service:
         self.assumptions = read_assumptions(settings.roi_assumptions)
         self.candidates = [] if settings.roi_candidates is None else read_candidates(settings.roi_candidates)
         self.images = ImageStore(settings.images)
-        self.store = Store.open(settings.database_url)
+        self.store = Store.open(settings.database_url, lambda: claim.why_silent)
         self.events = Events(self.gauges)
         # A GPU, and OpenVINO with threads of its own, compute one large batch at a time.
         engine_threads = settings.threads if settings.provider == "cpu" else 1
@@ -95,12 +97,18 @@ class Service:
 
     @classmethod
     def open(cls, settings: Settings, free: FreeBytes | None = None) -> Self:
-        """Raises InputError for a database, image store, provider or assumptions file that cannot be used.
+        """Raises InputError for a database, image store, provider or assumptions file that cannot be used, or that another
+        server uses.
 
         An unfit bundle is no reason to stay down: parts are held and the reason is told until one is promoted. `free` tells
         the free bytes on the disks, instead of the system.
         """
-        service = cls(settings, free)
+        claim = Claim(settings)
+        try:
+            service = cls(settings, claim, free)
+        except BaseException:
+            claim.close()
+            raise
         service.repair.begin()
         service.adopt_assumptions()
         service.views.load(datetime.now(UTC))
@@ -141,6 +149,10 @@ class Service:
         """Why frames would be held, of every product or of some; None when all are decided."""
         if self.line.draining:
             return "the server is stopping"
+        if (silent := self.claim.why_silent) is not None:
+            return f"the database does not answer: {silent}"
+        if (unsafe := self.store.why_failing or self.claim.why_not_alone) is not None:
+            return unsafe
         if self.engine.bundle is None:
             return self.line.why_no_model
         held = [name for name, bundle in self.engine.recipes.items() if bundle is None]
@@ -164,6 +176,7 @@ class Service:
         self.images.close()
         self.repair.end()
         self.store.close()
+        self.claim.close()
         self.tracing.close()
 
 

@@ -3,8 +3,10 @@
 A future that the store hands out resolves after the commit, never before.
 """
 
+import math
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -12,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -36,19 +38,20 @@ from data.errors import InputError
 MIGRATIONS = Path(__file__).parent / "migrations"
 _LARGEST_GROUP = 256
 
-# How long a writer waits for another process that holds the database, and for a server that does not answer.
+# How long a writer waits for another process that holds an SQLite database.
 _PATIENCE_SECONDS = 2
+# The longest wait of the line for one answer of PostgreSQL; a commit on a busy disk takes a second.
+_LONGEST_SECONDS = 5.0
+# Without frames there is no next commit that could show that all is well again.
+_TOLD_SECONDS = 5.0
 # More than there are threads that read: a camera's key must not wait until pages have read what they want.
 _MOST_READERS = 60
-_POSTGRESQL_PATIENCE = {
-    "connect_timeout": _PATIENCE_SECONDS,
-    "tcp_user_timeout": _PATIENCE_SECONDS * 1000,
-    "options": f"-c lock_timeout={_PATIENCE_SECONDS * 1000}",
-}
 
 T = TypeVar("T")
 Job = Callable[[Connection], T]
 MakeRow = Callable[[], dict[str, Any]]
+WhySilent = Callable[[], str | None]
+"""why the database is known not to answer; None while it does"""
 
 
 class StorageError(Exception):
@@ -88,39 +91,36 @@ class Question:
 class Store:
     """Open with `Store.open(url)`; close when done. `submit` and `reading` may be called from any thread."""
 
-    def __init__(self, writing: Engine, reading: Engine) -> None:
-        self._writing = writing
-        self._reading = reading
+    def __init__(self, engines: "_Engines", why_silent: WhySilent) -> None:
+        self._engines = engines
+        self._writing = engines.writing
+        self._reading = engines.reading
+        self._why_silent = why_silent
+        self._failure: tuple[float, str] | None = None
         self._queue: queue.SimpleQueue[_Queued | _QueuedRow | None] = queue.SimpleQueue()
         self._looking = threading.local()
         self._lookers: list[Connection] = []
         self._connection: Connection | None = None
-        self._driver_error: type[Exception] = writing.dialect.loaded_dbapi.Error
+        self._driver_error: type[Exception] = engines.writing.dialect.loaded_dbapi.Error
         self._writer = threading.Thread(target=self._write_on, name="store-writer", daemon=True)
         self._writer.start()
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """Connect and bring the schema up to date. Raises InputError for a database that cannot be used."""
+    def open(cls, url: str, why_silent: WhySilent = lambda: None) -> Self:
+        """Connect and bring the schema up to date. Raises InputError for a database that cannot be used.
+
+        While `why_silent` says why the server does not answer, nobody waits for it: every question fails at once.
+        """
         parsed = parse_url(url)
         try:
             sqlite = parsed.get_backend_name() == "sqlite"
-            if sqlite and parsed.database:
-                Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            patience = {} if sqlite else _POSTGRESQL_PATIENCE
-            writing = create_engine(parsed, pool_size=1, max_overflow=0, connect_args=patience)
-            # A reader notices a server that was restarted; the writer learns it from the commit that fails.
-            more: dict[str, Any] = {} if sqlite else {"pool_pre_ping": True, "isolation_level": "REPEATABLE READ"}
-            reading = create_engine(parsed, max_overflow=_MOST_READERS, connect_args=patience, **more)
-            if sqlite:
-                _tune_sqlite(writing, "BEGIN IMMEDIATE")
-                _tune_sqlite(reading, "BEGIN")
-            with writing.begin() as connection:
+            engines = _sqlite_engines(parsed) if sqlite else _postgresql_engines(parsed, why_silent)
+            with engines.migrating.begin() as connection:
                 migrate(connection)
         except (ArgumentError, OSError, ImportError, DatabaseError, InterfaceError) as error:
             cause = getattr(error, "orig", None) or error
             raise InputError(f"database {parsed.render_as_string()} cannot be used: {cause}") from error
-        return cls(writing, reading)
+        return cls(engines, why_silent)
 
     def submit(self, job: Job[T]) -> Future[T]:
         """Run `job` in the next transaction; the future gives its result once that is committed, or its exception.
@@ -145,11 +145,12 @@ class Store:
 
         Raises StorageError when the database does not answer.
         """
+        self.check()
         connection: Connection | None = getattr(self._looking, "connection", None)
         try:
             if connection is None:
                 # Each thread keeps one, outside any transaction: it sees what was committed up to then.
-                connection = self._reading.connect().execution_options(isolation_level="AUTOCOMMIT")
+                connection = self._engines.looking_up.connect().execution_options(isolation_level="AUTOCOMMIT")
                 connection.detach()  # it never comes back, and must not count as one of the pool's
                 self._looking.connection = connection
                 self._lookers.append(connection)
@@ -168,9 +169,25 @@ class Store:
             raise StorageError(f"the database does not answer: {getattr(error, 'orig', error)}") from error
         return answer
 
+    @property
+    def why_failing(self) -> str | None:
+        """Why the last commit failed; None when it did not, or so long ago that the next one may do."""
+        failure = self._failure
+        return None if failure is None or time.monotonic() - failure[0] > _TOLD_SECONDS else failure[1]
+
+    def check(self) -> None:
+        """Raises StorageError while the database is known not to answer."""
+        if (silent := self._why_silent()) is not None:
+            raise StorageError(f"the database does not answer: {silent}")
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that sees one consistent state, for reading only."""
+        """A connection that sees one consistent state, for reading only.
+
+        Raises OperationalError when the database does not answer.
+        """
+        if (silent := self._why_silent()) is not None:
+            raise OperationalError(None, None, StorageError(silent))
         with self._reading.connect() as connection:
             yield connection
 
@@ -181,8 +198,8 @@ class Store:
         self._reconnect()
         for connection in self._lookers:
             connection.close()
-        self._writing.dispose()
-        self._reading.dispose()
+        for engine in self._engines:
+            engine.dispose()
 
     def _write_on(self) -> None:
         going = True
@@ -203,6 +220,7 @@ class Store:
         group = [queued for queued in group if queued.future.set_running_or_notify_cancel()]
         outcomes: list[tuple[Any, Exception | None]] = []
         try:
+            self.check()
             # Kept between groups: taking it from the pool and giving it back costs as much as a row.
             if self._connection is None:
                 self._connection = self._writing.connect()
@@ -219,9 +237,11 @@ class Store:
             self._reconnect()
             failure = StorageError(f"the database did not commit: {getattr(error, 'orig', None) or error}")
             failure.__cause__ = error
+            self._failure = time.monotonic(), str(failure)
             for queued in group:
                 queued.future.set_exception(failure)
             return
+        self._failure = None
         for queued, (result, raised) in zip(group, outcomes, strict=True):
             if raised is None:
                 queued.future.set_result(result)
@@ -232,6 +252,9 @@ class Store:
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(DBAPIError):
+                # Not back to the pool: after a commit that failed SQLAlchemy takes the transaction for over, and the next
+                # group would begin in the middle of it.
+                connection.invalidate()
                 connection.close()
 
 
@@ -299,6 +322,44 @@ def migrate(connection: Connection, revision: str = "head") -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+class _Engines(NamedTuple):
+    writing: Engine
+    reading: Engine
+    looking_up: Engine
+    migrating: Engine
+
+
+def _sqlite_engines(url: URL) -> _Engines:
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    writing = create_engine(url, pool_size=1, max_overflow=0)
+    reading = create_engine(url, max_overflow=_MOST_READERS)
+    _tune_sqlite(writing, "BEGIN IMMEDIATE")
+    _tune_sqlite(reading, "BEGIN")
+    return _Engines(writing, reading, looking_up=reading, migrating=writing)
+
+
+def _postgresql_engines(url: URL, why_silent: WhySilent) -> _Engines:
+    from serving.postgresql import bounded_engine  # its driver is an extra
+
+    # A statement that the line gave up must not go on in the server, and hold what the next one needs.
+    bounded = partial(
+        bounded_engine, url, _LONGEST_SECONDS, why_silent, f"-c statement_timeout={_LONGEST_SECONDS * 1000:.0f}"
+    )
+    # A reader notices a server that was restarted; the writer learns it from the commit that fails. A page's question may take
+    # long, as long as the server is there.
+    reading = bounded_engine(
+        url,
+        math.inf,
+        why_silent,
+        pool_pre_ping=True,
+        isolation_level="REPEATABLE READ",
+        max_overflow=_MOST_READERS,
+    )
+    writing, looking_up = bounded(pool_size=1, max_overflow=0), bounded(max_overflow=_MOST_READERS)
+    return _Engines(writing, reading, looking_up, migrating=bounded_engine(url, math.inf))
 
 
 def _tune_sqlite(engine: Engine, begin: str) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from serving.events import Events
 from serving.gauges import Gauges
@@ -80,8 +80,8 @@ class Views:
                 continue
             try:
                 seen = await asyncio.to_thread(self._seen_ever, [key for key, _ in due])
-            except DBAPIError as error:
-                log.warning("overdue parts not looked up", cause=str(error.orig))
+            except SQLAlchemyError as error:  # also that all connections are in use: the watch must go on
+                log.warning("overdue parts not looked up", cause=str(error))
                 continue
             for key, part in due:
                 self._awaited.pop(key, None)

@@ -368,7 +368,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def start_server(tmp_path: Path, brightness_bundle: Path, database: str, migrated: Path) -> Iterator[StartServer]:
-    """Start uvicorn on a free loopback port, on an empty database; settings are keyword arguments."""
+    """Start uvicorn on a free loopback port, on an empty database; settings are keyword arguments. Again is a restart."""
     file = make_url(database).database
     if database.startswith("sqlite:") and file and not Path(file).exists():
         shutil.copyfile(migrated, file)
@@ -382,6 +382,9 @@ def start_server(tmp_path: Path, brightness_bundle: Path, database: str, migrate
     ) -> Served:
         overrides = settings_arguments(tmp_path, bundles, **{"database_url": database, **settings})
         chosen = load_settings(ROOT / "configs/serving/default.yaml", overrides)
+        for served, thread in running:
+            if served.service.settings.database_url == chosen.database_url:
+                stop(served, thread)
         server = Server(chosen, Service.open(chosen, free))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
@@ -395,13 +398,16 @@ def start_server(tmp_path: Path, brightness_bundle: Path, database: str, migrate
         running.append((served, thread))
         return served
 
-    yield start
-    for served, thread in running:
+    def stop(served: Served, thread: threading.Thread) -> None:
         for client in (served.client, *served.others):
             client.close()
         served.server.should_exit = True
         thread.join(30)
         assert not thread.is_alive()
+
+    yield start
+    for served, thread in running:
+        stop(served, thread)
 
 
 @pytest.fixture

@@ -2,10 +2,13 @@
 
 import configparser
 import json
+import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from serving.settings import Settings
-from tests.conftest import ROOT, Served, grey_png
+from tests.conftest import ROOT, Served, StartServer, grey_png
 
 DEPLOY = ROOT / "deploy"
 UNIT = DEPLOY / "verdict-line.service"
@@ -120,3 +123,20 @@ def test_the_scrape_example_scrapes_this_server() -> None:
     (job,) = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())["scrape_configs"]
     assert job["static_configs"] == [{"targets": [f"{Settings().host}:{Settings().port}"]}]
     assert job["metrics_path"] == "/metrics"
+
+
+def test_the_container_asks_its_server_where_the_settings_put_it(start_server: StartServer, tmp_path: Path) -> None:
+    check = next(line for line in container_lines() if line[0] == "HEALTHCHECK")
+    command = json.loads(" ".join(check[check.index("CMD") + 1 :]))
+    file = ROOT / "configs/serving" / Path(command[command.index("--config") + 1]).name
+    command[0], command[command.index("--config") + 1] = sys.executable, str(file)
+    server = start_server()
+    port = server.server.servers[0].sockets[0].getsockname()[1]
+
+    def asked(port: int) -> int:
+        return subprocess.run(command, env=os.environ | {"QC_PORT": str(port)}, cwd=ROOT, check=False).returncode
+
+    assert asked(port) == 0
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        assert asked(free.getsockname()[1]) == 1

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
 
-from data.errors import InputError
 from serving.backup import make_backup, restore_backup
 from serving.commands.options import Config, Overrides
 from serving.settings import DEFAULT_CONFIG, load_settings
@@ -32,11 +30,5 @@ def restore(
 ) -> None:
     """Check a backup and put it where the settings say; the server must be stopped."""
     settings = load_settings(config, overrides or ())
-    try:
-        httpx.get(f"http://{settings.host}:{settings.port}/healthz", timeout=2)
-    except httpx.HTTPError:
-        pass
-    else:
-        raise InputError(f"something answers on {settings.host}:{settings.port}; stop the server before restoring")
     made = restore_backup(directory, settings, force, typer.echo)
     typer.echo(f"restored {made.inspections:,} inspections and {made.images:,} images of {made.made_at.isoformat()}")

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from data.wording import text
-from serving.access import session_cookie
+from serving.access import device_cookie, session_cookie
 from serving.caller import Caller, Calling
 from serving.problem import ProblemError
 from serving.role import PERMISSIONS
@@ -22,6 +22,8 @@ from serving.sessions import csrf_token
 log = structlog.get_logger()
 routes = APIRouter(tags=["session"])
 
+# The longest that browsers keep a cookie.
+_SESSION_PATH, _KNOWN_SECONDS = "/v1/session", 400 * 86_400
 # Of this server: a second slash or a backslash would make a browser leave for another host.
 _OWN_PAGE = re.compile(r"/(?![/\\])[^\\\x00-\x1f]*")
 
@@ -61,7 +63,8 @@ def sign_in(service: Serving, request: Request, response: Response, who: SignIn)
                 "this server runs without authentication; nobody needs to sign in", "此伺服器未啟用登入驗證；不需登入"
             ),
         )
-    return _begin(service, response, service.sessions.sign_in(who.name, who.password, _address(request)))
+    token = service.sessions.sign_in(who.name, who.password, _address(request), _device(service, request, who.name))
+    return _begin(service, response, token)
 
 
 @routes.delete("/session", operation_id="sign_out", status_code=204)
@@ -86,7 +89,12 @@ def change_password(
     if caller.person_id is None or caller.name is None:
         raise ProblemError(409, text("only a person who is signed in has a password", "只有已登入的人員才有密碼"))
     token = service.sessions.change_password(
-        caller.name, caller.person_id, change.present, change.new, _address(request)
+        caller.name,
+        caller.person_id,
+        change.present,
+        change.new,
+        _address(request),
+        _device(service, request, caller.name),
     )
     service.credentials.forget()
     return _begin(service, response, token)
@@ -149,7 +157,26 @@ def _begin(service: Service, response: Response, token: str) -> SessionInfo:
     caller = service.credentials.look_up_session(token)
     assert caller is not None
     set_session_cookie(service, response, token)
+    _set_device_cookie(service, response, caller.name or "")
     return _info(service, caller, token)
+
+
+def _device(service: Service, request: Request, name: str) -> str | None:
+    return request.cookies.get(device_cookie(name, service.settings.https))
+
+
+def _set_device_cookie(service: Service, response: Response, name: str) -> None:
+    device, https = service.sessions.new_device(name), service.settings.https
+    if device is not None:
+        response.set_cookie(
+            device_cookie(name, https),
+            device,
+            max_age=_KNOWN_SECONDS,
+            path=_SESSION_PATH,
+            secure=https,
+            httponly=True,
+            samesite="strict",
+        )
 
 
 def set_session_cookie(service: Service, response: Response, token: str) -> None:

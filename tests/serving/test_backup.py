@@ -235,7 +235,7 @@ def test_a_restore_that_finds_no_room_leaves_the_database_that_was_there(
         with pytest.raises(InputError, match="No space left"):
             restore_backup(backup, settings, force=True, say=quiet)
     assert there.read_bytes() == before
-    assert [file.name for file in there.parent.glob("*qc.db*")] == ["qc.db"]
+    assert {file.name for file in there.parent.glob("*qc.db*")} == {"qc.db", "qc.db.lock"}
 
 
 def test_a_log_of_the_old_database_is_not_applied_to_the_restored_one(backup: Path, tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_log_of_the_old_database_is_not_applied_to_the_restored_one(backup: Pa
         (tmp_path / f"elsewhere/qc.db{suffix}").write_text("of a database that is gone")
     restore_backup(backup, elsewhere(tmp_path), force=False, say=quiet)
     left = {file.name for file in (tmp_path / "elsewhere").glob("qc.db*") if "before-restore" not in file.name}
-    assert left == {"qc.db"}
+    assert left == {"qc.db", "qc.db.lock"}
 
 
 def test_a_backup_cut_off_leaves_the_one_before_it_whole(
@@ -256,6 +256,15 @@ def test_a_backup_cut_off_leaves_the_one_before_it_whole(
         make_backup(server.service.settings, backup, quiet)
     restore_backup(backup, elsewhere(tmp_path), force=False, say=quiet)
     assert read_backup(backup).inspections == 3
+
+
+def test_nothing_is_restored_beside_a_running_server(
+    server: Served, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.claim._LEAVE_SECONDS", 0.1)
+    with pytest.raises(InputError, match="is used by another server"):
+        restore_backup(backup, server.service.settings, force=True, say=quiet)
+    assert server.inspect(grey_png(0.5))["verdict"] == "REVIEW"
 
 
 def test_without_pg_dump_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -66,6 +66,20 @@ def test_flooding_camera_waits_for_itself_alone(engine: Engine, bundle: Bundle) 
     gated.go.release()
 
 
+def test_frames_that_a_hung_model_never_takes_do_not_fill_the_memory(engine: Engine, bundle: Bundle) -> None:
+    gated = Gated(bundle)
+    hung = engine.submit(gated, frame(0))
+    assert gated.entered.acquire(timeout=30)
+    late = [engine.submit(gated, frame(1), f"camera {number % 3}", time.perf_counter()) for number in range(1000)]
+    good = engine.submit(gated, frame(2), "camera 1", time.perf_counter() + 60)
+    assert len(engine._queue) < 200
+    assert isinstance(late[0].exception(0), TimeoutError)
+    for _ in range(2):
+        gated.go.release()
+    assert hung.result(30).defect_probability == 0
+    assert good.result(30).defect_probability > 0
+
+
 def test_threads_compute_side_by_side_and_share_what_waits(bundle: Bundle) -> None:
     gated = Gated(bundle)
     engine = Engine(4, 10.0, 2, Gauges())

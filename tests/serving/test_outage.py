@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tests.conftest import Served, StartServer, grey_png, start_postgresql
 
@@ -69,6 +70,14 @@ def test_table_locked_by_somebody_else_is_503_until_it_is_free(start_server: Sta
     engine.dispose()
     assert server.post(grey_png(0.8), part_id="meanwhile").status_code == 201
     assert [item["part_id"] for item in listed(server)] == ["meanwhile", "before"]
+
+
+def test_page_that_finds_no_free_connection_is_503(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise PoolTimeout("QueuePool limit reached, connection timed out")
+
+    monkeypatch.setattr(server.service.store._engines.reading, "connect", full)
+    assert_try_again(server.client.get("/v1/inspections"), "the database does not answer")
 
 
 def test_image_directory_that_refuses_is_503_until_it_takes_again(server: Served, tmp_path: Path) -> None:

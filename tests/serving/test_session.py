@@ -21,7 +21,7 @@ from serving.problem import ProblemError
 from serving.role import Role
 from serving.store import Store
 from serving.tables import people, sessions
-from serving.throttle import FREE_BY_ADDRESS, LONGEST_SECONDS, Throttle
+from serving.throttle import FREE_BY_ADDRESS, FREE_BY_NAME, LONGEST_AT_DEVICE_SECONDS, LONGEST_SECONDS, Throttle
 from tests.accounts import PASSWORD, add_person, person_client, sign_in, wait_for
 from tests.conftest import ROOT, Served, StartServer, settings_arguments, wait_until_up
 
@@ -131,7 +131,7 @@ def test_guessing_is_slowed_down_and_the_right_password_waits_too(guarded: Serve
 
 def test_each_failure_beyond_the_free_ones_doubles_the_wait() -> None:
     now = [0.0]
-    throttle = Throttle(3, lambda: now[0])
+    throttle = Throttle(3, clock=lambda: now[0])
     assert [throttle.take("ann") for _ in range(3)] == [0, 0, 0]
     waits = []
     for _ in range(12):
@@ -143,6 +143,88 @@ def test_each_failure_beyond_the_free_ones_doubles_the_wait() -> None:
     assert throttle.take("bob") == 0
     throttle.forgive("ann")
     assert throttle.take("ann") == 0
+
+
+def known_device(server: Served, name: str) -> httpx.Client:
+    """The browser of somebody who signed in before, and out again."""
+    client = person_client(server, name, Role.INSPECTOR)
+    assert client.delete("/v1/session").status_code == 204
+    return client
+
+
+def guess(server: Served, name: str, address: str, device: str | None = None) -> int:
+    with pytest.raises(ProblemError) as refused:
+        server.service.sessions.sign_in(name, "wrong", address, device)
+    return refused.value.status
+
+
+def test_guesses_elsewhere_do_not_keep_the_right_person_out_where_they_signed_in_before(guarded: Served) -> None:
+    known = known_device(guarded, "ann")
+    for _ in range(8):
+        sign_in(guarded.client, "ann", "wrong")  # from the same address, even: the next seat at the line
+    assert sign_in(guarded.client, "ann").status_code == 429
+    assert sign_in(known, "ann").status_code == 200
+    assert sign_in(guarded.client, "ann").status_code == 429, "that forgave nobody else"
+
+
+def test_guesses_from_one_address_do_not_keep_a_person_at_another_out(guarded: Served) -> None:
+    add_person(guarded, "ann", Role.INSPECTOR)
+    assert {guess(guarded, "ann", "10.0.0.9") for _ in range(8)} == {401, 429}
+    assert sign_in(guarded.client, "ann").status_code == 200
+
+
+def test_guesses_from_many_addresses_are_slowed_down_too(guarded: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.people.verify_password", lambda *_: False)
+    known = known_device_cookie(guarded, "ann")
+    found = [guess(guarded, "ann", f"10.0.{number}.9") for number in range(FREE_BY_NAME + 10)]
+    assert found[:FREE_BY_NAME] == [401] * FREE_BY_NAME
+    assert 429 in found[FREE_BY_NAME:]
+    assert guess(guarded, "ann", "10.0.0.9", known) == 401, "tried, not refused"
+
+
+def known_device_cookie(server: Served, name: str) -> str:
+    server.service.people.add(name, Role.INSPECTOR, "test")
+    device = server.service.sessions.new_device(name)
+    assert device is not None
+    return device
+
+
+def test_guessing_at_a_known_device_is_delayed_and_never_locked(guarded: Served) -> None:
+    device = known_device_cookie(guarded, "ann")
+    throttle, now = guarded.service.sessions._by_device, [0.0]
+    throttle._clock = lambda: now[0]
+    waits = []
+    for _ in range(30):
+        try:
+            guarded.service.sessions.sign_in("ann", "wrong", "10.0.0.9", device)
+        except ProblemError as refused:
+            if refused.status == 429:
+                assert refused.headers is not None
+                waits.append(int(refused.headers["Retry-After"]))
+                now[0] += waits[-1]
+    assert waits[:3] == [1, 2, 4]
+    assert max(waits) == LONGEST_AT_DEVICE_SECONDS
+
+
+def test_a_device_is_known_for_one_person_and_one_password(guarded: Served) -> None:
+    device = known_device_cookie(guarded, "ann")
+    people, sessions = guarded.service.people, guarded.service.sessions
+    people.add("bob", Role.INSPECTOR, "test")
+    assert sessions._knows("ann", device)
+    assert not sessions._knows("bob", device)
+    assert not sessions._knows("nobody", device)
+    for forged in ("", ".", device[:-1], f"{device}0", f"x{device}", device.split(".")[0]):
+        assert not sessions._knows("ann", forged)
+    people.reset_password(people.named("ann").id, "test")
+    assert not sessions._knows("ann", device), "whoever had the old password may have had the device"
+
+
+def test_the_cookie_of_a_device_goes_to_the_sign_in_alone(guarded: Served) -> None:
+    client = known_device(guarded, "ann")
+    (cookie,) = (one for one in client.cookies.jar if one.name.startswith("qc_device_"))
+    assert cookie.path == "/v1/session"
+    assert cookie.has_nonstandard_attr("HttpOnly")
+    assert "ann" not in f"{cookie.name}{cookie.value}"
 
 
 def test_many_names_from_one_address_are_slowed_down_too(guarded: Served) -> None:

@@ -97,6 +97,17 @@ def test_reviewed_frames_tell_which_of_the_two_people_agree_with(server: Served)
     assert (reviewed["only_active_right"], reviewed["only_shadow_right"], reviewed["mcnemar_p"]) == (1, 1, 1.0)
 
 
+def test_frames_of_one_part_are_no_evidence_of_their_own(server: Served) -> None:
+    start(server)
+    repeats = {f"view {number}": "P-1" for number in range(6)} | {"other": "P-2"}
+    for camera, part_id in repeats.items():
+        frame = server.inspect(grey_png(0.22), part_id=part_id, camera=camera)
+        assert review(server, frame["id"], "DEFECT_CONFIRMED").is_success
+    reviewed = comparison(server, len(repeats))["reviewed"]
+    assert (reviewed["n"], reviewed["only_shadow_right"]) == (7, 7)
+    assert reviewed["mcnemar_p"] == 0.5, "two parts can split evenly or not: frame by frame it would be 2 of 128"
+
+
 def test_held_and_repeated_frames_are_not_scored(server: Served) -> None:
     start(server)
     server.inspect(b"rubbish", part_id="held")

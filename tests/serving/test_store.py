@@ -4,11 +4,12 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
 
 from serving.audit import Action, append, verify
 from serving.database import reading_beside
-from serving.store import Store
+from serving.store import StorageError, Store
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -53,3 +54,17 @@ def test_what_is_read_is_of_one_instant(store: Store, database: str) -> None:
             assert verify(connection).entries == before
         with reading() as connection:
             assert verify(connection).entries == before + 1
+
+
+def test_commit_that_fails_leaves_no_transaction_behind(store: Store) -> None:
+    store.submit(note).result()
+
+    def fail(connection: Connection) -> None:
+        raise OperationalError("COMMIT", None, Exception("the disk is full"))
+
+    event.listen(store._engines.writing, "commit", fail, once=True)
+    with pytest.raises(StorageError, match="the disk is full"):
+        store.submit(note).result()
+    assert store.why_failing
+    assert store.submit(note).result() == 2
+    assert store.why_failing is None

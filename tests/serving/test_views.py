@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from tests.conftest import Served, StartServer, grey_png
 
@@ -49,6 +50,23 @@ def test_view_is_awaited_within_its_window(start_server: StartServer) -> None:
     part = server.client.get("/v1/parts/P-7").json()
     assert (part["verdict"], views(server, "P-7")) == ("PASS", {"top": "SEEN", "side": "SEEN"})
     assert gauge(server, "qc_parts_awaiting_views") == 0
+
+
+def test_overdue_parts_are_still_told_when_no_connection_was_free_for_a_while(
+    overdue: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_up, asked = overdue.service.views._seen_ever, threading.Event()
+
+    def busy(keys: list[Any]) -> Any:
+        if not asked.is_set():
+            asked.set()
+            raise PoolTimeout("QueuePool limit reached, connection timed out")
+        return looked_up(keys)
+
+    monkeypatch.setattr(overdue.service.views, "_seen_ever", busy)
+    overdue.inspect(grey_png(0.1), camera="top", part_id="P-8")
+    assert asked.wait(20)
+    wait_for(overdue, "qc_parts_overdue", 1)
 
 
 def test_overdue_part_is_told_counted_and_never_passed(overdue: Served) -> None:
