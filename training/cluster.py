@@ -157,5 +157,8 @@ def _train(
 
         result = pool.submit(train)
         result.add_done_callback(lambda _: reports.put(None))
-        yield from iter(reports.get, None)
+        while (
+            report := reports.get()
+        ) is not None:  # not `yield from`: Ray sends values in, which an iterator cannot take
+            yield report
         yield result.result()

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.heavy
 def cluster() -> Iterator[Cluster]:
     """A head with no cores and two machines that train, each with an address of its own on the loopback interface."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_worker_niceness"] = "0"  # Ray's own 15 takes minutes on a busy machine
     head = {"num_cpus": 0, "include_dashboard": False, "node_ip_address": "127.0.0.2"}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     for address in ("127.0.0.3", "127.0.0.4"):
