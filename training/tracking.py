@@ -39,6 +39,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 log = logging.getLogger(__name__)
 logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
+# It raises what it logs here, in a hundred lines.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"

@@ -98,12 +98,14 @@ def test_evaluate_gives_the_figures_of_training(trained_bundle: Trained) -> None
     result = CliRunner().invoke(evaluate, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     assert last_json(result.stdout.splitlines())["metrics"] == trained_bundle.metrics
+    assert "beware" not in result.stderr
 
 
 def test_evaluate_takes_a_labelled_folder(trained_bundle: Trained) -> None:
     arguments = ["--bundle", str(trained_bundle.bundle), "--data", str(trained_bundle.images)]
     result = CliRunner().invoke(evaluate, arguments, catch_exceptions=False)
     assert last_json(result.stdout.splitlines())["metrics"]["test_auroc"] > 0.9
+    assert "beware: the bundle's own test images are among these 64" in result.stderr
 
 
 def test_evaluate_names_the_split_that_is_not_there(trained_bundle: Trained) -> None:
