@@ -49,7 +49,7 @@ from training.augment import Policy, build_policy
 from training.calibrate import apply, calibrate, cross_calibrated
 from training.card import marked_defects, render_card, render_gallery, worst_errors
 from training.config import TrainConfig
-from training.dataset import Examples, find_catalog, load_examples
+from training.dataset import Examples, check_contents, find_catalog, load_examples
 from training.evaluate import predict
 from training.export import TOLERANCE, export_onnx
 from training.fit import Device, Epoch, fit, predict_logits, with_frozen
@@ -161,6 +161,7 @@ def _prepare(config: TrainConfig, catalog: Catalog) -> _Material:
         split: load_examples(catalog, catalog.of_split(split), config.model.image, split)
         for split in ("train", "val", "test")
     }
+    check_contents(catalog, examples["train"])
     device = Device.choose(config.fit.precision)
     examples |= {split: with_frozen(network, examples[split], device) for split in ("train", "val")}
     return _Material(network, policy, synthesis, examples)
@@ -231,6 +232,7 @@ def cross_validate(config: TrainConfig) -> tuple[Path, CrossValidation]:
     catalog = find_catalog(config.data)
     network = build_network(config.model, config.fit.frozen, catalog.classes, catalog.ok_classes)
     examples = load_examples(catalog, list(catalog.rows), config.model.image, "images")
+    check_contents(catalog, examples)
     examples = with_frozen(network, examples, Device.choose(config.fit.precision))
     checkpoint = config.output / "checkpoints" / f"{config.name}-all-{config.identity(catalog.fingerprint)}.pt"
     catalog_file = config.output / "catalogs" / f"{config.name}-all.csv"
