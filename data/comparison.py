@@ -93,7 +93,7 @@ def compare(candidate: Path, champion: Path) -> Comparison:
     """
     manifests = read_manifest(candidate), read_manifest(champion)
     first, second = (_named(manifest) for manifest in manifests)
-    ours, theirs = _predictions(candidate, manifests[0]), _predictions(champion, manifests[1])
+    ours, theirs = read_predictions(candidate, manifests[0]), read_predictions(champion, manifests[1])
     images = {row.sha256 for row in ours}, {row.sha256 for row in theirs}
     if images[0] != images[1] or len(ours) != len(theirs):
         raise InputError(
@@ -230,8 +230,11 @@ def write_predictions(file: Path, rows: Sequence[CatalogRow], defect_probability
         stream.write(text.getvalue().encode())
 
 
-def _predictions(bundle: Path, manifest: Manifest) -> list[PredictedImage]:
-    """The rows in an order that two models tested on the same images share."""
+def read_predictions(bundle: Path, manifest: Manifest) -> list[PredictedImage]:
+    """What a bundle said of its test images, in an order that two models tested on the same images share.
+
+    Raises InputError when the bundle keeps none, BundleError when they were altered.
+    """
     if PREDICTIONS not in manifest.files:
         raise InputError(
             text(

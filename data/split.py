@@ -64,7 +64,7 @@ def assign_folds(rows: Sequence[CatalogRow], folds: int, seed: int) -> NDArray[n
         if defect[own].sum() in (0, own.sum()):
             raise InputError(
                 f"fold {fold + 1} of {folds}: {own.sum()} images, {defect[own].sum()} of them defective; every fold needs "
-                "both good and defective images. Add images, or set folds to fewer"
+                f"both good and defective images. {_too_few_groups(rows, folds) or 'Add images, or set folds to fewer'}"
             )
     return assignment
 
@@ -87,6 +87,18 @@ def _share_out(rows: list[CatalogRow], targets: dict[Part, float], seed: int) ->
     return chosen
 
 
+def _too_few_groups(rows: Sequence[CatalogRow], parts: int) -> str:
+    """What to do where no division can be right, since one side has fewer groups than there are `parts`; else nothing."""
+    for side, is_defect in (("defective", True), ("good", False)):
+        groups = {row.group for row in rows if row.is_defect == is_defect}
+        if len(groups) < parts:
+            return (
+                f"All {side} images are of {len(groups)} groups (parts, boards), which are never divided: bring {side} images of "
+                f"at least {parts}"
+            )
+    return ""
+
+
 def _stratum(row: CatalogRow) -> tuple[str, str, float]:
     return row.label, row.product, row.defect_probability
 
@@ -97,8 +109,8 @@ def _check(catalog: Catalog) -> None:
         defects = sum(row.is_defect for row in rows)
         if not rows or defects in (0, len(rows)):
             raise InputError(
-                f"split {split}: {len(rows)} images, {defects} of them defective; every split needs both good and "
-                "defective images. Add images, or change the shares under splits"
+                f"split {split}: {len(rows)} images, {defects} of them defective; every split needs both good and defective "
+                f"images. {_too_few_groups(catalog.rows, 3) or 'Add images, or change the shares under splits'}"
             )
     groups = {split: {row.group: row.path for row in catalog.of_split(split)} for split in ("train", "val", "test")}
     for one, other in (("train", "val"), ("train", "test"), ("val", "test")):

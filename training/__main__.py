@@ -1,8 +1,6 @@
 """`python -m training`: train a model on labelled images, and what helps to choose how."""
 
-import errno
 import json
-import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ import typer
 from rich.console import Console
 
 from data.config import load_config
+from data.durable import is_full_disk
 from data.errors import InputError
 from training.allocator import keep_freed_memory
 from training.config import TrainConfig
@@ -32,7 +31,6 @@ DataPath = Annotated[
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="a.b=c, overrides one key")]
 
 _SOURCES = {".csv": "catalog", ".json": "coco"}
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @app.command()
@@ -99,8 +97,10 @@ def _settings(config: Path, data: Path | None, overrides: list[str] | None) -> I
         keep_freed_memory()
         try:
             yield settings
+        except InputError:
+            raise
         except Exception as error:
-            if not _is_full_disk(error):
+            if not is_full_disk(error):
                 raise
             raise InputError(
                 f"no space left on the disk of {settings.output.resolve()}; no earlier file was changed, make room and give the "
@@ -109,17 +109,6 @@ def _settings(config: Path, data: Path | None, overrides: list[str] | None) -> I
     except InputError as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from error
-
-
-def _is_full_disk(error: BaseException | None) -> bool:
-    """Whether that is what it began with; torch, SQLAlchemy and MLflow raise errors of their own on top."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _NO_SPACE:
-            return True
-        if isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            return True
-        error = error.__cause__ or error.__context__
-    return False
 
 
 if __name__ == "__main__":

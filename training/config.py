@@ -118,6 +118,11 @@ class TrainConfig(ConfigModel):
     fold_devices: tuple[Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")], ...] = Field(
         default=(), description="folds train at the same time, one on each of these, as torch names them; (): every GPU"
     )
+    fold_cluster: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9.-]+:\d+$",
+        description="HOST:PORT of the head of a Ray cluster that this machine is part of, on whose machines the folds train",
+    )
     model: ModelConfig = ModelConfig()
     augment: tuple[Transform, ...] = ()
     synthetic: SyntheticConfig = SyntheticConfig()
@@ -126,6 +131,12 @@ class TrainConfig(ConfigModel):
     targets: Targets = Targets()
     export: ExportConfig = ExportConfig()
     output: Path = Path("var")
+
+    @model_validator(mode="after")
+    def _folds_have_one_place(self) -> Self:
+        if self.fold_cluster and self.fold_devices:
+            raise ValueError("fold_cluster and fold_devices are both given; a cluster hands out its GPUs itself")
+        return self
 
     def identity(self, data_sha256: str, *more: str) -> str:
         """Names the checkpoints of a run: what it trains on and how, so that no other run goes on from them.

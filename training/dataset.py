@@ -150,6 +150,19 @@ def load_examples(catalog: Catalog, rows: list[CatalogRow], spec: Preprocessing,
     return Examples(rows, images, packed)
 
 
+def check_contents(catalog: Catalog, examples: Examples) -> None:
+    """Raises InputError when no image shows anything, and warns when some do not."""
+    flat = [row for row, image in zip(examples.rows, examples.images, strict=True) if image.min() == image.max()]
+    if not flat:
+        return
+    told, first = f"{len(flat)} of {len(examples.rows)} images show a single even colour", catalog.file(flat[0])
+    if len(flat) == len(examples.rows):
+        raise InputError(
+            f"{told}, {first} among them: nothing can be learnt from them; look at the files and the camera"
+        )
+    log.warning("%s, %s among them: look whether they belong here", told, first)
+
+
 def _decode_file(file: Path, way: Callable[[bytes], _T]) -> _T:
     try:
         return way(file.read_bytes())

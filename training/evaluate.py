@@ -12,8 +12,9 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from data.bundle import OUTPUTS, Bundle, Prediction
+from data.bundle import OUTPUTS, PREDICTIONS, Bundle, Manifest, Prediction
 from data.catalog import Catalog, CatalogRow, read_catalog
+from data.comparison import read_predictions
 from data.errors import InputError
 from data.image import Pixels
 from data.metric import Metric
@@ -66,11 +67,28 @@ def main(
     try:
         loaded = Bundle.load(bundle)
         catalog = read_catalog(data) if data.suffix == ".csv" else read_folder(data, loaded.manifest.ok_classes)
-        metrics = evaluate(loaded, catalog, _rows(catalog, split))
+        rows = _rows(catalog, split)
+        if _may_have_trained(bundle, loaded.manifest, rows):
+            print(  # noqa: T201
+                f"beware: the bundle's own test images are among these {len(rows)}, so the others may be those it was trained "
+                "on, and the figures too good; give --data the catalog of that training (var/catalogs/NAME.csv) for its test "
+                "images alone",
+                file=sys.stderr,
+            )
+        metrics = evaluate(loaded, catalog, rows)
     except InputError as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command line speaks
         raise typer.Exit(2) from error
     print(result_line(bundle, metrics))  # noqa: T201 - the result
+
+
+def _may_have_trained(bundle: Path, manifest: Manifest, rows: list[CatalogRow]) -> bool:
+    """Whether `rows` hold more than test images of the bundle, and those too."""
+    if PREDICTIONS not in manifest.files:
+        return False
+    tested = {one.sha256 for one in read_predictions(bundle, manifest)}
+    given = {row.sha256 for row in rows}
+    return not tested.isdisjoint(given) and not given <= tested
 
 
 def _rows(catalog: Catalog, split: str | None) -> list[CatalogRow]:

@@ -30,6 +30,7 @@ from training.weights import UNREADABLE, load_saved
 log = logging.getLogger(__name__)
 
 _HEAD_STEPS = 100
+_RISING = 0.2  # share of the one-cycle schedule
 _INFERENCE_BATCH = 16
 
 
@@ -116,8 +117,11 @@ def fit(
     groups = _layer_groups(network, config)
     optimizer = torch.optim.AdamW(groups)
     steps = len(train.rows) // min(config.batch_size, len(train.rows))
+    total = max(1, steps * config.epochs)
+    # torch divides by the steps that rise after the first.
+    rising = 2 * _RISING if _RISING * total == 1 else _RISING
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=[group["lr"] for group in groups], total_steps=max(1, steps * config.epochs), pct_start=0.2
+        optimizer, max_lr=[group["lr"] for group in groups], total_steps=total, pct_start=rising
     )
     result = cast(Network, averaged.module)
     state = {"network": network, "averaged": averaged, "optimizer": optimizer, "schedule": schedule}

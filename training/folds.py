@@ -5,6 +5,7 @@ import multiprocessing
 import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from zipfile import BadZipFile
@@ -15,22 +16,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from data.bundle import CrossValidation
-from data.catalog import Catalog, CatalogRow
+from data.catalog import Catalog
 from data.durable import replacing
 from data.errors import InputError
 from data.groups import numbered
 from data.split import assign_folds
 from training.allocator import keep_freed_memory
-from training.augment import build_policy
 from training.calibrate import cross_calibrated
 from training.config import TrainConfig
 from training.dataset import Examples, load_examples
-from training.fit import Device, Epoch, fit, predict_logits
-from training.network import build_network
+from training.fit import Device, Epoch
+from training.fold import Folds
 from training.progress import log_to_terminal
 from training.scores import auroc, bootstrap, calibration_error, rate
-from training.synthetic import Synthesis
-from training.tracking import Tracker
+from training.tracking import Run, Tracker
 
 log = logging.getLogger(__name__)
 
@@ -45,21 +44,23 @@ def out_of_fold(
     """Class logits float32 [n, C] of every example from the fold that held it out, and the fold of each, int64 [n].
 
     Folds are grouped and stratified. Each finished fold stays beside `checkpoint` until the run ends, and a killed fold goes
-    on from its last epoch. On several `config.fold_devices`, or GPUs, the folds train at the same time, one on each;
-    otherwise one after another. Raises InputError for a fold that cannot be trained, and for a device that is not there.
+    on from its last epoch. On a `config.fold_cluster`, or several `config.fold_devices`, or GPUs, the folds train at the same
+    time; otherwise one after another. Raises InputError for a fold that cannot be trained, and for a device or cluster that
+    is not there.
     """
     assignment = assign_folds(examples.rows, config.folds, config.splits.seed)
     files = [checkpoint.with_name(f"{checkpoint.stem}-fold{fold}.npz") for fold in range(config.folds)]
     open_folds = [fold for fold, file in enumerate(files) if not file.is_file()]
-    devices = _devices(config)
-    if len(devices) > 1 and len(open_folds) > 1:
-        _fit_at_once(
-            config, catalog, examples, assignment, {fold: files[fold] for fold in open_folds}, devices, tracker
-        )
+    folds = Folds(config, catalog, examples, assignment)
+    if config.fold_cluster is not None:
+        if open_folds:
+            _fit_on_cluster(config.fold_cluster, folds, {fold: files[fold] for fold in open_folds}, tracker)
+    elif len(devices := _devices(config)) > 1 and len(open_folds) > 1:
+        _fit_at_once(folds, {fold: files[fold] for fold in open_folds}, devices, tracker)
     else:
         device = Device.choose(config.fit.precision, next(iter(devices), None))
         for fold in open_folds:
-            _fit_fold(config, catalog, examples, assignment, fold, files[fold], device, tracker)
+            _fit_fold(folds, fold, files[fold], device, tracker)
     logits = torch.empty(len(examples.rows), len(catalog.classes))
     for fold, file in enumerate(files):
         logits[assignment == fold] = torch.from_numpy(_read(file, int((assignment == fold).sum())))
@@ -98,29 +99,22 @@ def _devices(config: TrainConfig) -> list[str]:
     return list(config.fold_devices) or [f"cuda:{number}" for number in range(gpus)]
 
 
-def _fit_at_once(
-    config: TrainConfig,
-    catalog: Catalog,
-    examples: Examples,
-    assignment: NDArray[np.int64],
-    files: dict[int, Path],
-    devices: list[str],
-    tracker: Tracker,
-) -> None:
+def _fit_at_once(folds: Folds, files: dict[int, Path], devices: list[str], tracker: Tracker) -> None:
     """Train the folds that `files` are of, each device taking the next one as soon as it is free.
 
     When one fails, those at work are finished and kept, and no other begins.
     """
     waiting, failed = iter(files.items()), threading.Event()
     threads = max(1, torch.get_num_threads() // len(devices))
+    # Each process reads the images itself: to copy them through a pipe takes longer.
+    empty = replace(folds, examples=replace(folds.examples, images=folds.examples.images[:0], packed={}))
 
     def work_on(device: str) -> None:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _prepare_process, (threads,)) as process:
             while not failed.is_set() and (following := next(waiting, None)) is not None:
                 fold, file = following
-                work = (config, catalog, examples.rows, examples.frozen, assignment, fold, file, device, tracker)
                 try:
-                    process.submit(_fit_alone, *work).result()
+                    process.submit(_fit_alone, empty, fold, file, device, tracker).result()
                 except Exception as error:
                     failed.set()
                     log.warning("fold %d failed; those at work are finished, no other begins", fold + 1)
@@ -143,60 +137,55 @@ def _prepare_process(threads: int) -> None:
     torch.set_num_threads(threads)
 
 
-def _fit_fold(
-    config: TrainConfig,
-    catalog: Catalog,
-    examples: Examples,
-    assignment: NDArray[np.int64],
-    fold: int,
-    file: Path,
-    device: Device,
-    tracker: Tracker,
-) -> None:
-    train, held_out = examples.take(assignment != fold), examples.take(assignment == fold)
-    network = build_network(config.model, config.fit.frozen, catalog.classes, catalog.ok_classes)
-    checkpoint = file.with_suffix(".pt")
+def _fit_alone(empty: Folds, fold: int, file: Path, device: str, tracker: Tracker) -> None:
+    """One fold in a process of its own; `empty` has no images yet."""
+    config, without = empty.config, empty.examples
+    loaded = load_examples(empty.catalog, without.rows, config.model.image, f"fold {fold + 1}")
+    folds = replace(empty, examples=replace(loaded, frozen=without.frozen))
+    _fit_fold(folds, fold, file, Device.choose(config.fit.precision, device), tracker)
+
+
+def _fit_fold(folds: Folds, fold: int, file: Path, device: Device, tracker: Tracker) -> None:
     with tracker.fold(fold + 1, file.with_suffix(".run")) as run:
 
-        def on_epoch(epoch: Epoch) -> None:
-            held_out_auroc = auroc(epoch.val_log_odds, held_out.is_defect)
-            log.info("fold %d of %d, %s, AUROC %.4f", fold + 1, config.folds, epoch, held_out_auroc)
-            run.epoch(epoch, held_out_auroc)
+        def on_epoch(epoch: Epoch, held_out_auroc: float) -> None:
+            _tell(folds, fold, epoch, held_out_auroc, run)
 
-        fitted = fit(
-            network,
-            train,
-            held_out,
-            catalog.classes,
-            build_policy(config.augment),
-            Synthesis(config.synthetic),
-            config.fit,
-            config.seed + fold,
-            checkpoint,
-            device,
-            on_epoch,
-        )
-    logits = predict_logits(fitted, held_out, Device.choose(config.fit.precision, "cpu"))
+        logits = folds.train(fold, file.with_suffix(".pt"), device, on_epoch)
+    _keep(file, logits)
+
+
+def _fit_on_cluster(address: str, folds: Folds, files: dict[int, Path], tracker: Tracker) -> None:
+    try:
+        from training.cluster import Report, train_on_cluster
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise InputError("fold_cluster is set, and needs `pip install 'verdict-line[cluster]'`") from error
+    checkpoints = {fold: file.with_suffix(".pt") for fold, file in files.items()}
+    with ExitStack() as all_runs:
+        runs: dict[int, tuple[ExitStack, Run]] = {}
+        for fold, said in train_on_cluster(address, folds, checkpoints):
+            if fold not in runs:
+                own = all_runs.push(ExitStack())
+                runs[fold] = own, own.enter_context(tracker.fold(fold + 1, files[fold].with_suffix(".run")))
+            open_run, run = runs[fold]
+            if isinstance(said, Report):
+                _tell(folds, fold, said.epoch, said.held_out_auroc, run)
+            else:
+                _keep(files[fold], said)
+                open_run.close()
+
+
+def _tell(folds: Folds, fold: int, epoch: Epoch, held_out_auroc: float, run: Run) -> None:
+    log.info("fold %d of %d, %s, AUROC %.4f", fold + 1, folds.config.folds, epoch, held_out_auroc)
+    run.epoch(epoch, held_out_auroc)
+
+
+def _keep(file: Path, logits: NDArray[np.float32]) -> None:
     with replacing(file) as stream:
-        np.savez(stream, logits=logits.numpy())
-    checkpoint.unlink()
-
-
-def _fit_alone(
-    config: TrainConfig,
-    catalog: Catalog,
-    rows: list[CatalogRow],
-    frozen: NDArray[np.float32] | None,
-    assignment: NDArray[np.int64],
-    fold: int,
-    file: Path,
-    device: str,
-    tracker: Tracker,
-) -> None:
-    """One fold in a process of its own."""
-    examples = replace(load_examples(catalog, rows, config.model.image, f"fold {fold + 1}"), frozen=frozen)
-    chosen = Device.choose(config.fit.precision, device)
-    _fit_fold(config, catalog, examples, assignment, fold, file, chosen, tracker)
+        np.savez(stream, logits=logits)
+    file.with_suffix(".pt").unlink(missing_ok=True)
 
 
 def _read(file: Path, expected: int) -> NDArray[np.float32]:

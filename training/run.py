@@ -10,7 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
+from sqlalchemy.exc import SQLAlchemyError
 
 from data.bundle import (
     CARD,
@@ -36,17 +38,18 @@ from data.catalog import Catalog, CatalogRow, write_catalog
 from data.comparison import write_predictions
 from data.decide import Thresholds, choose_thresholds
 from data.drift import Sample
+from data.durable import is_full_disk
 from data.errors import InputError
 from data.image import Pixels
 from data.novelty import fit_novelty
 from data.operating import OperatingCurve
 from data.split import assign_splits
 from data.targets import check_targets
-from training.augment import build_policy
+from training.augment import Policy, build_policy
 from training.calibrate import apply, calibrate, cross_calibrated
 from training.card import marked_defects, render_card, render_gallery, worst_errors
 from training.config import TrainConfig
-from training.dataset import Examples, find_catalog, load_examples
+from training.dataset import Examples, check_contents, find_catalog, load_examples
 from training.evaluate import predict
 from training.export import TOLERANCE, export_onnx
 from training.fit import Device, Epoch, fit, predict_logits, with_frozen
@@ -65,6 +68,7 @@ from training.quantize import (
     spread,
     verdict_agreement,
 )
+from training.result import Result
 from training.scores import auroc, class_scores, input_health, score, summarise_novelty
 from training.synthetic import Synthesis
 from training.tracking import Tracker, track
@@ -107,53 +111,103 @@ def train(config: TrainConfig) -> tuple[Path, Manifest]:
     """Train, export, measure, and write the bundle and the split catalog; returns the bundle's directory.
 
     A run of the same configuration and data that was killed goes on from its last checkpoint. Raises InputError, with
-    no bundle written, for anything in the configuration or the data that must be put right first.
+    no bundle written, for anything in the configuration or the data that must be put right first; and with the bundle written,
+    when MLflow cannot take it: the same call then only registers it.
     """
     catalog = assign_splits(find_catalog(config.data), config.splits)
+    checkpoint = config.output / "checkpoints" / f"{config.name}-{config.identity(catalog.fingerprint)}.pt"
+    identity = config.identity(catalog.fingerprint, "aims", "targets", "export")
+    kept = checkpoint.with_suffix(".result")
+    result = Result.read(kept, identity)
+    if result is not None:
+        log.info("%s is complete, only its registration is missing; nothing is trained anew", result.bundle)
+    material = None if result is not None else _prepare(config, catalog)
+    catalog_file = config.output / "catalogs" / f"{config.name}.csv"
+    write_catalog(catalog, catalog_file)
+    try:
+        with track(config, catalog, catalog_file, checkpoint.with_suffix(".run")) as tracker:
+            if material is not None:
+                result = _make(config, catalog, material, checkpoint, tracker, kept, identity)
+            assert result is not None
+            manifest = Bundle.load(result.bundle).manifest
+            log.info(tracker.result(result.bundle, manifest, result.plots, result.gallery))
+    except (OSError, MlflowException, SQLAlchemyError) as error:
+        result = Result.read(kept, identity)
+        if result is None:
+            raise
+        reason = "no space left on the disk" if is_full_disk(error) else str(error).splitlines()[0]
+        raise InputError(
+            f"{result.bundle} is complete and can be served, but it is not registered in MLflow ({reason}); put that right and "
+            "give the same command again: it is registered without being trained anew"
+        ) from error
+    discard(checkpoint)
+    return result.bundle, manifest
+
+
+@dataclass(frozen=True)
+class _Material:
+    """What training begins with; `examples` by split."""
+
+    network: Network
+    policy: Policy
+    synthesis: Synthesis
+    examples: dict[str, Examples]
+
+
+def _prepare(config: TrainConfig, catalog: Catalog) -> _Material:
     policy, synthesis = build_policy(config.augment), Synthesis(config.synthetic)
     network = build_network(config.model, config.fit.frozen, catalog.classes, catalog.ok_classes)
     examples = {
         split: load_examples(catalog, catalog.of_split(split), config.model.image, split)
         for split in ("train", "val", "test")
     }
-    checkpoint = config.output / "checkpoints" / f"{config.name}-{config.identity(catalog.fingerprint)}.pt"
-    catalog_file = config.output / "catalogs" / f"{config.name}.csv"
-    write_catalog(catalog, catalog_file)
+    check_contents(catalog, examples["train"])
     device = Device.choose(config.fit.precision)
     examples |= {split: with_frozen(network, examples[split], device) for split in ("train", "val")}
-    val = examples["val"]
-    with track(config, catalog, catalog_file, checkpoint.with_suffix(".run")) as tracker:
+    return _Material(network, policy, synthesis, examples)
 
-        def on_epoch(epoch: Epoch) -> None:
-            val_auroc = auroc(epoch.val_log_odds, val.is_defect)
-            log.info("%s, AUROC %.4f", epoch, val_auroc)
-            tracker.epoch(epoch, val_auroc)
 
-        fitted = fit(
-            network,
-            examples["train"],
-            val,
-            catalog.classes,
-            policy,
-            synthesis,
-            config.fit,
-            config.seed,
-            checkpoint,
-            device,
-            on_epoch,
-        )
-        held_out = _held_out(config, catalog, examples, fitted, checkpoint, tracker)
-        bundles = config.output / "bundles"
-        # Named after the run, so that what a killed one left is replaced; on the disk of its target, for the last step.
-        with _fresh(bundles / f".part-{checkpoint.stem}") as parts:
-            manifest, plots, gallery = _assemble(config, catalog, examples, fitted, held_out, tracker.run_id, parts)
-            target = bundles / f"{manifest.name}-{manifest.version}"
-            others = [name for name in (MODEL_FLOAT32, MODEL_INT8) if (parts / name).exists()]
-            write_bundle(parts, target, manifest, [MODEL, GOLDEN, CARD, PREDICTIONS, NOVELTY, HELD_OUT, *others])
-        Bundle.load(target)
-        log.info(tracker.result(target, manifest, plots, gallery))
-    discard(checkpoint)
-    return target, manifest
+def _make(
+    config: TrainConfig,
+    catalog: Catalog,
+    material: _Material,
+    checkpoint: Path,
+    tracker: Tracker,
+    kept: Path,
+    identity: str,
+) -> Result:
+    """Train, export, measure and write the bundle; before it is there, `kept` says what is to be registered with it."""
+    examples, val = material.examples, material.examples["val"]
+
+    def on_epoch(epoch: Epoch) -> None:
+        val_auroc = auroc(epoch.val_log_odds, val.is_defect)
+        log.info("%s, AUROC %.4f", epoch, val_auroc)
+        tracker.epoch(epoch, val_auroc)
+
+    fitted = fit(
+        material.network,
+        examples["train"],
+        val,
+        catalog.classes,
+        material.policy,
+        material.synthesis,
+        config.fit,
+        config.seed,
+        checkpoint,
+        Device.choose(config.fit.precision),
+        on_epoch,
+    )
+    held_out = _held_out(config, catalog, examples, fitted, checkpoint, tracker)
+    bundles = config.output / "bundles"
+    # Named after the run, so that what a killed one left is replaced; on the disk of its target, for the last step.
+    with _fresh(bundles / f".part-{checkpoint.stem}") as parts:
+        manifest, plots, gallery = _assemble(config, catalog, examples, fitted, held_out, tracker.run_id, parts)
+        target = bundles / f"{manifest.name}-{manifest.version}"
+        result = Result(identity=identity, bundle=target, plots=plots, gallery=gallery)
+        result.write(kept)
+        others = [name for name in (MODEL_FLOAT32, MODEL_INT8) if (parts / name).exists()]
+        write_bundle(parts, target, manifest, [MODEL, GOLDEN, CARD, PREDICTIONS, NOVELTY, HELD_OUT, *others])
+    return result
 
 
 @contextmanager
@@ -178,6 +232,7 @@ def cross_validate(config: TrainConfig) -> tuple[Path, CrossValidation]:
     catalog = find_catalog(config.data)
     network = build_network(config.model, config.fit.frozen, catalog.classes, catalog.ok_classes)
     examples = load_examples(catalog, list(catalog.rows), config.model.image, "images")
+    check_contents(catalog, examples)
     examples = with_frozen(network, examples, Device.choose(config.fit.precision))
     checkpoint = config.output / "checkpoints" / f"{config.name}-all-{config.identity(catalog.fingerprint)}.pt"
     catalog_file = config.output / "catalogs" / f"{config.name}-all.csv"

@@ -39,6 +39,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 log = logging.getLogger(__name__)
 logging.getLogger("mlflow.system_metrics").setLevel(logging.WARNING)
+# It raises what it logs here, in a hundred lines.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -149,7 +151,22 @@ class Tracker(Run):
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         champion = _champion(client, name)
+        # An earlier attempt may have broken off anywhere below.
+        of_run = client.search_model_versions(f"name='{name}' and run_id='{self.run_id}'")
+        own = next((found.version for found in of_run if found.tags.get("bundle") == bundle.name), None)
+        if champion is not None and champion.version == own:
+            return f"version {own} is the champion already"
         judgement = _judge(bundle, champion)
+        own = own or self._create_version(client, bundle, name, judgement)
+        if judgement.wins:
+            if champion is not None:
+                client.set_registered_model_alias(name, ARCHIVED, champion.version)
+            client.set_registered_model_alias(name, CHAMPION, own)
+            return f"version {own} is the champion: {judgement.why}"
+        client.set_registered_model_alias(name, CHALLENGER, own)
+        return f"version {own} is the challenger: {judgement.why}"
+
+    def _create_version(self, client: MlflowClient, bundle: Path, name: str, judgement: Judgement) -> str:
         model = mlflow.pyfunc.log_model(
             name="model",
             python_model=str(_REGISTERED),
@@ -159,20 +176,14 @@ class Tracker(Run):
             signature=_SIGNATURE,
             pip_requirements=[f"{package}=={version(package)}" for package in ("mlflow", *_SERVING_PACKAGES)],
         )
-        own = client.create_model_version(
+        created = client.create_model_version(
             name,
             source=model.model_uri,
             run_id=self.run_id,
             model_id=model.model_id,
             tags={"bundle": bundle.name, "decision": judgement.why},
-        ).version
-        if judgement.wins:
-            if champion is not None:
-                client.set_registered_model_alias(name, ARCHIVED, champion.version)
-            client.set_registered_model_alias(name, CHAMPION, own)
-            return f"version {own} is the champion: {judgement.why}"
-        client.set_registered_model_alias(name, CHALLENGER, own)
-        return f"version {own} is the challenger: {judgement.why}"
+        )
+        return str(created.version)
 
 
 @contextmanager

@@ -294,3 +294,15 @@ def test_a_row_with_an_unquoted_comma_is_named(tmp_path: Path) -> None:
     (tmp_path / "catalog.csv").write_text("\n".join([*lines[:2], lines[2] + ",more"]), encoding="utf-8")
     with pytest.raises(InputError, match=r"image 2 of catalog\.csv: more or fewer fields"):
         read_catalog(tmp_path / "catalog.csv")
+
+
+def test_too_few_parts_for_the_splits_are_counted() -> None:
+    rows = [row(i, "defect" if i % 2 else "good", f"board {i % 2 and i % 4}") for i in range(20)]
+    with pytest.raises(
+        InputError, match=r"All defective images are of 2 groups .* bring defective images of at least 3"
+    ):
+        assign_splits(Catalog(root=Path(), rows=tuple(rows)), SplitShares())
+    with pytest.raises(
+        InputError, match=r"All defective images are of 2 groups .* bring defective images of at least 5"
+    ):
+        assign_folds(rows, 5, 0)

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.training_fixture import draw_textures, run_training, tiny_config
@@ -67,6 +69,13 @@ def too_few(root: Path) -> Path:
     return draw_textures(root, count=2)
 
 
+def all_black(root: Path) -> Path:
+    for number, label in enumerate(["good", "scratch"] * 12):
+        (root / label).mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(root / label / f"{number}.png"), np.zeros((64, 64 + number), np.uint8))
+    return root
+
+
 def cut_off_image(root: Path) -> Path:
     file = draw_textures(root, count=4) / "good" / "000.png"
     file.write_bytes(file.read_bytes()[:-400])
@@ -90,6 +99,7 @@ def lost_image(root: Path) -> Path:
         (empty_class, "dent has no images"),
         (one_class, "all 2 images are of class good; defective examples are needed too"),
         (too_few, "every split needs both good and defective images"),
+        (all_black, "images show a single even colour"),
         (cut_off_image, "000.png cannot be used"),
         (lost_image, "image 1 of catalog.csv: file gone.png not found"),
     ],

@@ -60,6 +60,18 @@ def test_what_is_no_number_is_an_error_and_leaves_no_checkpoint_of_it(
     assert torch.load(tmp_path / "run.pt", weights_only=True)["epoch"] == 0
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_however_few_steps_a_training_has_it_ends(tmp_path: Path, steps: int) -> None:
+    network = Network(load_backbone("tf_efficientnet_lite0"), 2, 1, dropout=0.0)
+    train, seen = examples(4 * steps), []
+    fit(
+        network, train, train, ["good", "defect"], build_policy([]), Synthesis(SyntheticConfig()),
+        FitConfig(epochs=1, batch_size=4, precision="float32"), 0,
+        tmp_path / "run.pt", Device.choose("float32", "cpu"), lambda epoch: seen.append(epoch.number),
+    )  # fmt: skip
+    assert seen == [0, 1]
+
+
 def test_killed_training_with_a_second_opinion_comes_to_the_same_answers(tmp_path: Path) -> None:
     class KilledError(Exception):
         pass

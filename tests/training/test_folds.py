@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from data.config import load_config
 from data.errors import InputError
 from data.sources.folder import read_folder
 from tests.training_fixture import Trained, tiny_config
-from training import folds
+from training import fold as one_fold
 from training.config import TrainConfig
 from training.fit import Device, fit
 from training.run import cross_validate
@@ -99,11 +100,11 @@ def test_killed_cross_validation_trains_only_the_folds_that_are_missing(
 ) -> None:
     config = settings(trained_bundle, output, "killed")
     stopping, first = stopping_after(1)
-    monkeypatch.setattr(folds, "fit", stopping)
+    monkeypatch.setattr(one_fold, "fit", stopping)
     with pytest.raises(KilledError):
         cross_validate(config)
     going_on, rest = stopping_after(3)
-    monkeypatch.setattr(folds, "fit", going_on)
+    monkeypatch.setattr(one_fold, "fit", going_on)
     predictions, _ = cross_validate(config)
     assert (first, rest) == ([0], [1, 2])
     assert read(predictions) == whole[0]
@@ -113,10 +114,10 @@ def test_damaged_fold_is_named_and_the_others_stay(
     trained_bundle: Trained, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = settings(trained_bundle, output, "damaged")
-    monkeypatch.setattr(folds, "fit", stopping_after(1)[0])
+    monkeypatch.setattr(one_fold, "fit", stopping_after(1)[0])
     with pytest.raises(KilledError):
         cross_validate(config)
-    monkeypatch.setattr(folds, "fit", fit)
+    monkeypatch.setattr(one_fold, "fit", fit)
     (file,) = (output / "checkpoints").glob("damaged*-fold0.npz")
     np.savez(file, logits=np.zeros((2, 2), np.float32))
     with pytest.raises(
@@ -175,6 +176,21 @@ def test_device_that_is_not_there_is_named(trained_bundle: Trained, output: Path
     config = settings(trained_bundle, output, "nowhere", fold_devices=["cpu", "cuda:64"])
     with pytest.raises(InputError, match="fold_devices: cuda:64 is not there"):
         cross_validate(config)
+
+
+def test_cluster_without_ray_says_what_to_install(
+    trained_bundle: Trained, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "training.cluster", raising=False)
+    config = settings(trained_bundle, output, "no-ray", fold_cluster="head:6379")
+    with pytest.raises(InputError, match=r"fold_cluster is set, and needs `pip install 'verdict-line\[cluster\]'`"):
+        cross_validate(config)
+
+
+def test_cluster_and_devices_are_not_given_together(trained_bundle: Trained, output: Path) -> None:
+    with pytest.raises(InputError, match="fold_cluster and fold_devices are both given"):
+        settings(trained_bundle, output, "both", fold_cluster="head:6379", fold_devices=["cpu"])
 
 
 def test_a_numbered_gpu_computes_as_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
 import csv
+import errno
 import os
 import re
 import shutil
@@ -35,6 +36,7 @@ from data.image import Pixels, decode
 from data.input_health import Fault, look_at
 from data.targets import Outcome
 from tests.training_fixture import Trained, last_json, run_training, tiny_config
+from training import run
 from training.evaluate import app as evaluate
 from training.run import MODEL_FLOAT32, MODEL_INT8
 
@@ -96,12 +98,14 @@ def test_evaluate_gives_the_figures_of_training(trained_bundle: Trained) -> None
     result = CliRunner().invoke(evaluate, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     assert last_json(result.stdout.splitlines())["metrics"] == trained_bundle.metrics
+    assert "beware" not in result.stderr
 
 
 def test_evaluate_takes_a_labelled_folder(trained_bundle: Trained) -> None:
     arguments = ["--bundle", str(trained_bundle.bundle), "--data", str(trained_bundle.images)]
     result = CliRunner().invoke(evaluate, arguments, catch_exceptions=False)
     assert last_json(result.stdout.splitlines())["metrics"]["test_auroc"] > 0.9
+    assert "beware: the bundle's own test images are among these 64" in result.stderr
 
 
 def test_evaluate_names_the_split_that_is_not_there(trained_bundle: Trained) -> None:
@@ -210,6 +214,38 @@ def test_bundle_knows_healthy_frames_and_what_the_model_said_of_held_out_ones(tr
     assert bundle.novelty is not None
     assert bundle.held_out.scores.shape == (splits["val"],)
     assert bundle.held_out.positions.shape == (splits["val"], len(bundle.novelty.variance) + 1)
+
+
+def test_bundle_that_mlflow_had_no_room_for_is_registered_by_the_same_command(
+    trained_bundle: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "var"
+    output.mkdir()
+    shutil.copy(trained_bundle.output / "mlflow.db", output)
+    config = tiny_config(tmp_path / "config.yaml", trained_bundle.images, output, name="roomless", fit={"epochs": 0})
+
+    def no_room(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.pyfunc, "log_model", no_room)
+        full = run_training("--config", config)
+    assert full.exit_code == 2
+    (bundle,) = (output / "bundles").iterdir()
+    assert f"{bundle} is complete and can be served, but it is not registered in MLflow (no space left" in full.stderr
+    client = mlflow.MlflowClient(f"sqlite:///{output / 'mlflow.db'}")
+    assert client.search_model_versions("name='roomless'") == []
+
+    monkeypatch.setattr(run, "fit", None)
+    monkeypatch.setattr(run, "load_examples", None)
+    again = run_training("--config", config)
+    assert again.exit_code == 0
+    assert last_json(again.stdout.splitlines())["bundle"] == str(bundle)
+    assert "nothing is trained anew" in again.stderr
+    assert client.get_model_version_by_alias("roomless", "champion").tags["bundle"] == bundle.name
+    assert client.get_run(read_manifest(bundle).mlflow_run_id).info.status == "FINISHED"
+    assert list((output / "bundles").iterdir()) == [bundle]
+    assert not list((output / "checkpoints").iterdir())
 
 
 @pytest.mark.heavy
