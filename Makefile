@@ -8,6 +8,9 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m
 DEMO_CONFIG := configs/train/elpv_quick.yaml
 DEMO_SECONDS ?= 0
+# One thread each: two trainings of two threads on two cores wait for each other. In the order of the files: xdist would begin
+# those of few tests last, and the longest has three.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 CONFIG ?= $(if $(DATA),configs/train/folder.yaml,configs/train/elpv.yaml)
 UI_SOURCES := $(shell find inspector_ui -type f -not -path '*/node_modules/*' -not -path '*/generated/*' 2>/dev/null)
 API_SOURCES := $(wildcard serving/*.py serving/routes/*.py data/*.py)
@@ -80,10 +83,10 @@ format: setup ## let ruff and biome rewrite the sources
 
 test: setup chromium ## every test, the browser ones too
 	. deploy/node.sh && cd inspector_ui && npm run --silent test
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(PYTEST)
 
 test-quick: setup ## the tests that need neither minutes nor a browser
-	$(BIN)/pytest -n 2 --dist loadfile -m 'not heavy' --ignore tests/e2e
+	$(PYTEST) -m 'not heavy' --ignore tests/e2e
 
 bench: setup chromium var/demo/model.json ## measure, and write the tables under benchmarks/results
 	$(RUN) benchmarks.precision

@@ -74,11 +74,12 @@ class Claim:
 
     def _lock(self, place: Path, what: str) -> None:
         """A file is made, a directory locked as such: nothing is to lie among the images."""
-        place.parent.mkdir(parents=True, exist_ok=True)
         is_file = place.suffix == ".lock"
-        if not is_file:
-            place.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(place, os.O_RDWR | os.O_CREAT if is_file else os.O_RDONLY, 0o644)
+        try:
+            (place.parent if is_file else place).mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(place, os.O_RDWR | os.O_CREAT if is_file else os.O_RDONLY, 0o644)
+        except OSError as error:
+            raise InputError(f"{what} cannot be used: {error}") from error
         self._descriptors.append(descriptor)
         until = time.monotonic() + _LEAVE_SECONDS
         while True:

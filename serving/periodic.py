@@ -40,7 +40,7 @@ class Periodic:
             self._wake.clear()
             try:
                 self._job(self._stop)
-            except Exception as error:
+            except Exception as error:  # whatever it was, the next round may do better, and nobody else would begin it
                 log.error("background work failed", work=self._thread.name, cause=str(error), exc_info=error)
             if self._stop.is_set():
                 return

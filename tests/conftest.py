@@ -22,7 +22,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from PIL import Image
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine
 
 from data.bundle import (
     CARD,
@@ -312,8 +312,8 @@ def settings_arguments(directory: Path, bundles: Path, **settings: Any) -> list[
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A module that says `DATABASES = ("sqlite", "postgresql")` runs its tests on each, those that use a database at all."""
     databases = getattr(metafunc.module, "DATABASES", None)
-    if databases and "database" in metafunc.fixturenames:
-        metafunc.parametrize("database", databases, indirect=True)
+    if databases and "dialect" in metafunc.fixturenames:
+        metafunc.parametrize("dialect", databases, indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -355,23 +355,51 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: "PostgresServer") -> str:
+    """The name of a database that is up to date, for PostgreSQL to copy."""
+    name = "qc_migrated"
+    postgresql.psql(f"CREATE DATABASE {name};")
+    engine = create_engine(postgresql.get_uri(name, driver="psycopg"))
+    with engine.begin() as connection:
+        migrate(connection)
+    engine.dispose()  # nothing is copied while somebody is connected
+    return name
+
+
 @pytest.fixture
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database: SQLite's, or PostgreSQL's where the module asks for it."""
-    if getattr(request, "param", "sqlite") == "sqlite":
+def dialect(request: pytest.FixtureRequest) -> str:
+    """SQLite, or PostgreSQL where the module asks for it."""
+    chosen: str = getattr(request, "param", "sqlite")
+    return chosen
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> str:
+    """The URL of a database that is up to date and holds nothing."""
+    if dialect == "sqlite":
+        shutil.copyfile(request.getfixturevalue("migrated"), tmp_path / "qc.db")
         return f"sqlite:///{tmp_path}/qc.db"
-    running: PostgresServer = request.getfixturevalue("postgresql")
-    name = f"qc_{uuid4().hex}"
-    running.psql(f"CREATE DATABASE {name};")
-    return running.get_uri(name, driver="psycopg")
+    return create_postgresql(request.getfixturevalue("postgresql"), request.getfixturevalue("postgresql_template"))
 
 
 @pytest.fixture
-def start_server(tmp_path: Path, brightness_bundle: Path, database: str, migrated: Path) -> Iterator[StartServer]:
+def older_database(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> str:
+    """The URL of a database without a schema, to be brought to an older one."""
+    if dialect == "sqlite":
+        return f"sqlite:///{tmp_path}/qc.db"
+    return create_postgresql(request.getfixturevalue("postgresql"), "template1")
+
+
+def create_postgresql(server: "PostgresServer", template: str) -> str:
+    name = f"qc_{uuid4().hex}"
+    server.psql(f"CREATE DATABASE {name} TEMPLATE {template};")
+    return server.get_uri(name, driver="psycopg")
+
+
+@pytest.fixture
+def start_server(tmp_path: Path, brightness_bundle: Path, database: str) -> Iterator[StartServer]:
     """Start uvicorn on a free loopback port, on an empty database; settings are keyword arguments. Again is a restart."""
-    file = make_url(database).database
-    if database.startswith("sqlite:") and file and not Path(file).exists():
-        shutil.copyfile(migrated, file)
     running: list[tuple[Served, threading.Thread]] = []
 
     def start(

@@ -1,31 +1,19 @@
-"""How well the heat points at the defects, where people marked them: the pointing game, and the regions that inspectors see.
+"""How well the heat points at the defects, where people marked them: the pointing game.
 
 A heatmap lies over the whole original image, cell beside cell, so that a cell's centre has one place in original pixels.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from data.groups import numbered
 from data.metric import Metric
-from data.region import find_regions
 from training.dataset import Examples
 from training.scores import rate
 
 SLACK = 8.0
-
-
-@dataclass(frozen=True)
-class RegionScore:
-    """How well regions stand for marked defects: each other's when a region's centre lies in the mark, give or take the slack."""
-
-    found: Metric
-    """of the marked boxes, the share with a region of their own"""
-    false_regions: float
-    """regions of no mark, on average over the images (good ones too) whose whole truth is known"""
 
 
 def pointing(heatmaps: NDArray[np.float32], examples: Examples, slack: float = SLACK) -> NDArray[np.bool_]:
@@ -49,30 +37,6 @@ def localisation(heatmaps: NDArray[np.float32], examples: Examples) -> Metric | 
     hits = pointing(heatmaps, examples)
     marked = np.array([bool(row.marks) for row in examples.rows], dtype=bool)
     return rate(hits, numbered(examples.groups, len(marked))[marked]) if len(hits) else None
-
-
-def score_regions(
-    heatmaps: NDArray[np.float32], examples: Examples, flagged: NDArray[np.bool_], at_least: float
-) -> RegionScore | None:
-    """Regions as the server shows them (for `flagged` images, bool [n]; `at_least` is its pass threshold) against the boxes.
-
-    Images with a mask and those of which not all is known are left out; None when no image has boxes.
-    """
-    group = numbered(examples.groups, len(examples.rows))
-    found: list[bool] = []
-    found_in: list[int] = []
-    false = 0
-    known = [index for index in np.flatnonzero(examples.annotated) if not examples.rows[index].mask]
-    for index in known:
-        row = examples.rows[index]
-        boxes = np.array([(box.x0, box.y0, box.x1, box.y1) for box in row.boxes], dtype=np.float64).reshape(-1, 4)
-        regions = find_regions(heatmaps[index], row.width, row.height, at_least) if flagged[index] else []
-        centres = [(region.x + region.width / 2, region.y + region.height / 2) for region in regions]
-        hit = np.array([_inside(boxes, x, y, SLACK) for x, y in centres], dtype=bool).reshape(len(regions), len(boxes))
-        found += [bool(hit[:, box].any()) for box in range(len(boxes))]
-        found_in += [int(group[index])] * len(boxes)
-        false += sum(not hit[region].any() for region in range(len(regions)))
-    return RegionScore(rate(np.array(found), np.array(found_in)), false / len(known)) if found else None
 
 
 def _marks(examples: Examples) -> Iterator[tuple[int, NDArray[np.float64]]]:

@@ -27,8 +27,8 @@ from tests.conftest import ROOT, Served, grey_png
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store.open(f"sqlite:///{tmp_path}/qc.db")
+def store(database: str) -> Iterator[Store]:
+    store = Store.open(database)
     yield store
     store.close()
 

@@ -118,8 +118,8 @@ def test_sigterm_stops_cleanly_with_a_browser_connected(
     assert server.process.wait(30) == 0
 
 
-def test_failing_job_does_not_take_the_others_of_its_group_with_it(tmp_path: Path) -> None:
-    store = Store.open(f"sqlite:///{tmp_path}/qc.db")
+def test_failing_job_does_not_take_the_others_of_its_group_with_it(database: str) -> None:
+    store = Store.open(database)
     holding, entered = threading.Event(), threading.Event()
     row = {
         "name": "n",
@@ -153,8 +153,8 @@ def test_failing_job_does_not_take_the_others_of_its_group_with_it(tmp_path: Pat
     store.close()
 
 
-def test_future_resolves_after_the_commit(tmp_path: Path) -> None:
-    store = Store.open(f"sqlite:///{tmp_path}/qc.db")
+def test_future_resolves_after_the_commit(database: str) -> None:
+    store = Store.open(database)
     row = {"name": "n", "version": "1", "reason": "r", "person": "p", "promoted_at": datetime.now(UTC)}
     for number in range(20):
         store.submit(lambda connection: connection.execute(insert(promotions), row)).result(30)
@@ -163,8 +163,8 @@ def test_future_resolves_after_the_commit(tmp_path: Path) -> None:
     store.close()
 
 
-def test_database_is_durable_wal_with_foreign_keys(tmp_path: Path) -> None:
-    store = Store.open(f"sqlite:///{tmp_path}/qc.db")
+def test_database_is_durable_wal_with_foreign_keys(database: str) -> None:
+    store = Store.open(database)
     with store.reading() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
@@ -192,8 +192,8 @@ def test_migrations_make_the_tables_that_the_code_declares(tmp_path: Path) -> No
         "SELECT * FROM inspections WHERE lot = 'a' AND received_at > 5",
     ],
 )
-def test_frequent_questions_are_answered_from_an_index(tmp_path: Path, question: str) -> None:
-    store = Store.open(f"sqlite:///{tmp_path}/qc.db")
+def test_frequent_questions_are_answered_from_an_index(database: str, question: str) -> None:
+    store = Store.open(database)
     with store.reading() as connection:
         plan = " ".join(row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}"))
     store.close()
@@ -239,8 +239,8 @@ def test_unusable_database_is_told_without_its_password(url: str, password: str)
         assert "hunter2" not in str(raised.value)
 
 
-def test_whoever_stops_waiting_takes_nobody_elses_row_along(tmp_path: Path) -> None:
-    store = Store.open(f"sqlite:///{tmp_path}/qc.db")
+def test_whoever_stops_waiting_takes_nobody_elses_row_along(database: str) -> None:
+    store = Store.open(database)
     begun, free = threading.Event(), threading.Event()
 
     def hold(_: Connection) -> None:

@@ -268,8 +268,8 @@ def test_quantile_of_nothing_is_unknown() -> None:
     assert quantile({}, 0.5) is None
 
 
-def test_a_database_from_before_is_counted_when_it_is_brought_up_to_date(database: str) -> None:
-    engine = create_engine(database)
+def test_a_database_from_before_is_counted_when_it_is_brought_up_to_date(older_database: str) -> None:
+    engine = create_engine(older_database)
     with engine.begin() as connection:
         migrate(connection, "0008")
         old = rows(200)
@@ -281,7 +281,7 @@ def test_a_database_from_before_is_counted_when_it_is_brought_up_to_date(databas
             insert(shadow_inspections), scored | {"defect_probability": 0.5, "verdict": "REVIEW", "latency_ms": 1.0}
         )
     engine.dispose()
-    store = Store.open(database)
+    store = Store.open(older_database)
     with store.reading() as connection:
         check(connection)
         check_latencies(connection)

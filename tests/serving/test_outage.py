@@ -36,7 +36,7 @@ def test_locked_database_is_503_until_it_is_free(server: Served, tmp_path: Path,
     assert [item["part_id"] for item in listed(server)] == ["meanwhile", "before"], "stored once"
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 def test_database_server_that_stops_is_503_until_it_is_back(
     start_server: StartServer, postgresql: "PostgresServer"
 ) -> None:
@@ -58,7 +58,7 @@ def test_database_server_that_stops_is_503_until_it_is_back(
     assert [item["part_id"] for item in listed(server)] == ["meanwhile", "before"]
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 def test_table_locked_by_somebody_else_is_503_until_it_is_free(start_server: StartServer, database: str) -> None:
     server = start_server()
     before = server.inspect(grey_png(0.9), part_id="before")
@@ -94,7 +94,7 @@ def test_image_directory_that_refuses_is_503_until_it_takes_again(server: Served
         assert server.client.get(f"/v1/inspections/{inspection['id']}/image").content == content
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"], indirect=True)
 def test_repeated_key_is_answered_without_decoding_or_model(
     start_server: StartServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

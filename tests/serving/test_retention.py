@@ -108,8 +108,8 @@ class Kept:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Kept]:
-    store = Store.open(f"sqlite:///{tmp_path}/qc.db")
+def kept(tmp_path: Path, database: str) -> Iterator[Kept]:
+    store = Store.open(database)
     yield Kept(store, ImageStore(str(tmp_path / "images")), tmp_path)
     store.close()
 

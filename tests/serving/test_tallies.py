@@ -228,9 +228,9 @@ def test_rows_written_past_the_program_count_too(
 
 
 def test_a_database_from_before_is_counted_when_it_is_brought_up_to_date(
-    database: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    older_database: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = create_engine(database)
+    engine = create_engine(older_database)
     new, place = rows(200), Random(3)
     with engine.begin() as connection:
         migrate(connection, "0014")
@@ -252,7 +252,7 @@ def test_a_database_from_before_is_counted_when_it_is_brought_up_to_date(
             stands = {"review_id": review["client_id"], "decision": review["decision"]}
             connection.execute(update(inspections).where(inspections.c.id == row["id"]).values(stands))
     engine.dispose()
-    store = Store.open(database)
+    store = Store.open(older_database)
     check(store, settings, monkeypatch)
     store.close()
 

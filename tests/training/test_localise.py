@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from data.catalog import CatalogRow
 from training.dataset import Examples
-from training.localise import localisation, pointing, score_regions
+from training.localise import localisation, pointing
 
 CELLS = 10
 
@@ -85,15 +85,3 @@ def test_only_marked_defects_count_and_without_any_there_is_no_figure() -> None:
     assert (metric.value, metric.n) == (0.5, 2)
     assert 0 < metric.low < 0.5 < metric.high < 1
     assert localisation(heat[:1], some.take(np.array([0]))) is None
-
-
-def test_regions_are_found_or_false() -> None:
-    some = examples(
-        row(0, "600,300,800,400;1800,900,1900,1000"), row(1, defect=False), row(2, "600,300,800,400"), row(3)
-    )
-    heat = np.stack([hot(3, 3), hot(5, 5), hot(3, 3), hot(3, 3)])
-    score = score_regions(heat, some, np.array([True, True, False, True]), at_least=0.3)
-    assert score is not None
-    assert (score.found.value, score.found.n) == (pytest.approx(1 / 3), 3), "one of three: a miss, and one not flagged"
-    assert score.false_regions == pytest.approx(1 / 3), "on the good image, over three whose truth is known"
-    assert score_regions(heat[3:], some.take(np.array([3])), np.array([True]), at_least=0.3) is None

@@ -53,7 +53,6 @@ export type ShadowComparison = Schemas["ShadowComparison"];
 export type Alarm = Schemas["Alarm"];
 export type LineHold = Schemas["LineHold"];
 export type LineTrend = Schemas["LineTrend"];
-export type Fault = NonNullable<Inspection["fault"]>;
 export type DriftReport = Schemas["DriftReport"];
 export type CameraDrift = Schemas["CameraDrift"];
 export type DriftCheck = Schemas["DriftCheck"];

@@ -737,7 +737,6 @@ export const en = {
     oddsHint: "Middle outcome {{p50}}; 90 % lie between {{p5}} and {{p95}}. Chance of {{target}} or more: {{chance}}.",
     outcomes: "Outcomes below the target",
     outcomesReaching: "Outcomes that reach it",
-    target: "Target",
     drivers: "What moves it most",
     driversHint: "Change of the first-year ROI when one number is at its 5 % or 95 % point, the others as they are.",
     numberLow: "number low",

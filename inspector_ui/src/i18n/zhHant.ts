@@ -709,7 +709,6 @@ export const zhHant: Words<typeof en> = {
     oddsHint: "中位數 {{p50}}；九成介於 {{p5}} 與 {{p95}}。達到 {{target}} 以上的機率：{{chance}}。",
     outcomes: "未達目標的結果",
     outcomesReaching: "達到目標的結果",
-    target: "目標",
     drivers: "影響最大的因素",
     driversHint: "單一數字位於其 5 % 或 95 % 點、其餘不變時，首年投資報酬率的變化。",
     numberLow: "數值偏低",
