@@ -20,9 +20,10 @@ from serving.commands import audit, backup, catalog, doctor, retention
 from serving.commands.options import Key, authorization
 from serving.demo import run_demo
 from serving.logs import configure_logs
+from serving.model_schema import ModelInfo, ShadowInfo
 from serving.people import FIRST_ADMIN
 from serving.roi_schema import RoiReport
-from serving.schema import ModelInfo, Problem, ShadowInfo
+from serving.schema import Problem
 from serving.server import Server
 from serving.settings import DEFAULT_CONFIG, Settings, load_settings
 from serving.simulate import Simulation, print_roi, print_summary, simulate_line

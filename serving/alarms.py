@@ -10,11 +10,11 @@ from sqlalchemy import Connection, insert, select, update
 
 from data.input_health import Fault
 from data.wording import text
+from serving.alarm_schema import AcknowledgeRequest, Alarm, AlarmKind
 from serving.audit import Action, append
 from serving.cameras import Camera
 from serving.gauges import Gauges
 from serving.problem import ProblemError
-from serving.schema import AcknowledgeRequest, Alarm, AlarmKind
 from serving.store import StorageError, Store
 from serving.tables import alarms
 

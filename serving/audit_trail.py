@@ -14,12 +14,12 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from data.wording import text
 from serving.audit import Action, Verification, entries, verify
+from serving.audit_schema import AuditBreak, AuditCheck, AuditEntry, AuditPage
 from serving.concerns import concerns_of
 from serving.csv_rows import csv_line, harmless
 from serving.gauges import Gauges
 from serving.periodic import Periodic
 from serving.problem import ProblemError
-from serving.schema import AuditBreak, AuditCheck, AuditEntry, AuditPage
 from serving.store import Store
 from serving.tables import audit, from_microseconds
 

@@ -8,7 +8,8 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from data.config import ConfigModel
 from data.wording import Text
-from serving.schema import LARGEST_INTEGER, Day, InvalidError, Message, Name, Rate, Reason
+from serving.metrics_schema import Rate
+from serving.schema import LARGEST_INTEGER, Day, InvalidError, Message, Name, Reason
 
 Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 _DAY_SECONDS = 86_400

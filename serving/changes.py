@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from data.wording import Text, text
 from serving.baseline_schema import Change, LineCounts, TimedDays
 from serving.metrics import rate_of
+from serving.metrics_schema import Rate
 from serving.quality import escape, rates
-from serving.schema import Rate
 
 _DRAWS = escape.DRAWS
 _ENOUGH_TIMES = 10

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Table, select
 
 from serving.audit import Action
-from serving.schema import AuditConcerns, ModelRef
+from serving.audit_schema import AuditConcerns
+from serving.schema import ModelRef
 from serving.tables import (
     RECORDED,
     alarms,

@@ -19,19 +19,11 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, Text, cast, func, insert, select
 
 from data.drift import LEAST_SAMPLE, Floats, Reference, Sample
+from serving.alarm_schema import AlarmKind
 from serving.blindness import Sight
 from serving.cameras import Camera
-from serving.schema import (
-    AlarmKind,
-    CameraDrift,
-    DriftCheck,
-    DriftExample,
-    DriftPoint,
-    DriftReport,
-    Histogram,
-    Inspection,
-    ModelRef,
-)
+from serving.drift_schema import CameraDrift, DriftCheck, DriftExample, DriftPoint, DriftReport, Histogram
+from serving.schema import Inspection, ModelRef
 from serving.settings import Drift
 from serving.tables import drift_references, drift_windows, promotions
 

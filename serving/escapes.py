@@ -9,11 +9,12 @@ from sqlalchemy import ColumnElement, Connection, Row, Subquery, case, func, lit
 
 from data.verdict import DECIDED, ReviewDecision, Verdict
 from data.wording import Text, text
+from serving.metrics_schema import Rate
 from serving.quality import escape
 from serving.quality.allocation import BAND_EDGES, BANDS
 from serving.quality.escape import Band, Escapes, Flags, Interval, Known
 from serving.quality_schema import BandAudits, EscapeMetrics, Figure, FigureKey, GroupBy
-from serving.schema import AuditKind, Rate
+from serving.schema import AuditKind
 from serving.scope import Scope
 from serving.settings import Settings
 from serving.tables import BANDED, FLAGGED, challenges, field_returns, tallies

@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, Connection, FromClause, and_, exists, inse
 
 from data.wording import text
 from serving.audit import Action, append
+from serving.hold_schema import Hold, HoldRequest
 from serving.problem import ProblemError
-from serving.schema import Hold, HoldRequest
 from serving.tables import holds
 
 

@@ -7,11 +7,11 @@ import uuid_utils
 from sqlalchemy import Connection, insert, select, update
 
 from data.wording import text
+from serving.account_schema import Key
 from serving.audit import Action, append
 from serving.people import is_name_taken
 from serving.problem import ProblemError
 from serving.role import Role
-from serving.schema import Key
 from serving.store import Store
 from serving.tables import api_keys, people
 from serving.token import new_token, token_sha256

@@ -8,7 +8,8 @@ from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 from data.config import ConfigModel
 from data.wording import Text
 from serving.assumptions import LARGEST
-from serving.schema import LARGEST_INTEGER, TEXT, Day, InvalidError, Message, Name, Rate
+from serving.metrics_schema import Rate
+from serving.schema import LARGEST_INTEGER, TEXT, Day, InvalidError, Message, Name
 
 Amount = Annotated[float, Field(gt=0, le=LARGEST)]
 KpiKey = Literal["survey", "nps", "staff_kept", "customers_kept", "npi_days", "ai_assisted_products"]

@@ -15,7 +15,8 @@ from serving.batches import add_batch
 from serving.hourly import outcomes_by_bucket, outcomes_ever
 from serving.kpi_schema import Kpi, KpiKey, KpiPoint, KpiRow, Kpis, NewClass
 from serving.metrics import EARLIEST, rate_of
-from serving.schema import ModelInfo, Rate
+from serving.metrics_schema import Rate
+from serving.model_schema import ModelInfo
 from serving.tables import kpis, promotions, reviews
 
 _CATEGORY: dict[KpiKey, Literal["innovation", "employees", "customers"]] = {

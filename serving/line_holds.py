@@ -17,8 +17,9 @@ from data.wording import text
 from serving.audit import Action, append
 from serving.events import Events
 from serving.gauges import Gauges
+from serving.hold_schema import LineHold, LineHoldRequest
 from serving.problem import ProblemError
-from serving.schema import Inspection, LineHold, LineHoldRef, LineHoldRequest
+from serving.schema import Inspection, LineHoldRef
 from serving.store import Store
 from serving.tables import line_holds
 

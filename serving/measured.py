@@ -14,10 +14,10 @@ from serving import escapes
 from serving.baseline_schema import Baseline, BaselineKind, LineCounts
 from serving.baselines import OF_A_STUDY, before_system, list_rollouts
 from serving.changes import changes_between
+from serving.metrics_schema import Rate
 from serving.past_counts import MOST_FRAMES_A_PART, counts_of, frames_a_part
 from serving.plant_day import day_of, start_of
 from serving.quality import rates
-from serving.schema import Rate
 from serving.scope import Piece, Scope
 from serving.settings import Settings
 from serving.spread import Normal, Proportion, Spread

@@ -22,10 +22,7 @@ from serving.hourly import (
     parts_by_line,
     quantile,
 )
-from serving.plant_day import start_of
-from serving.problem import ProblemError
-from serving.quality import rates
-from serving.schema import (
+from serving.metrics_schema import (
     LineThroughput,
     LineTrend,
     QualityBucket,
@@ -35,6 +32,9 @@ from serving.schema import (
     Trend,
     TrendPoint,
 )
+from serving.plant_day import start_of
+from serving.problem import ProblemError
+from serving.quality import rates
 from serving.scope import Scope
 from serving.settings import Settings
 from serving.tables import RECORDED, reviews

@@ -14,9 +14,9 @@ from data.promotion import judge
 from data.wording import Text, text
 from serving.audit import Action, append
 from serving.engine import Engine, RecipeName
+from serving.model_schema import ModelInfo, PromoteRequest, PromotionKind, RecipeRef, ShadowInfo, ShadowRequest
 from serving.pairs import last_shadow
 from serving.problem import ProblemError
-from serving.schema import ModelInfo, PromoteRequest, PromotionKind, RecipeRef, ShadowInfo, ShadowRequest
 from serving.settings import BundleName, Settings
 from serving.shadow import Shadow, Shadowing
 from serving.store import Store

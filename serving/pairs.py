@@ -14,7 +14,7 @@ from data.wording import text
 from serving.blindness import Sight
 from serving.inspections import find
 from serving.metrics import rate_of
-from serving.schema import Difference, ReviewedPairs, ShadowComparison, ShadowInfo, VerdictPair
+from serving.model_schema import Difference, ReviewedPairs, ShadowComparison, ShadowInfo, VerdictPair
 from serving.tables import inspections, shadow_inspections, shadows
 
 _MOST_DIFFERENCES = 50

@@ -8,11 +8,11 @@ import uuid_utils
 from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
 
 from data.wording import text
+from serving.account_schema import Person
 from serving.audit import Action, append
 from serving.password import check_password, hash_password, new_password, verify_password
 from serving.problem import ProblemError
 from serving.role import Role
-from serving.schema import Person
 from serving.store import Store
 from serving.tables import api_keys, people, sessions
 

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from data.wording import Text
+from serving.metrics_schema import Rate
 from serving.plant_day import day_of
 from serving.report_figures import figures
 from serving.report_schema import Report
 from serving.report_words import words
 from serving.reports import Language
-from serving.schema import Rate
 
 # In the order of the figures.
 _BY_LINE = ("fpy", "dpmo", "outgoing_ppm", "escape_rate", "overkill", "precision", "review_seconds")

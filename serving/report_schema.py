@@ -6,9 +6,10 @@ from pydantic import Field
 
 from serving.baseline_schema import Attribution, BaselineComparison
 from serving.kpi_schema import Kpis, Ranking
+from serving.metrics_schema import QualityMetrics, Rate, ThroughputMetrics
 from serving.quality_schema import QualityFigures
 from serving.roi_schema import RoiReport
-from serving.schema import Message, QualityMetrics, Rate, ThroughputMetrics
+from serving.schema import Message
 
 
 class Report(Message):

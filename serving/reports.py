@@ -16,10 +16,11 @@ from serving.candidates import rank
 from serving.figures import figures
 from serving.kpi_schema import Candidate
 from serving.kpis import kpis_of, override_rate
+from serving.metrics_schema import QualityMetrics
+from serving.model_schema import ModelInfo
 from serving.plant_day import Period, start_of
 from serving.quality_schema import GroupBy
 from serving.report_schema import Report
-from serving.schema import ModelInfo, QualityMetrics
 from serving.scope import Scope
 from serving.settings import Settings
 from serving.tables import audit

@@ -41,7 +41,8 @@ from serving.gauges import Gauges
 from serving.holds import is_held
 from serving.image_store import ImageStore
 from serving.periodic import Periodic
-from serving.schema import RetentionClass, RetentionPlan, Rule
+from serving.retention_schema import RetentionClass, RetentionPlan
+from serving.schema import Rule
 from serving.settings import Retention as Periods
 from serving.store import Store
 from serving.tables import Utc, departing_images, drift_windows, inspections, shadow_inspections, tombstones

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, delete, insert
 
 from data.wording import text
 from serving import settings
+from serving.account_schema import Person
 from serving.people import People
 from serving.problem import ProblemError
-from serving.schema import Person
 from serving.store import Store
 from serving.tables import sessions
 from serving.throttle import FREE_BY_ADDRESS, FREE_BY_NAME, FREE_HERE, LONGEST_AT_DEVICE_SECONDS, Throttle

@@ -20,11 +20,12 @@ from rich.table import Table
 from data.catalog import Catalog, CatalogRow
 from data.errors import InputError
 from data.verdict import ReviewDecision, Verdict
+from serving.account_schema import SessionInfo
 from serving.quality_schema import EscapeMetrics, QualityFigures
 from serving.review_schema import QueueItem, ReviewQueue
 from serving.roi_schema import RoiReport
 from serving.role import Permission
-from serving.schema import Inspection, ReviewRequest, SessionInfo
+from serving.schema import Inspection, ReviewRequest
 from serving.truth import Compared, compare
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0

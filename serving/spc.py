@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from sqlalchemy import Connection, RowMapping, func, insert, select
 
+from serving.alarm_schema import AlarmKind
 from serving.alarms import Alarms
 from serving.cameras import Camera
 from serving.quality import charts
 from serving.quality.charts import ChartKind, Limits, Rule
 from serving.quality_schema import SpcChart, SpcMetrics, SpcPoint
-from serving.schema import AlarmKind, Inspection, ModelRef
+from serving.schema import Inspection, ModelRef
 from serving.settings import Spc
 from serving.store import Store
 from serving.tables import spc_points

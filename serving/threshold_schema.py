@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 
 from data.decide import Guarantee, InForce, Thresholds
 from data.operating import OperatingCurve
-from serving.schema import InvalidError, Message, ModelRef, Name, Reason, RecipeRef
+from serving.model_schema import RecipeRef
+from serving.schema import InvalidError, Message, ModelRef, Name, Reason
 
 
 class ThresholdRequest(Message):

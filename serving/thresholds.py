@@ -19,10 +19,11 @@ from data.wording import Text, text
 from serving.audit import Action, append
 from serving.caller import Caller
 from serving.engine import Engine, RecipeName
+from serving.model_schema import RecipeRef
 from serving.models import Models, named_recipe, promotions_of
 from serving.problem import ProblemError
 from serving.role import Permission
-from serving.schema import ModelRef, RecipeRef
+from serving.schema import ModelRef
 from serving.settings import Settings
 from serving.store import Store
 from serving.tables import promotions, threshold_changes

@@ -11,6 +11,7 @@ import structlog
 from data.bundle import Bundle
 from data.drift import Floats, Reference
 from data.input_health import Fault
+from serving.alarm_schema import Alarm, AlarmKind
 from serving.alarms import Alarms, without_frame
 from serving.cameras import Camera
 from serving.drift import (
@@ -26,7 +27,7 @@ from serving.events import Events
 from serving.gauges import Gauges
 from serving.priority import step_back
 from serving.sampling import Sampler
-from serving.schema import Alarm, AlarmKind, Inspection
+from serving.schema import Inspection
 from serving.settings import Settings
 from serving.spc import ControlCharts
 from serving.store import StorageError, Store

@@ -12,7 +12,8 @@ from data.errors import InputError
 from serving.commands.options import Config, Key, Overrides, authorization
 from serving.database import reading_beside
 from serving.retention import plan
-from serving.schema import Problem, RetentionPlan, Rule
+from serving.retention_schema import RetentionPlan
+from serving.schema import Problem, Rule
 from serving.settings import DEFAULT_CONFIG, load_settings
 
 _PLAN_SECONDS = 120

@@ -6,9 +6,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from serving import alarms
+from serving.alarm_schema import AcknowledgeRequest, Alarm
 from serving.caller import Calling
 from serving.routes.parameters import Id, Looking, Serving, problems
-from serving.schema import AcknowledgeRequest, Alarm, Name
+from serving.schema import Name
 
 routes = APIRouter(tags=["alarms"])
 

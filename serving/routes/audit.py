@@ -6,8 +6,9 @@ from fastapi import APIRouter, Query
 
 from serving import audit_trail
 from serving.audit import Action
+from serving.audit_schema import AuditCheck, AuditPage
 from serving.routes.parameters import Serving, Since, Until
-from serving.schema import TEXT, AuditCheck, AuditPage, Name
+from serving.schema import TEXT, Name
 
 routes = APIRouter(tags=["audit trail"])
 

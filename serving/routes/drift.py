@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from serving import drift
+from serving.drift_schema import DriftReport
 from serving.routes.parameters import Looking, Serving
-from serving.schema import DriftReport
 
 routes = APIRouter(tags=["drift"])
 

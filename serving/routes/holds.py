@@ -7,8 +7,9 @@ from fastapi import APIRouter, Query
 
 from serving import holds
 from serving.caller import Calling
+from serving.hold_schema import Hold, HoldRequest
 from serving.routes.parameters import Id, Serving, problems
-from serving.schema import Hold, HoldRequest, Name, Reason
+from serving.schema import Name, Reason
 
 routes = APIRouter(tags=["retention"])
 

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
+from serving.account_schema import AddKey, Key, NewKey
 from serving.caller import Calling
 from serving.routes.parameters import Id, Serving, problems
-from serving.schema import AddKey, Key, NewKey
 
 routes = APIRouter(tags=["keys"])
 

@@ -6,8 +6,9 @@ from fastapi import APIRouter, Query
 
 from serving import line_holds
 from serving.caller import Calling
+from serving.hold_schema import LineHold, LineHoldRequest
 from serving.routes.parameters import Id, Serving, problems
-from serving.schema import LineHold, LineHoldRequest, Name, Reason
+from serving.schema import Name, Reason
 
 routes = APIRouter(tags=["lines"])
 

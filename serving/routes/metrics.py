@@ -9,12 +9,13 @@ from data.wording import text
 from serving import agreement, bias, escapes, figures, metrics, spc
 from serving.bias_schema import BiasMetrics
 from serving.caller import Calling
+from serving.metrics_schema import QualityMetrics, ThroughputMetrics, Trend
 from serving.problem import ProblemError
 from serving.quality.charts import ChartKind
 from serving.quality_schema import AgreementMetrics, EscapeMetrics, GroupBy, QualityFigures, SpcMetrics
 from serving.role import Permission
 from serving.routes.parameters import Serving, Since, Until, problems
-from serving.schema import TEXT, Name, QualityMetrics, ThroughputMetrics, Trend
+from serving.schema import TEXT, Name
 from serving.scope import Scope
 
 routes = APIRouter(tags=["metrics"])

@@ -8,18 +8,10 @@ from starlette.responses import Response
 from data.wording import text
 from serving import pairs
 from serving.caller import Calling
+from serving.model_schema import ModelInfo, PromoteRequest, ShadowComparison, ShadowInfo, ShadowRequest
 from serving.problem import ProblemError
 from serving.routes.parameters import Looking, Serving, problems
-from serving.schema import (
-    TEXT,
-    ModelInfo,
-    Name,
-    PromoteRequest,
-    Reason,
-    ShadowComparison,
-    ShadowInfo,
-    ShadowRequest,
-)
+from serving.schema import TEXT, Name, Reason
 
 routes = APIRouter(tags=["models"])
 

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
+from serving.account_schema import AddPerson, ChangePerson, OneTimePassword, Person
 from serving.caller import Calling
 from serving.routes.parameters import Id, Serving, problems
-from serving.schema import AddPerson, ChangePerson, OneTimePassword, Person
 
 routes = APIRouter(tags=["people"])
 

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from serving.caller import Calling
+from serving.retention_schema import RetentionPlan, RetentionRequest
 from serving.routes.parameters import Serving
-from serving.schema import RetentionPlan, RetentionRequest
 
 routes = APIRouter(tags=["retention"])
 

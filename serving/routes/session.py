@@ -11,11 +11,11 @@ from starlette.responses import RedirectResponse, Response
 
 from data.wording import text
 from serving.access import device_cookie, session_cookie
+from serving.account_schema import ChangePassword, SessionInfo, SignIn
 from serving.caller import Caller, Calling
 from serving.problem import ProblemError
 from serving.role import PERMISSIONS
 from serving.routes.parameters import Serving, problems
-from serving.schema import ChangePassword, SessionInfo, SignIn
 from serving.service import Service
 from serving.sessions import csrf_token
 

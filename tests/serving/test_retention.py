@@ -24,11 +24,12 @@ from serving.audit import Action, entries, verify
 from serving.backup import make_backup, read_backup, restore_backup
 from serving.database import reading_beside
 from serving.gauges import Gauges
+from serving.hold_schema import HoldRequest
 from serving.holds import lift_hold, set_hold
 from serving.image_store import ImageStore
 from serving.past_counts import measured_counts
 from serving.retention import Retention, needed, plan
-from serving.schema import HoldRequest, Rule
+from serving.schema import Rule
 from serving.settings import Retention as Periods
 from serving.settings import Settings, load_settings
 from serving.store import Store

@@ -7,9 +7,10 @@ import pytest
 
 from data.decide import InForce
 from data.verdict import Verdict
+from serving.alarm_schema import Alarm
 from serving.alarms import Alarms, find
 from serving.gauges import Gauges
-from serving.schema import Alarm, Inspection, ModelRef
+from serving.schema import Inspection, ModelRef
 from serving.settings import load_settings
 from serving.spc import ControlCharts
 from serving.store import Store
