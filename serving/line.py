@@ -2,46 +2,39 @@
 
 import asyncio
 import hashlib
-import math
-import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import structlog
-import uuid_utils
-from opentelemetry import context as otel
 from opentelemetry.trace import Span, Tracer
 from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from data.bundle import Bundle
-from data.decide import InForce, decide
-from data.drift import Floats
+from data.decide import InForce
 from data.errors import UnreadableImageError
 from data.image import Pixels, decode_for, decode_pixels, prepare, read_header
-from data.input_health import Fault, Finding, look_at
+from data.input_health import Fault, look_at
 from data.novelty import is_unknown
-from data.region import Region, find_regions
 from data.verdict import Verdict
 from data.wording import text
 from serving.admission import Admission
 from serving.blindness import is_blind, without_verdict
 from serving.cameras import CameraFrozenError, Cameras
+from serving.decision import Decision, judge
 from serving.engine import Engine, Outputs, RecipeName
 from serving.events import Events
+from serving.frame import Frame
 from serving.gauges import Gauges
 from serving.image_store import ImageStore
-from serving.inspections import encode_heatmap, find, row_of
+from serving.inspections import find, row_of
 from serving.line_holds import LineHolds
 from serving.mailbox import Mailbox
 from serving.problem import ProblemError
-from serving.sampling import NOT_DRAWN, Sampler
-from serving.schema import Cause, FrameInfo, Inspection, LineHoldRef, ModelRef, StoredImage
+from serving.sampling import Sampler
+from serving.schema import Cause, FrameInfo, Inspection
 from serving.settings import Settings
 from serving.shadow import Offered, Shadow
 from serving.space import Space
@@ -62,147 +55,6 @@ _SAME_KEY = Question(
 
 class NoModelError(Exception):
     """No model is active; the message says why."""
-
-
-class NoProbabilityError(Exception):
-    """The model gave something that is no probability."""
-
-
-@dataclass(frozen=True)
-class _Decision:
-    verdict: Verdict = Verdict.NO_DECISION
-    cause: Cause | None = None
-    fault: Fault | None = None
-    reason: str | None = None
-    defect_probability: float | None = None
-    novelty: float | None = None
-    class_name: str | None = None
-    class_probability: dict[str, float] = field(default_factory=dict)
-    thresholds: InForce | None = None
-    regions: list[Region] = field(default_factory=list)
-    model: ModelRef | None = None
-    heatmap: bytes | None = None
-    bundle: Bundle | None = None
-    position: Floats | None = None
-    sketch: bytes | None = None
-    error: Exception | None = None
-
-
-class _Frame:
-    """One posted frame on its way; several threads fill it in, so that one that fails half-way keeps the rest."""
-
-    __slots__ = (
-        "answer",
-        "camera",
-        "content",
-        "deadline",
-        "decision",
-        "draw",
-        "expected",
-        "finding",
-        "fingerprint",
-        "given_up",
-        "height",
-        "info",
-        "inspection",
-        "kept",
-        "key",
-        "leave",
-        "lock",
-        "mailbox",
-        "media_type",
-        "missing",
-        "posted_by",
-        "prepared",
-        "received_at",
-        "sha256",
-        "started",
-        "timer",
-        "traced",
-        "waits_for_verdict",
-        "width",
-    )
-
-    def __init__(
-        self,
-        info: FrameInfo,
-        content: bytes,
-        key: str | None,
-        camera: str,
-        mailbox: Mailbox,
-        posted_by: str | None,
-        leave: Callable[[float], None],
-    ) -> None:
-        self.info = info
-        self.content = content
-        self.key = key
-        self.camera = camera
-        self.mailbox = mailbox
-        self.posted_by = posted_by
-        self.traced = otel.get_current()
-        self.answer: asyncio.Future[Inspection] = mailbox.loop.create_future()
-        self.leave: Callable[[float], None] | None = leave
-        self.timer: asyncio.TimerHandle | None = None
-        self.given_up = False
-        """nobody waits for the answer any more"""
-        self.received_at = datetime.now(UTC)
-        self.started = time.perf_counter()
-        self.deadline = math.inf
-        self.sha256 = ""
-        self.fingerprint: str | None = None
-        self.media_type = "application/octet-stream"
-        self.width: int | None = None
-        self.height: int | None = None
-        self.prepared: Pixels | None = None
-        self.finding: Finding | None = None
-        self.lock = threading.Lock()
-        self.decision: _Decision | None = None
-        self.waits_for_verdict = False
-        self.expected = False
-        """whether the image store was told that this image arrives, and not yet that it is settled"""
-        self.kept = True
-        self.missing = 2
-        """what the row still waits for: the decision, and the image on disk"""
-        self.inspection: Inspection | None = None
-        self.draw = NOT_DRAWN
-
-    def decide(self, decision: _Decision) -> bool:
-        """Take the decision; False when there is one already, such as that it came too late."""
-        with self.lock:
-            if self.decision is not None:
-                return False
-            self.decision = decision
-            return True
-
-    def arrived(self) -> bool:
-        """One thing less that the row waits for; True when that was the last."""
-        with self.lock:
-            self.missing -= 1
-            return self.missing == 0
-
-    def give(self, inspection: Inspection) -> None:
-        self.mailbox.post(partial(self._settle, inspection, None))
-
-    def fail(self, error: Exception) -> None:
-        self.mailbox.post(partial(self._settle, None, error))
-
-    def give_up(self) -> None:
-        """Answer that it could not be stored in time; on the loop. What is under way may still be stored."""
-        self.given_up = True
-        if not self.answer.done():
-            self.answer.set_exception(StorageError("disk or database did not store it in time"))
-
-    def _settle(self, inspection: Inspection | None, error: Exception | None) -> None:
-        # Only now, also when the answer was given up: what still lies in a queue takes memory.
-        leave, self.leave = self.leave, None
-        if leave is not None:
-            leave(time.perf_counter() - self.started)
-        if self.answer.done():
-            return
-        if error is not None:
-            self.answer.set_exception(error)
-        elif inspection is not None:
-            self.answer.set_result(inspection)
 
 
 class Line:
@@ -271,7 +123,7 @@ class Line:
             self._mailbox = Mailbox(loop)
         structlog.contextvars.bind_contextvars(part_id=info.part_id, line=info.line)
         leave = partial(self._leave, camera)
-        frame = _Frame(info, content, key, camera, self._mailbox, posted_by, leave)
+        frame = Frame(info, content, key, camera, self._mailbox, posted_by, leave)
         frame.deadline = frame.started + self._settings.deadline_seconds
         frame.timer = loop.call_later(self._settings.deadline_seconds, self._too_late, frame)
         self._gauges.in_progress.set(self._admission.in_progress)
@@ -309,7 +161,7 @@ class Line:
         self._admission.leave(camera, seconds)
         self._gauges.in_progress.set(self._admission.in_progress)
 
-    def _too_late(self, frame: _Frame) -> None:
+    def _too_late(self, frame: Frame) -> None:
         self._hold(frame, TimeoutError())
         frame.timer = frame.mailbox.loop.call_later(_STORED_WITHIN_SECONDS, frame.give_up)
 
@@ -325,7 +177,7 @@ class Line:
                 ),
             )
 
-    def _begin(self, frame: _Frame) -> None:
+    def _begin(self, frame: Frame) -> None:
         """On a worker: the image on its way to the disk, then decoded and on its way to the model."""
         if frame.given_up:
             self._fail(frame, StorageError("given up before it was begun"))
@@ -355,7 +207,7 @@ class Line:
         except Exception as error:  # noqa: BLE001 - whatever it is, the part must be held
             self._hold(frame, error)
 
-    def _prepare(self, frame: _Frame) -> tuple[Bundle, InForce, Pixels]:
+    def _prepare(self, frame: Frame) -> tuple[Bundle, InForce, Pixels]:
         header = read_header(frame.content, self._settings.most_pixels)
         frame.media_type = header.media_type
         info = frame.info
@@ -375,18 +227,19 @@ class Line:
         return bundle, thresholds, frame.prepared
 
     def _judge_or_hold(
-        self, frame: _Frame, bundle: Bundle, thresholds: InForce, span: Span, queued: Future[Outputs]
+        self, frame: Frame, bundle: Bundle, thresholds: InForce, span: Span, queued: Future[Outputs]
     ) -> None:
         """On a thread of the engine."""
         span.end()
         try:
-            decision = _judge(bundle, thresholds, queued.result(), frame)
+            assert frame.width is not None and frame.height is not None
+            decision = judge(bundle, thresholds, queued.result(), frame.finding, frame.width, frame.height)
         except Exception as error:  # noqa: BLE001 - as above
             self._hold(frame, error)
         else:
             self._take_decision(frame, decision)
 
-    def _hold(self, frame: _Frame, error: Exception) -> None:
+    def _hold(self, frame: Frame, error: Exception) -> None:
         """The one place where a failure becomes NO_DECISION: the part is held, with the reason in its record."""
         fault: Fault | None = None
         match error:
@@ -400,9 +253,9 @@ class Line:
                 cause, reason = Cause.TIMEOUT, f"no decision within {self._settings.deadline_seconds:g} s"
             case _:
                 cause, reason = Cause.MODEL_FAILED, f"the model failed: {type(error).__name__}: {error}"
-        self._take_decision(frame, _Decision(cause=cause, fault=fault, reason=reason, error=error))
+        self._take_decision(frame, Decision(cause=cause, fault=fault, reason=reason, error=error))
 
-    def _take_decision(self, frame: _Frame, decision: _Decision) -> None:
+    def _take_decision(self, frame: Frame, decision: Decision) -> None:
         if not frame.decide(decision):
             return
         try:
@@ -422,19 +275,19 @@ class Line:
         if frame.arrived():
             self._keep(frame)
 
-    def _await_verdict(self, frame: _Frame) -> bool:
+    def _await_verdict(self, frame: Frame) -> bool:
         """Let the image wait for the verdict, which decides whether it is kept; False when that is known already."""
         with frame.lock:
             frame.waits_for_verdict = frame.decision is None
             return frame.waits_for_verdict
 
-    def _image_kept(self, frame: _Frame, error: StorageError | None) -> None:
+    def _image_kept(self, frame: Frame, error: StorageError | None) -> None:
         if error is not None:
             self._fail(frame, error)
         elif frame.arrived():
             self._keep(frame)
 
-    def _keep(self, frame: _Frame) -> None:
+    def _keep(self, frame: Frame) -> None:
         """Queue the row; the image is on disk and the decision stands."""
         decision = frame.decision
         assert decision is not None
@@ -443,7 +296,7 @@ class Line:
             return
         try:
             hold = self._line_holds.standing(frame.info.line)
-            inspection = frame.inspection = _inspection(frame, decision, hold)
+            inspection = frame.inspection = frame.as_inspection(hold)
         except Exception as error:  # noqa: BLE001 - on a thread that others depend on; the camera must be answered
             self._fail(frame, StorageError(f"the inspection cannot be written down: {error}"))
             return
@@ -464,18 +317,18 @@ class Line:
         span = self._tracer.start_span("store", frame.traced)
         self._store.insert(inspections, make_row).add_done_callback(partial(self._kept, frame, span))
 
-    def _fail(self, frame: _Frame, error: Exception) -> None:
+    def _fail(self, frame: Frame, error: Exception) -> None:
         """No row will ever be written for this frame."""
         self._release(frame)
         frame.fail(error)
 
-    def _release(self, frame: _Frame) -> None:
+    def _release(self, frame: Frame) -> None:
         with frame.lock:
             expected, frame.expected = frame.expected, False
         if expected:
             self._images.release(frame.sha256)
 
-    def _kept(self, frame: _Frame, span: Span, stored: Future[None]) -> None:
+    def _kept(self, frame: Frame, span: Span, stored: Future[None]) -> None:
         """On the writer's thread, after the commit."""
         self._release(frame)
         span.end()
@@ -488,7 +341,7 @@ class Line:
         else:
             frame.fail(error if isinstance(error, StorageError) else StorageError(f"the row was refused: {error}"))
 
-    def _find_winner(self, frame: _Frame) -> None:
+    def _find_winner(self, frame: Frame) -> None:
         """Another frame with the same key was committed while this one was decided."""
         try:
             if not self._replay(frame):
@@ -496,7 +349,7 @@ class Line:
         except Exception as error:  # noqa: BLE001 - nobody waits for this thread; the camera must be answered
             frame.fail(error if isinstance(error, StorageError | ProblemError) else StorageError(str(error)))
 
-    def _replay(self, frame: _Frame) -> bool:
+    def _replay(self, frame: Frame) -> bool:
         """Answer from what was stored under the same key; False when there is nothing. Raises a 409 problem for another frame."""
         same = self._store.look_up(_SAME_KEY, key=frame.key or "")
         if same is None:
@@ -510,7 +363,7 @@ class Line:
             frame.give(find(connection, inspections.c.id == id_)[0])
         return True
 
-    def _tell(self, frame: _Frame, inspection: Inspection) -> None:
+    def _tell(self, frame: Frame, inspection: Inspection) -> None:
         """What everyone else learns of an inspection that was stored; on the loop, with the request's own log fields."""
         gauges, info, decision = self._gauges, frame.info, frame.decision
         assert decision is not None
@@ -542,89 +395,8 @@ class Line:
             latency_ms=inspection.latency_ms,
         )
 
-    def _check_clock(self, frame: _Frame) -> None:
+    def _check_clock(self, frame: Frame) -> None:
         ahead = (frame.info.captured_at - frame.received_at).total_seconds()
         self._gauges.clock_skew.set(ahead)
         if ahead > self._settings.clock.ahead_seconds or -ahead > self._settings.clock.behind_seconds:
             self._gauges.clock_wrong.inc()
-
-
-def _inspection(frame: _Frame, decision: _Decision, hold: LineHoldRef | None) -> Inspection:
-    info = frame.info
-    return Inspection.model_construct(
-        id=str(uuid_utils.uuid7()),
-        received_at=frame.received_at,
-        captured_at=info.captured_at,
-        product=info.product,
-        line=info.line,
-        station=info.station,
-        camera=info.camera,
-        part_id=info.part_id,
-        lot=info.lot,
-        verdict=decision.verdict,
-        cause=decision.cause,
-        fault=decision.fault,
-        reason=decision.reason,
-        defect_probability=decision.defect_probability,
-        novelty=decision.novelty,
-        class_name=decision.class_name,
-        class_probability=decision.class_probability,
-        thresholds=decision.thresholds,
-        regions=decision.regions,
-        model=decision.model,
-        latency_ms=0.0,
-        image=StoredImage(
-            sha256=frame.sha256,
-            media_type=frame.media_type,
-            bytes=len(frame.content),
-            width=frame.width,
-            height=frame.height,
-            kept=frame.kept,
-        ),
-        review=None,
-        line_hold=hold,
-    )
-
-
-def _judge(bundle: Bundle, thresholds: InForce, outputs: Outputs, frame: _Frame) -> _Decision:
-    manifest, probability = bundle.manifest, outputs.defect_probability
-    unknown = is_unknown(outputs.novelty)
-    # What the camera spoilt is for a person, as is what looks unknown: either way the score means little.
-    verdict = decide(probability, thresholds, unknown or frame.finding is not None)
-    if verdict is Verdict.NO_DECISION or not math.isfinite(outputs.class_probability.sum()):
-        raise NoProbabilityError(f"defect probability {probability} is not within 0..1")
-    if outputs.novelty is not None and not math.isfinite(outputs.novelty):
-        raise NoProbabilityError("the embedding is not finite")
-    assert frame.width is not None and frame.height is not None
-    regions: list[Region] = []
-    class_name = manifest.classes[int(outputs.class_probability.argmax())]
-    if verdict.flagged:
-        class_name = bundle.defect_class(outputs.class_probability)
-        regions = find_regions(outputs.heatmap, frame.width, frame.height, at_least=thresholds.pass_below)
-    return _Decision(
-        verdict=verdict,
-        fault=None if frame.finding is None else frame.finding.fault,
-        reason=_reason(frame.finding, outputs.novelty),
-        defect_probability=probability,
-        novelty=outputs.novelty,
-        class_name=class_name,
-        class_probability={
-            name: float(share) for name, share in zip(manifest.classes, outputs.class_probability, strict=True)
-        },
-        thresholds=thresholds,
-        regions=regions,
-        model=ModelRef(name=manifest.name, version=manifest.version),
-        heatmap=encode_heatmap(outputs.heatmap),
-        bundle=bundle,
-        position=outputs.position,
-        sketch=outputs.sketch,
-    )
-
-
-def _reason(finding: Finding | None, novelty: float | None) -> str | None:
-    """Why a person decides although there is a score."""
-    if finding is not None:
-        return finding.reason
-    if is_unknown(novelty):
-        return f"looks unlike anything the model was trained on ({novelty:.2f} times the limit)"
-    return None
