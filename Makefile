@@ -94,8 +94,10 @@ bench: setup chromium var/demo/model.json ## measure, and write the tables under
 	$(RUN) benchmarks.decode
 	$(RUN) benchmarks.server_cost
 	$(RUN) benchmarks.peers
+	$(RUN) benchmarks.triggers
 	$(RUN) benchmarks.crash
 	$(RUN) benchmarks.workplace
+	$(RUN) benchmarks.gallery
 
 screenshots: setup chromium var/demo/model.json ## pictures of every page, both languages, light and dark, wide and narrow: var/screenshots/index.html
 	$(RUN) benchmarks.screenshots
