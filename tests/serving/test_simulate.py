@@ -64,8 +64,23 @@ def test_summary_compares_verdicts_with_the_truth(server: Served, tmp_path: Path
 
 
 def test_the_figures_hold_the_truth_that_they_were_not_told(start_server: StartServer, tmp_path: Path) -> None:
-    server = start_server(audit={"per_day": 100_000, "first_share": 0.7})
-    simulation = Simulation(catalog_of(tmp_path), server.url, rate=100, review_share=0.6)
+    # Each of the intervals misses one line in twenty; a figure that is wrong misses every one.
+    for attempt in range(3):
+        place = {"database_url": f"sqlite:///{tmp_path}/{attempt}.db", "images": str(tmp_path / f"images-{attempt}")}
+        server = start_server(audit={"per_day": 100_000, "first_share": 0.7}, **place)
+        summary = simulated_until_measured(server, tmp_path)
+        assert summary.compared is not None
+        inside = {one.name: one.inside for one in summary.compared}
+        if all(inside.values()):
+            break
+    assert inside == dict.fromkeys(("escape rate", "escaped frames", "overkill rate", "precision of flags"), True)
+    text = printed(summary)
+    assert text.count("inside") == 4
+    assert "outside" not in text
+
+
+def simulated_until_measured(server: Served, root: Path) -> Summary:
+    simulation = Simulation(catalog_of(root), server.url, rate=100, review_share=0.6)
     stop = threading.Event()
 
     def stop_when_measured() -> None:
@@ -78,13 +93,7 @@ def test_the_figures_hold_the_truth_that_they_were_not_told(start_server: StartS
     watch.start()
     summary = simulate_line(simulation, stop)
     watch.join()
-    assert summary.compared is not None
-    assert {one.name: one.inside for one in summary.compared} == dict.fromkeys(
-        ("escape rate", "escaped frames", "overkill rate", "precision of flags"), True
-    )
-    text = printed(summary)
-    assert text.count("inside") == 4
-    assert "outside" not in text
+    return summary
 
 
 def test_figures_of_others_frames_too_are_not_compared(server: Served, tmp_path: Path) -> None:
