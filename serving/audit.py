@@ -120,24 +120,17 @@ _BATCHES: dict[str, Column[int]] = {
     Action.HISTORY_IMPORTED: history.c.batch,
     Action.KPIS_IMPORTED: kpis.c.batch,
 }
-# Later than the first imports, whose digests must stay what they were.
-_TOLD_IF_IMPORTED = ("inspector_seconds",)
 
 
 # A batch of tombstones is told of by a digest over these; their `batch` is the entry itself.
 TOLD_OF_TOMBSTONES = [column for column in tombstones.c if column.name != "batch"]
-# Later than the first tombstones, whose digests must stay what they were.
-_TOLD_IF_KNOWN = ("model_version", "audit", "audit_band", "audit_probability")
+# Columns later than the first batches, of tombstones and of past counts, whose digests must stay what they were.
+_TOLD_IF_KNOWN = ("model_version", "audit", "audit_band", "audit_probability", "inspector_seconds")
 
 
-def told_of_tombstone(row: Mapping[str, Any] | RowMapping) -> dict[str, Any]:
-    """What the digest of a batch tells of one tombstone."""
-    return {name: value for name, value in row.items() if value is not None or name not in _TOLD_IF_KNOWN}
-
-
-def told_of_batch(row: RowMapping) -> dict[str, Any]:
+def told_of_row(row: Mapping[str, Any] | RowMapping) -> dict[str, Any]:
     """What the digest of a batch tells of one of its rows."""
-    return {name: value for name, value in row.items() if value is not None or name not in _TOLD_IF_IMPORTED}
+    return {name: value for name, value in row.items() if value is not None or name not in _TOLD_IF_KNOWN}
 
 
 @dataclass(frozen=True)
@@ -312,12 +305,12 @@ def _compare_rows(connection: Connection, chunk: Sequence[RowMapping], broken: _
         if entry["action"] == Action.ROWS_REMOVED:
             batch = select(*TOLD_OF_TOMBSTONES).where(tombstones.c.batch == entry["sequence"])
             kept = connection.execute(batch).mappings()
-            if digest(told_of_tombstone(row) for row in kept) != entry["new"]["digest"]:
+            if digest(told_of_row(row) for row in kept) != entry["new"]["digest"]:
                 broken.add(entry["sequence"], "the tombstones that it tells of were altered or removed")
         elif (batch_of := _BATCHES.get(entry["action"])) is not None:
             rows_told = select(batch_of.table).where(batch_of == int(entry["subject"]))
             written = connection.execute(rows_told).mappings()
-            if digest(told_of_batch(row) for row in written) != entry["new"]["digest"]:
+            if digest(told_of_row(row) for row in written) != entry["new"]["digest"]:
                 broken.add(entry["sequence"], f"the {batch_of.table.name} that it tells of were altered or removed")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select
 
-from serving.audit import Action, append, digest, told_of_batch
+from serving.audit import Action, append, digest, told_of_row
 
 
 def add_batch(
@@ -15,5 +15,5 @@ def add_batch(
     batch = (connection.execute(select(func.max(table.c.batch))).scalar() or 0) + 1
     connection.execute(insert(table), [{**row, "batch": batch} for row in rows])
     written = connection.execute(select(table).where(table.c.batch == batch)).mappings()
-    new = {"rows": len(rows), "digest": digest(told_of_batch(row) for row in written)}
+    new = {"rows": len(rows), "digest": digest(told_of_row(row) for row in written)}
     append(connection, action, str(batch), person, new=new, reason=reason)

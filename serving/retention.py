@@ -36,7 +36,7 @@ from sqlalchemy import (
 )
 
 from data.verdict import Verdict
-from serving.audit import TOLD_OF_TOMBSTONES, Action, append, digest, told_of_tombstone
+from serving.audit import TOLD_OF_TOMBSTONES, Action, append, digest, told_of_row
 from serving.gauges import Gauges
 from serving.holds import is_held
 from serving.image_store import ImageStore
@@ -300,7 +300,7 @@ def _bury(connection: Connection, rows: Sequence[RowMapping], removed_at: dateti
         }
         for row in rows
     ]
-    told["digest"] = digest(told_of_tombstone(row) for row in kept)
+    told["digest"] = digest(told_of_row(row) for row in kept)
     batch = append(connection, Action.ROWS_REMOVED, Rule.ROWS.value, PERSON, new=told, reason=_why(told))
     connection.execute(insert(tombstones), [{**row, "batch": batch} for row in kept])
     ids = [row["id"] for row in rows]

@@ -84,9 +84,13 @@ function useWords(): (entry: AuditEntry) => ReactNode {
       return t("audit.aboutBatch", { n: subject });
     }
     const { model, part_id, lot, line, station, camera, product, name } = concerns;
+    if (part_id != null) {
+      // where it was seen is told by the page of the part
+      const part = t("settings.part", { name: part_id });
+      return lot == null ? part : `${part} · ${t("settings.lot", { name: lot })}`;
+    }
     const told = [
       model != null && `${model.name} ${model.version}`,
-      part_id != null && t("settings.part", { name: part_id }),
       lot != null && t("settings.lot", { name: lot }),
       product != null && product,
       line != null && t("live.line", { line }),
