@@ -45,7 +45,8 @@ export function CheckChart({ camera, statistic }: { camera: CameraDrift; statist
         const check = windowCheck(camera.checks, statistic, against);
         return (
           <Text key={against} size="sm" fw={check !== undefined && check.value > check.limit ? 700 : undefined}>
-            {t(`drift.${against}`)}:{" "}
+            {t(`drift.${against}`)}
+            {format.colon}
             {check === undefined
               ? against === "promotion"
                 ? t("drift.waiting")

@@ -131,9 +131,16 @@ function Agreement({ metrics }: { metrics: AgreementMetrics }) {
             {t("agreement.comparison", { count: comparison.n, n: format.count(comparison.n) })}
           </Text>
           <Text size="sm">
-            {t("agreement.both")}: {format.count(comparison.both)} · {t("agreement.onlyPeople")}:{" "}
-            {format.count(comparison.only_people)} · {t("agreement.onlyModel")}: {format.count(comparison.only_model)} ·{" "}
-            {t("agreement.neither")}: {format.count(comparison.neither)}
+            {(
+              [
+                ["both", comparison.both],
+                ["onlyPeople", comparison.only_people],
+                ["onlyModel", comparison.only_model],
+                ["neither", comparison.neither],
+              ] as const
+            )
+              .map(([name, count]) => t(`agreement.${name}`) + format.colon + format.count(count))
+              .join(" · ")}
           </Text>
           {comparison.p !== null && (
             <Text size="sm">

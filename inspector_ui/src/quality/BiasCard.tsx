@@ -169,7 +169,8 @@ function Times({ metrics: { edges, times } }: { metrics: BiasMetrics }) {
       <Heading>{t("bias.times")}</Heading>
       {times.map(({ shown, n, needed, p10, p50, p90 }) => (
         <Text key={String(shown)} size="sm">
-          {t(shown ? "bias.withVerdict" : "bias.withoutVerdict")}:{" "}
+          {t(shown ? "bias.withVerdict" : "bias.withoutVerdict")}
+          {format.colon}
           {p10 === null || p50 === null || p90 === null
             ? t("bias.few", { n: format.count(n), needed: format.count(needed) })
             : t("bias.quantiles", {

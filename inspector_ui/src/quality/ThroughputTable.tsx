@@ -44,10 +44,13 @@ export function ThroughputTable({ throughput, line }: { throughput: ThroughputMe
       </Table.ScrollContainer>
       <Group gap="xl" mt="sm">
         <Text size="sm">
-          {t("quality.reviews")}: <strong>{format.number(throughput.reviews_per_hour, 1)}</strong>
+          {t("quality.reviews")}
+          {format.colon}
+          <strong>{format.number(throughput.reviews_per_hour, 1)}</strong>
         </Text>
         <Text size="sm">
-          {t("quality.reviewTime")}:{" "}
+          {t("quality.reviewTime")}
+          {format.colon}
           <strong>
             {throughput.review_seconds_median === null
               ? "–"
