@@ -32,6 +32,7 @@ class SessionInfo(Message):
     role: Role | None
     permissions: list[Permission]
     must_change_password: bool = Field(description="true: nothing else is possible before")
+    time_zone: str = Field(description="the plant's, in which pages tell times; an IANA name such as Asia/Taipei")
     csrf_token: str | None = Field(description="to send as X-CSRF-Token with every request that changes something")
 
 

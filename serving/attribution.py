@@ -166,7 +166,7 @@ def _before_after(panel: Panel, treated: Floats) -> float | None:
 def _cannot(panel: Panel, treated: Floats, outcome: Outcome) -> list[Text]:
     """Why nothing can be estimated; empty when it can."""
     words = {
-        "escapes": ("field returns", "客訴退回"),
+        "escapes": ("field returns", "客退品"),
         "false_calls": ("false calls", "誤判"),
         "confirmed": ("caught defects", "攔下的缺陷"),
     }

@@ -1,6 +1,6 @@
 """What goes over HTTP about the audit trail."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from pydantic import (
     Field,
@@ -23,6 +23,8 @@ class AuditConcerns(Message):
     camera: str | None = None
     model: ModelRef | None = None
     name: str | None = Field(default=None, description="of a study, a baseline or an assumption")
+    first_day: date | None = Field(default=None, description="of imported counts or figures")
+    last_day: date | None = None
 
 
 class AuditEntry(Message):

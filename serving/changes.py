@@ -19,7 +19,7 @@ _ENOUGH_FREE_DAYS = 4
 """Days beyond one for each line and product, by which it is known how much days differ."""
 UNKNOWN_AUDITS = text("no passed part of this period was audited", "此期間的合格零件未經抽查")
 _UNKNOWN_REVIEWS = text("no flagged part of this period is reviewed", "此期間的標示零件皆未複判")
-_UNKNOWN_RETURNS = text("no field returns of this period are known", "此期間沒有市場退回資料")
+_UNKNOWN_RETURNS = text("no field returns of this period are known", "此期間沒有客退資料")
 _UNKNOWN_DEFECTS = text(
     "no defect is known in this period, neither caught nor missed", "此期間沒有已知的缺陷，無論攔下或漏檢"
 )

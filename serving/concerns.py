@@ -1,9 +1,10 @@
 """What an entry of the audit trail is about, in names that people know: its subject is often an id."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Table, select
+from sqlalchemy import Connection, RowMapping, Table, func, select
 
 from serving.audit import Action
 from serving.audit_schema import AuditConcerns
@@ -13,7 +14,9 @@ from serving.tables import (
     alarms,
     assumptions,
     baselines,
+    history,
     holds,
+    kpis,
     line_holds,
     promotions,
     rollouts,
@@ -38,6 +41,8 @@ _ROWS: dict[Action, tuple[Table, str]] = {
     Action.ASSUMPTION: (assumptions, "sequence"),
 }
 _OF_MODELS = (promotions, shadows)
+# Tables whose rows came in together, by their action; its subject is the number of the batch.
+_BATCHES: dict[Action, Table] = {Action.HISTORY_IMPORTED: history, Action.KPIS_IMPORTED: kpis}
 
 
 def concerns_of(connection: Connection, entries: Sequence[RowMapping]) -> list[AuditConcerns]:
@@ -54,14 +59,20 @@ def concerns_of(connection: Connection, entries: Sequence[RowMapping]) -> list[A
         for row in _found(connection, table, "id", {id_ for id_ in judged.values() if id_ is not None})
     }
 
+    days = {action: _days(connection, table, entries, action) for action, table in _BATCHES.items()}
+
     def concerns(entry: RowMapping) -> AuditConcerns:
+        action = Action(entry["action"])
+        if action in days:
+            first, last = days[action].get(entry["subject"], (None, None))
+            return AuditConcerns(first_day=first, last_day=last)
         if _is_review(entry):
             frame, table = frames.get(judged[entry["subject"]], (None, None))
             if frame is None or table is None:
                 return AuditConcerns()
             places = {name: frame[name] for name in ("part_id", "lot", "line", "station")}
             return AuditConcerns(**places, inspection_id=frame["id"] if table is RECORDED[0] else None)
-        place = _ROWS.get(Action(entry["action"]))
+        place = _ROWS.get(action)
         row = None if place is None else rows.get((place[0].name, entry["subject"]))
         if place is None or row is None:
             return AuditConcerns()
@@ -80,6 +91,18 @@ def _told(table: Table, row: Mapping[Any, Any]) -> AuditConcerns:
     known = {name: row[name] for name in names if name in table.c}
     name = row["name"] if table in (baselines, studies) else row["key"] if table is assumptions else None
     return AuditConcerns(**known, model=model, name=name)
+
+
+def _days(
+    connection: Connection, table: Table, entries: Sequence[RowMapping], action: Action
+) -> dict[str, tuple[date, date]]:
+    """The first and the last day of each batch that the entries name."""
+    batches = [int(entry["subject"]) for entry in entries if Action(entry["action"]) is action]
+    if not batches:
+        return {}
+    query = select(table.c.batch, func.min(table.c.day), func.max(table.c.day)).where(table.c.batch.in_(batches))
+    found = connection.execute(query.group_by(table.c.batch))
+    return {str(batch): (date.fromisoformat(first), date.fromisoformat(last)) for batch, first, last in found}
 
 
 def _is_review(entry: RowMapping) -> bool:

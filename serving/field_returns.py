@@ -19,7 +19,7 @@ _MOST = 10_000
 
 def read_csv(content: bytes) -> list[FieldReturn]:
     """Rows of a CSV with the columns of FieldReturn. Raises a 422 problem that names line and column of what is wrong."""
-    return read_rows(content, FieldReturn, text("field returns", "市場退回"), _MOST)
+    return read_rows(content, FieldReturn, text("field returns", "客退品"), _MOST)
 
 
 def add(connection: Connection, returns: Sequence[FieldReturn], person: str) -> FieldReturnsAdded:

@@ -99,7 +99,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "rate": ("Rate", "比率"),
     "change": ("Change", "變化"),
     "interval": ("95 % interval", "95 % 區間"),
-    "returns_rate": ("Field returns", "客訴退回率"),
+    "returns_rate": ("Field returns", "客退率"),
     "overkill_rate": ("False calls of good parts", "良品誤判率"),
     "caught_rate": ("Caught defects", "攔下缺陷率"),
     "seconds_per_part": ("Inspector seconds for each part", "每件檢驗員秒數"),

@@ -199,5 +199,6 @@ def _info(service: Service, caller: Caller | None, token: str | None) -> Session
         role=None if caller is None else caller.role,
         permissions=[] if caller is None else sorted(PERMISSIONS[caller.role]),
         must_change_password=caller is not None and caller.must_change_password,
+        time_zone=service.settings.time_zone,
         csrf_token=None if token is None else csrf_token(token),
     )

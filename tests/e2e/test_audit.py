@@ -41,6 +41,25 @@ def test_entries_are_listed_filtered_and_opened(page: Page, server: Served) -> N
     expect(page.get_by_text("No entries")).to_be_visible()
 
 
+def test_what_came_in_as_a_table_is_told_by_its_days(page: Page, server: Served) -> None:
+    who = {"person": "ann", "reason": "the year before"}
+    head = "day,line,product,inspected,flagged,false_calls,confirmed,audited,audit_defects,escapes"
+    rows = [f"2026-03-0{day},line-1,cell,100,9,4,5,10,0,0" for day in (2, 3, 4)]
+    csv = "\n".join([head, *rows])
+    server.client.post("/v1/past-counts", content=csv, params=who).raise_for_status()
+    figures = "kpi,day,value,n,source\nnps,2026-03-09,31,40,survey of spring"
+    server.client.post("/v1/kpis", content=figures, params=who).raise_for_status()
+    returned = [{"part_id": f"{number}", "found_at": "2026-03-09T00:00:00Z"} for number in (17, 18)]
+    for returns in (returned, [{**returned[0], "part_id": "19"}]):
+        server.client.post("/v1/returns", json={"returns": returns, "person": "ann"}).raise_for_status()
+    page.goto("/audit")
+    expect(page.get_by_test_id("entry-1")).to_contain_text("38 assumptions")
+    expect(page.get_by_test_id("entry-2")).to_contain_text("2026-03-02 to 2026-03-04 · 3 rows")
+    expect(page.get_by_test_id("entry-3")).to_contain_text("2026-03-09 · 1 row")
+    expect(page.get_by_test_id("entry-4")).to_contain_text("2 parts")
+    expect(page.get_by_test_id("entry-5")).to_contain_text("part 19")
+
+
 def test_the_page_tells_of_an_altered_record(page: Page, server: Served) -> None:
     filled(server)
     page.goto("/audit")

@@ -75,33 +75,6 @@ def test_signing_in_leads_to_the_page_that_was_asked_for(page: Page, server: Ser
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("role", "shown"),
-    [
-        (Role.INSPECTOR, ["Review", "Study", "Live", "History", "Drift", "Models"]),
-        (Role.ENGINEER, ["Live", "History", "Drift", "Models", "Settings", "Audit"]),
-        (
-            Role.MANAGER,
-            ["Live", "History", "Quality", "Sampling", "ROI", "Before/after", "Drift", "Models", "Settings", "Audit"],
-        ),
-        (
-            Role.ADMIN,
-            [
-                *("Review", "Study", "Live", "History", "Quality", "Sampling", "ROI", "Before/after"),
-                *("Drift", "Models", "Settings", "Audit", "People"),
-            ],
-        ),
-    ],
-)
-def test_the_menu_shows_what_the_role_may_use(page: Page, server: Served, role: Role, shown: list[str]) -> None:
-    add_person(server, "ann", role)
-    page.goto("/people")
-    sign_in(page, "ann")
-    assert list(menu(page).values()) == shown
-    if "People" not in shown:
-        expect(page).to_have_url(re.compile(f"/{shown[0].lower()}$"))
-
-
 def test_too_many_tries_count_down(page: Page, server: Served, watch: Watch) -> None:
     watch.expected = ("429 (Too Many Requests)",)
     add_person(server, "ann", Role.INSPECTOR)

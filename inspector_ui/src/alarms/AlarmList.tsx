@@ -46,7 +46,7 @@ function AlarmItem({ alarm, place }: { alarm: Alarm; place: string | null }) {
         </strong>
         <span>
           {t("alarm.camera", { camera: alarm.camera, station: alarm.station })} ·{" "}
-          {t("alarm.since", { time: format.dateTime(alarm.raised_at) })}
+          {t("alarm.since", { time: format.moment(alarm.raised_at) })}
         </span>
         {known && (
           <span>{t("alarm.known", { name: alarm.acknowledged_by ?? "", reason: alarm.acknowledgement ?? "" })}</span>

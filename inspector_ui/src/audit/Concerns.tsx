@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import type { AuditAction, AuditEntry } from "../api/types";
+import { useFormat } from "../i18n/format";
 import { usePages } from "../shell/pages";
 
 /** Where more is said about what an entry concerns, by what was done; a part has a page of its own. */
@@ -24,6 +25,8 @@ const PAGES: Partial<Record<AuditAction, string>> = {
   PASSWORD_CHANGED: "/people",
   KEY_ADDED: "/people",
   KEY_REVOKED: "/people",
+  HISTORY_IMPORTED: "/before",
+  KPIS_IMPORTED: "/roi",
   ASSUMPTION: "/roi",
   ASSUMPTIONS_ADOPTED: "/roi",
   BASELINE: "/before",
@@ -31,15 +34,6 @@ const PAGES: Partial<Record<AuditAction, string>> = {
   CHALLENGE: "/sampling",
   FIELD_RETURNS: "/sampling",
   STUDY: "/quality",
-};
-
-/** Of these the subject is a number that stands for something with a name. */
-const NAMED: Partial<Record<AuditAction, true>> = {
-  PROMOTION: true,
-  SHADOW: true,
-  THRESHOLDS: true,
-  ASSUMPTION: true,
-  CHALLENGE: true,
 };
 
 /** What an entry is about, in words, with a way there for those who may go; its id is among the details. */
@@ -72,7 +66,9 @@ export function Concerns({ entry }: { entry: AuditEntry }) {
 
 function useWords(): (entry: AuditEntry) => ReactNode {
   const { t } = useTranslation();
-  return ({ action, subject, concerns }) => {
+  const format = useFormat();
+  return ({ action, subject, concerns, new: made }) => {
+    const counted = (name: string) => Number(made?.[name]);
     const [kind, ...rest] = subject.split(" ");
     if (kind === "person" || kind === "key") {
       return t(kind === "person" ? "audit.aboutPerson" : "audit.aboutKey", { name: rest.join(" ") });
@@ -80,10 +76,24 @@ function useWords(): (entry: AuditEntry) => ReactNode {
     if (subject === "passed_images" || subject === "flagged_images" || subject === "rows") {
       return t(`settings.rule.${subject}`);
     }
-    if (/^\d+$/.test(subject) && !(action in NAMED)) {
-      return t("audit.aboutBatch", { n: subject });
+    const { model, part_id, lot, line, station, camera, product, name, first_day, last_day } = concerns;
+    switch (action) {
+      case "HISTORY_IMPORTED":
+      case "KPIS_IMPORTED": {
+        const rows = t("audit.rows", { count: counted("rows"), n: format.count(counted("rows")) });
+        return first_day == null || last_day == null
+          ? rows
+          : `${first_day === last_day ? first_day : t("before.span", { first: first_day, last: last_day })} · ${rows}`;
+      }
+      case "ASSUMPTIONS_ADOPTED":
+        return t("audit.numbers", { count: counted("numbers"), n: format.count(counted("numbers")) });
+      case "CHALLENGE":
+        return t("settings.part", { name: subject });
+      case "FIELD_RETURNS":
+        return made?.parts === 1
+          ? t("settings.part", { name: subject })
+          : t("audit.parts", { count: counted("parts"), n: format.count(counted("parts")) });
     }
-    const { model, part_id, lot, line, station, camera, product, name } = concerns;
     if (part_id != null) {
       // where it was seen is told by the page of the part
       const part = t("settings.part", { name: part_id });
@@ -102,10 +112,6 @@ function useWords(): (entry: AuditEntry) => ReactNode {
     if (told.length > 0) {
       return told.join(" · ");
     }
-    return action === "CHALLENGE"
-      ? t("settings.part", { name: subject })
-      : action in PAGES
-        ? t("audit.aboutAll")
-        : subject;
+    return action in PAGES ? t("audit.aboutAll") : subject;
   };
 }

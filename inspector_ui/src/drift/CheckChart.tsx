@@ -1,5 +1,5 @@
 import { LineChart } from "@mantine/charts";
-import { Text, Title } from "@mantine/core";
+import { Center, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { CameraDrift } from "../api/types";
 import { useFormat } from "../i18n/format";
@@ -22,25 +22,31 @@ export function CheckChart({ camera, statistic }: { camera: CameraDrift; statist
       <Text size="sm" c="dimmed" mb="xs">
         {t(`drift.${statistic}Hint`)}
       </Text>
-      <LineChart
-        h={180}
-        data={course.map((point) => ({ ...point, label: format.time(point.at) }))}
-        dataKey="label"
-        curveType="linear"
-        withDots={drawn < 3}
-        yAxisProps={{ domain: [0, highest * 1.15], tickFormatter: (value: number) => format.percent(value, 0) }}
-        valueFormatter={(value) => format.percent(value, 0)}
-        referenceLines={[{ y: 1, label: t("drift.limit"), color: "var(--verdict-reject)" }]}
-        series={[
-          { name: "training", label: t("drift.training"), color: "steel.6" },
-          {
-            name: "promotion",
-            label: t("drift.promotion"),
-            color: "var(--verdict-no-decision-text)",
-            strokeDasharray: "6 4",
-          },
-        ]}
-      />
+      {drawn === 0 ? (
+        <Center h={180}>
+          <Text c="dimmed">{t("drift.tooFew")}</Text>
+        </Center>
+      ) : (
+        <LineChart
+          h={180}
+          data={course.map((point) => ({ ...point, label: format.time(point.at) }))}
+          dataKey="label"
+          curveType="linear"
+          withDots={drawn < 3}
+          yAxisProps={{ domain: [0, highest * 1.15], tickFormatter: (value: number) => format.percent(value, 0) }}
+          valueFormatter={(value) => format.percent(value, 0)}
+          referenceLines={[{ y: 1, label: t("drift.limit"), color: "var(--verdict-reject)" }]}
+          series={[
+            { name: "training", label: t("drift.training"), color: "steel.6" },
+            {
+              name: "promotion",
+              label: t("drift.promotion"),
+              color: "var(--verdict-no-decision-text)",
+              strokeDasharray: "6 4",
+            },
+          ]}
+        />
+      )}
       {AGAINST.map((against) => {
         const check = windowCheck(camera.checks, statistic, against);
         return (

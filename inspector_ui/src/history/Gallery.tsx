@@ -7,9 +7,11 @@ import { useTranslation } from "react-i18next";
 import { Link } from "wouter";
 import type { HistoryItem, HistoryOutline } from "../api/types";
 import { useFormat } from "../i18n/format";
+import { endOfDay } from "../i18n/plantTime";
 import { Thumbnail } from "../image/Thumbnail";
 import { decisionLabel } from "../verdict/decisionLabel";
 import { decisionVerdict, VerdictShape } from "../verdict/VerdictShape";
+import { useZone } from "../who/WhoProvider";
 import type { Search } from "./filters";
 import classes from "./Gallery.module.css";
 import { pageQuery } from "./historyQueries";
@@ -42,6 +44,7 @@ export function Gallery({ search, outline, onOlder }: Props) {
   const { t } = useTranslation();
   const format = useFormat();
   const client = useQueryClient();
+  const zone = useZone();
   const list = useRef<HTMLDivElement>(null);
   const { ref: sizeRef, width } = useElementSize<HTMLDivElement>();
   const ref = useMergedRef(list, sizeRef);
@@ -78,8 +81,7 @@ export function Gallery({ search, outline, onOlder }: Props) {
   const seen = at(topmost)?.received_at ?? outline.pages[pageAt(starts, topmost)]?.received_at;
 
   async function goTo(day: string) {
-    const end = new Date(`${day}T00:00`);
-    end.setDate(end.getDate() + 1);
+    const end = endOfDay(day, zone);
     const page = pageBefore(outline.pages, end);
     const mark = outline.pages[page];
     if (mark === undefined) {

@@ -1,4 +1,4 @@
-import { Button, NativeSelect, TextInput } from "@mantine/core";
+import { Button, Group, NativeSelect, TextInput } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
@@ -61,47 +61,6 @@ function SearchPage() {
       title={t("history.title")}
       controls={
         <>
-          {TEXTS.map((name) => (
-            <TextInput
-              key={name}
-              w={130}
-              aria-label={t(`history.${name}`)}
-              placeholder={t(`history.${name}`)}
-              value={search[name] ?? ""}
-              maxLength={128}
-              onChange={({ currentTarget: { value } }) => change({ [name]: value })}
-            />
-          ))}
-          <NativeSelect
-            aria-label={t("history.verdict")}
-            value={search.verdict ?? ""}
-            onChange={({ currentTarget: { value } }) => change({ verdict: value })}
-            data={[
-              { value: "", label: t("history.anyVerdict") },
-              ...VERDICTS.map((value) => ({ value, label: t(`verdict.${value}`) })),
-            ]}
-          />
-          <NativeSelect
-            aria-label={t("history.decision")}
-            value={search.decision ?? ""}
-            onChange={({ currentTarget: { value } }) => change({ decision: value })}
-            data={[
-              { value: "", label: t("history.anyDecision") },
-              ...DECISIONS.map((value) => ({
-                value,
-                label: value === "NONE" ? t("history.undecided") : t(`decision.${value}`),
-              })),
-            ]}
-          />
-          <NativeSelect
-            aria-label={t("quality.period")}
-            value={search.period ?? ""}
-            onChange={({ currentTarget: { value } }) => change({ period: value })}
-            data={[
-              { value: "", label: t("audit.allTime") },
-              ...periods.map(({ name }) => ({ value: name, label: t(`quality.${name}`) })),
-            ]}
-          />
           <Button component="a" href={exportUrl(settled, "csv")} download variant="default">
             {t("history.exportCsv")}
           </Button>
@@ -111,6 +70,49 @@ function SearchPage() {
         </>
       }
     >
+      <Group gap="sm" mb="sm">
+        {TEXTS.map((name) => (
+          <TextInput
+            key={name}
+            w={130}
+            aria-label={t(`history.${name}`)}
+            placeholder={t(`history.${name}`)}
+            value={search[name] ?? ""}
+            maxLength={128}
+            onChange={({ currentTarget: { value } }) => change({ [name]: value })}
+          />
+        ))}
+        <NativeSelect
+          aria-label={t("history.verdict")}
+          value={search.verdict ?? ""}
+          onChange={({ currentTarget: { value } }) => change({ verdict: value })}
+          data={[
+            { value: "", label: t("history.anyVerdict") },
+            ...VERDICTS.map((value) => ({ value, label: t(`verdict.${value}`) })),
+          ]}
+        />
+        <NativeSelect
+          aria-label={t("history.decision")}
+          value={search.decision ?? ""}
+          onChange={({ currentTarget: { value } }) => change({ decision: value })}
+          data={[
+            { value: "", label: t("history.anyDecision") },
+            ...DECISIONS.map((value) => ({
+              value,
+              label: value === "NONE" ? t("history.undecided") : t(`decision.${value}`),
+            })),
+          ]}
+        />
+        <NativeSelect
+          aria-label={t("quality.period")}
+          value={search.period ?? ""}
+          onChange={({ currentTarget: { value } }) => change({ period: value })}
+          data={[
+            { value: "", label: t("audit.allTime") },
+            ...periods.map(({ name }) => ({ value: name, label: t(`quality.${name}`) })),
+          ]}
+        />
+      </Group>
       <QueryView query={query}>
         {(outline) =>
           outline.items === 0 ? (

@@ -1,5 +1,6 @@
 import { useTranslation } from "react-i18next";
 import type { Text } from "../api/types";
+import { useZone } from "../who/WhoProvider";
 
 const LOCALES: Record<string, string> = { en: "en-US", "zh-Hant": "zh-Hant-TW" };
 
@@ -24,6 +25,18 @@ export interface Format {
   dateTime(at: string | Date): string;
   /** With the year where it is not the present one. */
   date(at: string | Date): string;
+  /** Without its day where that is today: for what is mostly of the last hours and has little room. */
+  moment(at: string | Date): string;
+  /** As `dateTime`, with the plant's zone: for what is read away from its page. */
+  dateTimeZone(at: string | Date): string;
+  /** The hour of a day; the day alone where it begins then. */
+  dayHour(at: string | Date): string;
+  /** The plant's time zone, as people call it. */
+  zone: string;
+  /** How far the plant's clock is from UTC now, as in GMT+8. */
+  offset: string;
+  /** Whether the clock of this device says the same time as the plant's. */
+  sameClock: boolean;
 }
 
 /** The number that is read, which says whether a noun is one or several. */
@@ -42,9 +55,9 @@ function kept<Options, Formatter>(make: (options: Options) => Formatter): (optio
   };
 }
 
-function formatFor(locale: string): Format {
+function formatFor({ locale, zone }: { locale: string; zone: string }): Format {
   const number = kept((options: Intl.NumberFormatOptions) => new Intl.NumberFormat(locale, options));
-  const date = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale, options);
+  const date = (options: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat(locale, { timeZone: zone, ...options });
   const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
   const minutes = date(clock);
   const withSeconds = date({ ...clock, second: "2-digit" });
@@ -52,7 +65,17 @@ function formatFor(locale: string): Format {
   const both = date({ month: "short", day: "numeric", ...clock, second: "2-digit" });
   const dayOfYear = date({ year: "numeric", month: "short", day: "numeric" });
   const bothOfYear = date({ year: "numeric", month: "short", day: "numeric", ...clock, second: "2-digit" });
-  const thisYear = (at: Date) => at.getFullYear() === new Date().getFullYear();
+  const bothDay = date({ year: "numeric", month: "numeric", day: "numeric" });
+  const dayMinutes = date({ month: "short", day: "numeric", ...clock });
+  const year = date({ year: "numeric" });
+  const sameDay = (at: Date) => bothDay.format(at) === bothDay.format(new Date());
+  const thisYear = (at: Date) => year.format(at) === year.format(new Date());
+  const zoneName = (timeZoneName: "longGeneric" | "shortOffset", timeZone = zone) =>
+    date({ timeZone, timeZoneName })
+      .formatToParts(new Date())
+      .find(({ type }) => type === "timeZoneName")?.value ?? timeZone;
+  const offset = zoneName("shortOffset");
+  const dateTime = (at: string | Date) => (thisYear(new Date(at)) ? both : bothOfYear).format(new Date(at));
   const whole = number({ maximumFractionDigits: 0 });
   return {
     sentences: (...each) => each.filter((one) => one !== "").join(locale.startsWith("zh") ? "" : " "),
@@ -67,17 +90,23 @@ function formatFor(locale: string): Format {
       number({ style: "currency", currency, notation: "compact", maximumSignificantDigits: 4 }).format(value),
     clock: (at) => minutes.format(new Date(at)),
     time: (at) => withSeconds.format(new Date(at)),
-    dateTime: (at) => (thisYear(new Date(at)) ? both : bothOfYear).format(new Date(at)),
+    dateTime,
+    moment: (at) => (sameDay(new Date(at)) ? withSeconds.format(new Date(at)) : dateTime(at)),
+    dateTimeZone: (at) => `${dateTime(at)} ${offset}`,
+    dayHour: (at) => (minutes.format(new Date(at)) === "00:00" ? day : dayMinutes).format(new Date(at)),
+    zone: /^(GMT|UTC|Etc\/)/.test(zone) ? zone : zoneName("longGeneric"),
+    offset,
+    sameClock: offset === zoneName("shortOffset", Intl.DateTimeFormat().resolvedOptions().timeZone),
     date: (at) => (thisYear(new Date(at)) ? day : dayOfYear).format(new Date(at)),
   };
 }
 
 const formats = kept(formatFor);
 
-/** Numbers, money and times as the chosen language writes them; times in this machine's time zone. */
+/** Numbers, money and times as the chosen language writes them; times in the plant's time zone, wherever they are read. */
 export function useFormat(): Format {
   const { i18n } = useTranslation();
-  return formats(LOCALES[i18n.language] ?? "en-US");
+  return formats({ locale: LOCALES[i18n.language] ?? "en-US", zone: useZone() });
 }
 
 /** The server's own sentences, in the language of the page. */

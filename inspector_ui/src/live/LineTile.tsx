@@ -102,7 +102,7 @@ function Held({ hold, newest }: { hold: LineHold; newest: Inspection | undefined
       </div>
       <div className={classes.detail}>
         <strong>{hold.reason}</strong>
-        <span>{t("hold.by", { name: hold.person, time: format.dateTime(hold.held_at) })}</span>
+        <span>{t("hold.by", { name: hold.person, time: format.moment(hold.held_at) })}</span>
         {newest !== undefined && (
           <span>{t("hold.newest", { part: newest.part_id, verdict: t(`verdict.${newest.verdict}`) })}</span>
         )}
@@ -118,7 +118,7 @@ function Ago({ at, now }: { at: string; now: number }) {
   return (
     <span>
       {seconds > QUIET_AFTER_S
-        ? t("live.agoLong", { time: format.dateTime(at) })
+        ? t("live.agoLong", { time: format.moment(at) })
         : t("live.ago", { n: format.count(seconds) })}
     </span>
   );

@@ -2,6 +2,7 @@ import { Badge, Button, Group, Paper, SimpleGrid, Table, Text, Title } from "@ma
 import { useTranslation } from "react-i18next";
 import type { ModelInfo } from "../api/types";
 import { useFormat } from "../i18n/format";
+import { useMay } from "../who/WhoProvider";
 import type { Change } from "./ModelsPage";
 import { Promises } from "./Promises";
 
@@ -23,6 +24,7 @@ const isKnown = (name: string): name is (typeof METRICS)[number] => METRICS.some
 export function ModelPanel({ model, onAsk }: { model: ModelInfo; onAsk: (change: Change) => void }) {
   const { t } = useTranslation();
   const format = useFormat();
+  const mayChange = useMay("models");
   return (
     <Paper p="md" mb="md" component="section" data-testid={`model-${model.version}`}>
       <Group justify="space-between" gap="sm" mb="sm">
@@ -57,17 +59,17 @@ export function ModelPanel({ model, onAsk }: { model: ModelInfo; onAsk: (change:
           >
             {t("models.card")}
           </Button>
-          {model.shadow && (
+          {mayChange && model.shadow && (
             <Button variant="default" onClick={() => onAsk("stop")}>
               {t("models.stopShadow")}
             </Button>
           )}
-          {!model.active && !model.shadow && (
+          {mayChange && !model.active && !model.shadow && (
             <Button variant="default" onClick={() => onAsk("shadow")}>
               {t("models.startShadow")}
             </Button>
           )}
-          {!model.active && (
+          {mayChange && !model.active && (
             <Button onClick={() => onAsk(model.previous ? "rollback" : "promote")}>
               {t(model.previous ? "models.rollback" : "models.promote")}
             </Button>

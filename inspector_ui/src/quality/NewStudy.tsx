@@ -86,6 +86,8 @@ export function NewStudy({ onClose, onMade }: Props) {
             value={people}
             onChange={setPeople}
             maxTags={20}
+            // there is nothing to choose from, and an open list, even an empty one, would take the first Escape
+            dropdownOpened={false}
           />
           <Group grow>
             <NumberInput

@@ -12,7 +12,7 @@ export function ThroughputTable({ throughput, line }: { throughput: ThroughputMe
   const lines = throughput.lines.filter((each) => line === null || each.line === line);
   return (
     <ChartCard title={t("quality.throughput")}>
-      <Table.ScrollContainer minWidth={480}>
+      <Table.ScrollContainer minWidth={560}>
         <Table verticalSpacing="xs" tabularNums>
           <Table.Thead>
             <Table.Tr>
@@ -28,14 +28,16 @@ export function ThroughputTable({ throughput, line }: { throughput: ThroughputMe
           <Table.Tbody>
             {lines.map((row) => (
               <Table.Tr key={row.line}>
-                <Table.Td fw={600}>{row.line}</Table.Td>
+                <Table.Td fw={600} miw={70} style={{ overflowWrap: "anywhere" }}>
+                  {row.line}
+                </Table.Td>
                 <Table.Td ta="right">{format.count(row.inspected)}</Table.Td>
                 <Table.Td ta="right">{format.count(row.parts)}</Table.Td>
                 <Table.Td ta="right">{format.count(row.parts_per_hour)}</Table.Td>
                 <Table.Td ta="right">{ms(row.latency_p50_ms)}</Table.Td>
                 <Table.Td ta="right">{ms(row.latency_p95_ms)}</Table.Td>
-                <Table.Td ta="right">
-                  {row.last_received_at === null ? "–" : format.dateTime(row.last_received_at)}
+                <Table.Td ta="right" style={{ whiteSpace: "nowrap" }}>
+                  {row.last_received_at === null ? "–" : format.moment(row.last_received_at)}
                 </Table.Td>
               </Table.Tr>
             ))}

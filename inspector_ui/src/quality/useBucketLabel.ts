@@ -1,9 +1,9 @@
 import { useFormat } from "../i18n/format";
 
-const DAY_S = 86_400;
+const HOUR_S = 3_600;
 
-/** How a stretch of time is named under a chart: its hour, or its day when it is that long. */
+/** How a stretch of time is named under a chart: by its beginning, whose day is told when it is long. */
 export function useBucketLabel(bucketSeconds: number): (start: string) => string {
   const format = useFormat();
-  return bucketSeconds >= DAY_S / 4 ? format.date : format.clock;
+  return bucketSeconds > HOUR_S ? format.dayHour : format.clock;
 }

@@ -15,7 +15,7 @@ export function Facts({ inspection }: { inspection: Inspection }) {
     ["lineName", inspection.line],
     ["station", inspection.station],
     ["camera", inspection.camera],
-    ["time", format.dateTime(inspection.captured_at)],
+    ["time", format.dateTimeZone(inspection.captured_at)],
     ["image", image.width === null ? image.media_type : `${image.width} × ${image.height}`],
     ["model", model === null ? "–" : `${model.name} ${model.version}`],
   ] as const;

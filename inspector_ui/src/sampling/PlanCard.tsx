@@ -36,7 +36,11 @@ function Plan({ plan }: { plan: AuditPlan }) {
       </Text>
       <Bar share={Math.min(1, plan.drawn_in_24_hours / plan.per_day)} />
       <Text size="sm" c="dimmed" mb="xs">
-        {t("sampling.counts", { waiting: format.count(plan.waiting), decided: format.count(plan.decided) })}
+        {t("sampling.counts", {
+          count: plan.waiting,
+          waiting: format.count(plan.waiting),
+          decided: format.count(plan.decided),
+        })}
       </Text>
       <Table.ScrollContainer minWidth={520}>
         <Table verticalSpacing={6} tabularNums>

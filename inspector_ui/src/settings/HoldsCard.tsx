@@ -6,8 +6,10 @@ import { api } from "../api/client";
 import { expectData } from "../api/problem";
 import type { Hold } from "../api/types";
 import { useFormat } from "../i18n/format";
+import { instantOf } from "../i18n/plantTime";
 import { ReasonDialog } from "../reason/ReasonDialog";
 import { QueryView } from "../shell/QueryView";
+import { useZone } from "../who/WhoProvider";
 import { holdsQuery, retentionQuery } from "./settingsQueries";
 
 /** Legal holds: what is kept whatever its age, by whom and why; setting and lifting them. */
@@ -121,6 +123,7 @@ export function HoldsCard() {
 
 function NewHold({ onClose, onDone }: { onClose: () => void; onDone: () => Promise<void> }) {
   const { t } = useTranslation();
+  const zone = useZone();
   const [named, setNamed] = useState({ part_id: "", lot: "", since: "", until: "" });
   const field = (name: keyof typeof named) => ({
     value: named[name],
@@ -129,7 +132,7 @@ function NewHold({ onClose, onDone }: { onClose: () => void; onDone: () => Promi
       setNamed((before) => ({ ...before, [name]: value }));
     },
   });
-  const time = (value: string) => (value === "" ? null : new Date(value).toISOString());
+  const time = (value: string) => (value === "" ? null : instantOf(value, zone).toISOString());
   return (
     <ReasonDialog
       title={t("settings.setHold")}

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import { Link, useLocation } from "wouter";
 import { showHelp } from "../actions/showHelp";
 import { useStreamState } from "../api/EventStreamProvider";
+import { useFormat } from "../i18n/format";
 import { Icon, type IconName } from "../icons/Icon";
 import { HeldMark } from "../lines/HeldMark";
 import type { OutboxEntry } from "../outbox/entry";
@@ -71,6 +72,7 @@ export function Header({ onHelp }: { onHelp: () => void }) {
         ))}
       </nav>
       <div className={classes.right}>
+        <ZoneMark />
         <HeldMark />
         <StreamMark />
         <UnsentMark />
@@ -122,6 +124,20 @@ function GroupMenu({ group, pages }: { group: PageGroup; pages: readonly PageEnt
         ))}
       </Menu.Dropdown>
     </Menu>
+  );
+}
+
+/** On a device whose clock says another time: without it, the plant's times would be taken for its own. */
+function ZoneMark() {
+  const { t } = useTranslation();
+  const { zone, offset, sameClock } = useFormat();
+  if (sameClock) {
+    return null;
+  }
+  return (
+    <span className={classes.zone} title={t("zone.note", { zone, offset })} data-testid="zone-mark">
+      <span className={classes.wide}>{t("zone.plant")}</span> {offset}
+    </span>
   );
 }
 

@@ -1,6 +1,7 @@
 import { Group, Title } from "@mantine/core";
 import type { ReactNode } from "react";
 import classes from "./Page.module.css";
+import { ZoneNote } from "./ZoneNote";
 
 interface Props {
   title: string;
@@ -21,6 +22,7 @@ export function Page({ title, controls, wide = false, children }: Props) {
         <Group gap="sm">{controls}</Group>
       </Group>
       {children}
+      <ZoneNote />
     </div>
   );
 }

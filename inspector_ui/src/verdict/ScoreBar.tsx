@@ -6,6 +6,9 @@ import classes from "./ScoreBar.module.css";
 /** Words fit a zone that is at least this share of the bar. */
 const ROOM_FOR_WORD = 0.17;
 
+/** The marker would stand on a word that is nearer than this to it. */
+const HALF_A_WORD = 0.08;
+
 /** Where the defect probability lies between the limits: a bar from 0 to 1 with its three zones and a marker. */
 export function ScoreBar({ score, thresholds }: { score: number; thresholds: InForce }) {
   const { t } = useTranslation();
@@ -13,9 +16,9 @@ export function ScoreBar({ score, thresholds }: { score: number; thresholds: InF
   const pass = Math.min(thresholds.pass_below, 1);
   const reject = Math.min(thresholds.reject_from, 1);
   const zones = [
-    { name: "pass", share: pass, word: t("review.passes") },
-    { name: "review", share: reject - pass, word: t("review.review") },
-    { name: "reject", share: 1 - reject, word: t("review.rejects") },
+    { name: "pass", share: pass, middle: pass / 2, word: t("review.passes") },
+    { name: "review", share: reject - pass, middle: (pass + reject) / 2, word: t("review.review") },
+    { name: "reject", share: 1 - reject, middle: (reject + 1) / 2, word: t("review.rejects") },
   ].filter((zone) => zone.share > 0);
   const limits = [...new Set([pass, reject])].filter((limit) => limit > 0 && limit < 1);
   return (
@@ -27,6 +30,7 @@ export function ScoreBar({ score, thresholds }: { score: number; thresholds: InF
               <div
                 key={zone.name}
                 className={classes.zone}
+                data-aside={Math.abs(score - zone.middle) < HALF_A_WORD}
                 style={{
                   flex: `${zone.share} 0 0`,
                   background: `var(--verdict-${zone.name})`,

@@ -28,6 +28,11 @@ export function useWho(): SessionInfo {
   return who;
 }
 
+/** The plant's time zone, by which its days begin and in which times are told. */
+export function useZone(): string {
+  return useWho().time_zone;
+}
+
 export function useMay(permission: Permission): boolean {
   return useWho().permissions.includes(permission);
 }
