@@ -13,7 +13,6 @@ from serving.tables import sessions
 from tests.accounts import PASSWORD, add_person, key_client
 from tests.conftest import Served, StartServer, grey_png
 from tests.e2e.conftest import Watch
-from tests.e2e.plant import menu
 from tests.e2e.test_review import decide, expect_counts
 
 

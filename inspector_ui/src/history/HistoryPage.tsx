@@ -5,6 +5,7 @@ import { useTranslation } from "react-i18next";
 import { useSearchParams } from "wouter";
 import { useFormat } from "../i18n/format";
 import { Icon } from "../icons/Icon";
+import { FirstSteps } from "../live/FirstSteps";
 import { periods } from "../quality/period";
 import { Notice } from "../shell/Notice";
 import { Page } from "../shell/Page";
@@ -115,7 +116,9 @@ function SearchPage() {
       </Group>
       <QueryView query={query}>
         {(outline) =>
-          outline.items === 0 ? (
+          outline.items === 0 && Object.keys(settled).length === 0 ? (
+            <FirstSteps />
+          ) : outline.items === 0 ? (
             <Notice art={<Icon name="screen" size={64} />} title={t("history.empty")} hint={t("history.emptyHint")}>
               {newest}
             </Notice>

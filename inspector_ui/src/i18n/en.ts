@@ -431,6 +431,10 @@ export const en = {
     trendPoint_one: "{{time}}: {{n}} frame, {{flagged}} not passed",
     trendPoint_other: "{{time}}: {{n}} frames, {{flagged}} not passed",
   },
+  first: {
+    model: "No model decides yet: until one does, every part is recorded and held.",
+    keys: "Each camera sends its frames with a key of its own.",
+  },
   hold: {
     word: "On hold",
     several: "{{n}} on hold",
@@ -499,7 +503,7 @@ export const en = {
     reviewTime: "Median review time",
     seconds: "{{n}} s",
     empty: "No parts were inspected in this period",
-    emptyHint: "Choose a longer period, or another line.",
+    emptyHint: "Choose a longer period, or another line. On a new server the figures come with the first parts.",
   },
   escapes: {
     title: "Escapes: defects that passed",
@@ -957,7 +961,7 @@ export const en = {
     force: "Do it all the same",
     forceSure: "I have read why the server refuses and answer for it",
     empty: "No model yet",
-    emptyHint: "Run `make train`, or copy a bundle into the server's bundle directory.",
+    emptyHint: "Train one on labelled images (make train), or copy a bundle into the server's bundle directory.",
     comparison: "Shadow {{version}} on the line's frames",
     comparisonSince: "since {{time}}",
     comparisonEnded: "{{start}} to {{end}}",
@@ -1202,6 +1206,8 @@ export const en = {
     fromChangeUncovered: "Thresholds of change {{n}}; no guarantee",
     noCurve:
       "This model carries no curve, so nothing can be predicted. Train or export it again for one; thresholds no wider than its own keep its guarantee.",
+    noThresholds: "No thresholds yet",
+    noThresholdsHint: "They come with the model: choose one on the Models page.",
     nothingTells: "Nothing tells how often these thresholds let a defect through.",
     passBelow: "Pass below",
     rejectFrom: "Reject from",

@@ -417,6 +417,10 @@ export const zhHant: Words<typeof en> = {
     trendFrames: "最近 1 小時共 {{n}} 張",
     trendPoint_other: "{{time}}：{{n}} 張，未直接合格 {{flagged}} 張",
   },
+  first: {
+    model: "目前沒有啟用的模型：在啟用之前，所有零件只會留下紀錄並留置。",
+    keys: "每台相機都需要自己的金鑰才能傳送影像。",
+  },
   hold: {
     word: "暫停放行",
     several: "{{n}} 條產線暫停放行",
@@ -483,7 +487,7 @@ export const zhHant: Words<typeof en> = {
     reviewTime: "複判時間中位數",
     seconds: "{{n}} 秒",
     empty: "此期間沒有檢驗任何零件",
-    emptyHint: "請選擇較長的期間或其他產線。",
+    emptyHint: "請選擇較長的期間或其他產線。新啟用的伺服器在收到第一批零件後才有數字。",
   },
   escapes: {
     title: "漏檢：被放行的缺陷",
@@ -916,7 +920,7 @@ export const zhHant: Words<typeof en> = {
     force: "仍要執行",
     forceSure: "我已了解伺服器拒絕的原因，並願負責",
     empty: "還沒有模型",
-    emptyHint: "請執行 `make train`，或將模型複製到伺服器的模型目錄。",
+    emptyHint: "請以已標註的影像訓練一個模型（make train），或將模型複製到伺服器的模型目錄。",
     comparison: "影子模型 {{version}} 在產線影像上的表現",
     comparisonSince: "{{time}} 起",
     comparisonEnded: "{{start}} 至 {{end}}",
@@ -1151,6 +1155,8 @@ export const zhHant: Words<typeof en> = {
     fromChange: "門檻為第 {{n}} 次變更，保證成立",
     fromChangeUncovered: "門檻為第 {{n}} 次變更，無保證",
     noCurve: "此模型未附帶門檻曲線，無法預估。請重新訓練或匯出；不比模型自己的門檻寬鬆時，原有保證仍然成立。",
+    noThresholds: "尚無判定門檻",
+    noThresholdsHint: "門檻隨模型而來：請在「模型」頁啟用一個模型。",
     nothingTells: "沒有資料能說明這組門檻會放行多少缺陷。",
     passBelow: "合格上限",
     rejectFrom: "剔退下限",

@@ -6,8 +6,8 @@ import { useAlarms } from "../alarms/useAlarms";
 import { serverNow } from "../api/serverClock";
 import { Icon } from "../icons/Icon";
 import { useLineHolds } from "../lines/useLineHolds";
-import { Notice } from "../shell/Notice";
 import { QueryView } from "../shell/QueryView";
+import { FirstSteps } from "./FirstSteps";
 import { LineTile } from "./LineTile";
 import classes from "./LivePage.module.css";
 import { withHeld } from "./lines";
@@ -49,9 +49,7 @@ export default function LivePage() {
           ))}
         </div>
       ) : (
-        <QueryView query={query}>
-          {() => <Notice art={<Icon name="screen" size={64} />} title={t("live.empty")} hint={t("live.emptyHint")} />}
-        </QueryView>
+        <QueryView query={query}>{() => <FirstSteps />}</QueryView>
       )}
     </div>
   );

@@ -100,10 +100,13 @@ interface TotalProps {
 
 function Total({ word, caseStudy, measured, money }: TotalProps) {
   const { t } = useTranslation();
+  const { colon } = useFormat();
   return (
     <Table.Tr fw={700} bg="var(--surface-sunken)">
       <Table.Td colSpan={4}>
-        {word}: {t("roi.total")}
+        {word}
+        {colon}
+        {t("roi.total")}
       </Table.Td>
       <Table.Td ta="right">{money(caseStudy)}</Table.Td>
       <Table.Td ta="right">{money(measured)}</Table.Td>

@@ -23,7 +23,7 @@ export function CashFlowChart({ scenario, currency }: { scenario: RoiScenario; c
         withDots={false}
         fillOpacity={0.25}
         xAxisProps={{ interval: 5 }}
-        yAxisProps={{ width: 76 }}
+        yAxisProps={{ width: 84 }}
         tooltipProps={{ labelFormatter: (month) => t("roi.month", { n: String(month) }) }}
         valueFormatter={(value) => format.moneyShort(value, currency)}
         referenceLines={[{ y: 0, color: "var(--mantine-color-text)" }]}

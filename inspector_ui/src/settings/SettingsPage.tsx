@@ -2,6 +2,8 @@ import "@mantine/charts/styles.css";
 import { Stack } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
+import { Icon } from "../icons/Icon";
+import { Notice } from "../shell/Notice";
 import { Page } from "../shell/Page";
 import { QueryView } from "../shell/QueryView";
 import { useMay } from "../who/WhoProvider";
@@ -19,7 +21,17 @@ export default function SettingsPage() {
     <Page title={t("settings.title")}>
       <Stack>
         <QueryView query={thresholds}>
-          {(places) => places.map((here) => <ThresholdsCard key={JSON.stringify(here.recipe)} here={here} />)}
+          {(places) =>
+            places.length === 0 ? (
+              <Notice
+                art={<Icon name="screen" size={64} />}
+                title={t("settings.noThresholds")}
+                hint={t("settings.noThresholdsHint")}
+              />
+            ) : (
+              places.map((here) => <ThresholdsCard key={JSON.stringify(here.recipe)} here={here} />)
+            )
+          }
         </QueryView>
         {mayHold && <RetentionCard />}
         {mayHold && <HoldsCard />}
