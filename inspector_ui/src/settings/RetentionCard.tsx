@@ -33,7 +33,7 @@ export function RetentionCard() {
       </Text>
       <QueryView query={query}>
         {(plan) => (
-          <Table.ScrollContainer minWidth={720} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
+          <Table.ScrollContainer minWidth={660} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
             <Table verticalSpacing="xs" tabularNums>
               <Table.Thead>
                 <Table.Tr>

@@ -136,7 +136,7 @@ function ZoneMark() {
   }
   return (
     <span className={classes.zone} title={t("zone.note", { zone, offset })} data-testid="zone-mark">
-      <span className={classes.wide}>{t("zone.plant")}</span> {offset}
+      <span className={classes.widest}>{t("zone.plant")}</span> {offset}
     </span>
   );
 }

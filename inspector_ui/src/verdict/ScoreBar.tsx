@@ -30,7 +30,7 @@ export function ScoreBar({ score, thresholds }: { score: number; thresholds: InF
               <div
                 key={zone.name}
                 className={classes.zone}
-                data-aside={Math.abs(score - zone.middle) < HALF_A_WORD}
+                data-aside={asideOf(score, zone)}
                 style={{
                   flex: `${zone.share} 0 0`,
                   background: `var(--verdict-${zone.name})`,
@@ -61,6 +61,14 @@ export function ScoreBar({ score, thresholds }: { score: number; thresholds: InF
       )}
     </>
   );
+}
+
+/** The side of a zone that the marker leaves to its word, where it would stand on it. */
+function asideOf(score: number, { share, middle }: { share: number; middle: number }): "left" | "right" | undefined {
+  if (share < ROOM_FOR_WORD || Math.abs(score - middle) >= HALF_A_WORD) {
+    return undefined;
+  }
+  return score < middle ? "right" : "left";
 }
 
 /** Left of the middle of a text at the bar's ends, so that it never leaves the bar. */
