@@ -110,6 +110,19 @@ def openers(page: Page) -> dict[str, Locator]:
     }
 
 
+def test_one_escape_closes_the_plan_of_a_study_from_any_field(page: Page, server: Served, watch: Watch) -> None:
+    watch.expected = ("401 (Unauthorized)",)
+    page.goto("/quality")
+    sign_in(page, plant.PERSON)
+    button = page.get_by_role("button", name="Plan a study")
+    for field in ("Name", "People", "Parts"):
+        button.click()
+        page.get_by_role("dialog").get_by_label(field, exact=True).click()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(button).to_be_focused()
+
+
 def test_escape_closes_a_dialog_and_the_keyboard_goes_on_where_it_was(page: Page, server: Served, watch: Watch) -> None:
     watch.expected = ("401 (Unauthorized)",)
     page.goto("/live")

@@ -12,7 +12,8 @@ from serving.role import Role
 from serving.tables import sessions
 from tests.accounts import PASSWORD, add_person, key_client
 from tests.conftest import Served, StartServer, grey_png
-from tests.e2e.conftest import Watch
+from tests.e2e.conftest import NewContext, Watch
+from tests.e2e.test_offline import wait_for_the_service_worker
 from tests.e2e.test_review import decide, expect_counts
 
 
@@ -108,6 +109,23 @@ def test_a_one_time_password_must_be_changed_first(page: Page, server: Served, w
     page.get_by_label("Present password", exact=True).fill(one_time)
     save.click()
     expect(page.get_by_text("No parts yet")).to_be_visible()
+
+
+def test_who_signed_in_goes_on_after_a_reload_without_the_server(
+    new_context: NewContext, server: Served, watch: Watch
+) -> None:
+    watch.expected = (*watch.expected, "401 (Unauthorized)")
+    add_person(server, "ann", Role.INSPECTOR)
+    context = new_context()
+    page = context.new_page()
+    page.goto("/review")
+    sign_in(page, "ann")
+    wait_for_the_service_worker(page)
+    expect(page.get_by_text("Nothing waits for review")).to_be_visible()
+    context.set_offline(True)
+    page.reload()
+    expect(page.get_by_role("button", name="Signed in as ann, Inspector")).to_be_visible()
+    expect(page.get_by_role("heading", name="Sign in")).to_have_count(0)
 
 
 def test_an_unsent_review_outlives_the_session_and_is_sent_as_the_same_person(

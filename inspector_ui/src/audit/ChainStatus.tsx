@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import type { AuditCheck } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { Icon } from "../icons/Icon";
+import { Refusal } from "../people/Refusal";
 import { QueryView } from "../shell/QueryView";
 import { auditCheckQuery, startAuditCheck } from "./auditQueries";
 
@@ -61,11 +62,7 @@ function Status({ check }: { check: AuditCheck }) {
       <Button variant="default" mt="xs" loading={check.running || checking.isPending} onClick={() => checking.mutate()}>
         {t("audit.check")}
       </Button>
-      {checking.isError && (
-        <Text size="sm" c="red" mt="xs">
-          {checking.error.message}
-        </Text>
-      )}
+      <Refusal error={checking.error} />
     </Alert>
   );
 }

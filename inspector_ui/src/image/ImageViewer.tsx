@@ -1,3 +1,4 @@
+import { Group, Loader } from "@mantine/core";
 import { useNetwork } from "@mantine/hooks";
 import { type ReactNode, type Ref, useEffect, useImperativeHandle, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -23,6 +24,8 @@ export interface ViewerHandle {
 }
 
 const LONGEST_WAIT_MS = 100;
+/** Longer than any image takes that was fetched ahead: words that come and go at once only disturb. */
+const LATE_MS = 400;
 
 interface Props {
   inspection: Inspection;
@@ -51,6 +54,7 @@ export function ImageViewer(props: Props) {
   const marked = useRef<HTMLDivElement>(null);
   const stage = useRef<Stage | null>(null);
   const [failed, setFailed] = useState<ReadonlySet<string>>(new Set());
+  const [late, setLate] = useState<string | null>(null);
   const awaited = useRef<(() => void) | null>(null);
   useImperativeHandle(handle, () => ({
     showAhead: (following) => {
@@ -100,6 +104,7 @@ export function ImageViewer(props: Props) {
         if (root.current !== null) {
           root.current.dataset.drawn = id;
         }
+        setLate((before) => (before === id ? null : before));
         setFailed((before) => (before.has(id) ? new Set([...before].filter((each) => each !== id)) : before));
         const resolve = awaited.current;
         awaited.current = null;
@@ -135,9 +140,14 @@ export function ImageViewer(props: Props) {
       overlay.current.style.visibility = "";
     }
     marked.current?.style.removeProperty("visibility");
-    if (picture !== null) {
-      stage.current?.show(picture);
+    if (picture === null) {
+      return;
     }
+    stage.current?.show(picture);
+    const waiting = window.setTimeout(() => {
+      setLate(root.current?.dataset.drawn === picture.id ? null : picture.id);
+    }, LATE_MS);
+    return () => window.clearTimeout(waiting);
   }, [picture?.id]);
   useEffect(() => {
     const pictures = [...(next ?? []), ...(instead ? [instead] : [])].map(pictureOf);
@@ -152,7 +162,8 @@ export function ImageViewer(props: Props) {
   }, [strokes]);
 
   const missing = picture === null || failed.has(inspection.id);
-  const evidence = !missing && !instead;
+  const loading = !missing && late === inspection.id;
+  const evidence = !missing && !loading && !instead;
   return (
     <div
       ref={root}
@@ -183,6 +194,12 @@ export function ImageViewer(props: Props) {
       <div ref={marked} className={classes.marks}>
         {evidence && marks}
       </div>
+      {loading && (
+        <Group className={classes.loading} role="status" gap="sm">
+          <Loader color="gray.3" size="sm" />
+          {t("review.imageLoading")}
+        </Group>
+      )}
       {missing && <Missing inspection={inspection} away={picture !== null && !connected} />}
       {children}
     </div>

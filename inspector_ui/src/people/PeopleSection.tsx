@@ -112,7 +112,9 @@ function PersonRow({ person, onChange, onReset }: RowProps) {
   const disabled = person.disabled_at !== null;
   return (
     <Table.Tr>
-      <Table.Td fw={600}>{person.name}</Table.Td>
+      <Table.Td fw={600} miw={120}>
+        {person.name}
+      </Table.Td>
       <Table.Td>
         <NativeSelect
           miw={120}

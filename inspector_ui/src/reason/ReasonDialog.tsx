@@ -48,7 +48,9 @@ export function ReasonDialog({
   const [person, setPerson] = useState(reviewer);
   const [reason, setReason] = useState("");
   const [busy, setBusy] = useState(false);
-  const [refusal, setRefusal] = useState<{ words: string; lang?: string; overrulable: boolean } | null>(null);
+  const [refusal, setRefusal] = useState<{ title: string; words: string; lang?: string; overrulable: boolean } | null>(
+    null,
+  );
   const [sure, setSure] = useState(false);
   const complete = !incomplete && person.trim() !== "" && reason.trim() !== "";
   const forcing = refusal?.overrulable === true;
@@ -61,7 +63,8 @@ export function ReasonDialog({
     } catch (error) {
       const answered = error instanceof ProblemError;
       setRefusal({
-        words: answered ? error.message : t("state.unreachable"),
+        title: t(answered ? "models.refused" : "state.unreachable"),
+        words: answered ? error.message : t("state.perhapsSent"),
         lang: answered ? error.lang : undefined,
         overrulable: mayForce && answered && error.status === 409,
       });
@@ -98,7 +101,7 @@ export function ReasonDialog({
               onChange={(event) => setReason(event.currentTarget.value)}
             />
             {refusal !== null && (
-              <Alert color="red" icon={<Icon name="alert" />} title={t("models.refused")} role="alert">
+              <Alert color="red" icon={<Icon name="alert" />} title={refusal.title} role="alert">
                 <span lang={refusal.lang}>{refusal.words}</span>
               </Alert>
             )}

@@ -3,7 +3,7 @@ import { useCallback } from "react";
 import { api } from "../api/client";
 import { setCsrfToken } from "../api/csrf";
 import type { SessionInfo } from "../api/types";
-import { whoQuery } from "./whoQuery";
+import { remember, whoQuery } from "./whoQuery";
 
 /** Somebody else is there now: what the one before has read is forgotten. */
 export function useBecome(): (who: SessionInfo) => void {
@@ -22,7 +22,7 @@ export function useSignOut(): () => Promise<void> {
 }
 
 function become(queries: QueryClient, who: SessionInfo): void {
-  setCsrfToken(who.csrf_token);
+  remember(who);
   queries.setQueryData(whoQuery.queryKey, who);
   forgetOthers(queries);
 }

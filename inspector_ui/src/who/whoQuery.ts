@@ -17,6 +17,12 @@ function lastKnown(): SessionInfo | null {
   return text === null ? null : JSON.parse(text);
 }
 
+/** Also for an app that opens while the server is away; the token is of this page alone. */
+export function remember(who: SessionInfo): void {
+  setCsrfToken(who.csrf_token);
+  localStorage.setItem(KEY, JSON.stringify({ ...who, csrf_token: null }));
+}
+
 /** Who is signed in, and what that allows. */
 export const whoQuery = queryOptions({
   queryKey: ["who"],
@@ -32,8 +38,7 @@ export const whoQuery = queryOptions({
       return kept;
     }
     const who = expectData(answer);
-    setCsrfToken(who.csrf_token);
-    localStorage.setItem(KEY, JSON.stringify({ ...who, csrf_token: null }));
+    remember(who);
     return who;
   },
   staleTime: Number.POSITIVE_INFINITY,
