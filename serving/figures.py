@@ -173,7 +173,7 @@ def _figures(group: _Group, scope: Scope, settings: Settings, draws: int) -> lis
     flags = counts.flags
     nothing = text("nothing was inspected", "沒有檢驗資料")
     unit_text = text(
-        f"{units.units} parts at {len(group.stations)} stations; {units.waiting} still wait and count as not good",
+        f"{units.units} parts, stations: {len(group.stations)}; {units.waiting} still wait and count as not good",
         f"{len(group.stations)} 個站別共 {units.units} 件；其中 {units.waiting} 件待複判，暫不計為良品",
     )
     decided = units.units - units.waiting
@@ -197,7 +197,7 @@ def _figures(group: _Group, scope: Scope, settings: Settings, draws: int) -> lis
             else nothing,
             units.units,
             text(
-                f"product of the first-pass yields of {len(group.stations)} stations",
+                f"product of the first-pass yields of each station ({len(group.stations)})",
                 f"{len(group.stations)} 個站別首次合格率的乘積",
             ),
         ),

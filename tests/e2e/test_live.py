@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -211,3 +212,24 @@ class TestRoles:
         sign_out(page)
         sign_in(page, "eve")
         expect(page.get_by_role("button", name="Release line")).to_be_visible()
+
+
+class TestNewServer:
+    @pytest.fixture
+    def server(self, start_server: StartServer, tmp_path: Path) -> Served:
+        return start_server(auth=True, bundles=tmp_path / "none")
+
+    def test_it_says_what_is_missing_and_where(self, page: Page, server: Served, watch: Watch) -> None:
+        watch.expected = ("401 (Unauthorized)",)
+        add_person(server, "ann", Role.INSPECTOR)
+        add_person(server, "root", Role.ADMIN)
+        steps = page.locator("main").get_by_role("link")
+        page.goto("/live")
+        sign_in(page, "ann")
+        expect(page.get_by_text("No model decides yet")).to_be_visible()
+        expect(steps).to_have_text(["Models"])
+        sign_out(page)
+        sign_in(page, "root")
+        expect(steps).to_have_text(["Models", "People"])
+        page.goto("/settings")
+        expect(page.get_by_text("No thresholds yet")).to_be_visible()

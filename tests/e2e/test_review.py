@@ -237,3 +237,17 @@ def test_every_page_speaks_both_languages(page: Page, inspections: dict[str, Any
         re.findall(r"\b(?:nav|header|state|verdict|decision|review|live|quality|roi\w*)\.\w+", content.inner_text())
         == []
     )
+
+
+def test_an_image_that_is_long_in_coming_says_so_and_shows_no_boxes_on_nothing(page: Page, server: Served) -> None:
+    server.inspect(grey_png(0.5))
+    held: list[Route] = []
+    page.route(re.compile("/image$"), lambda route: held.append(route))
+    open_review(page)
+    expect(page.get_by_text("The image is being fetched")).to_be_visible()
+    expect(page.get_by_test_id("regions")).to_have_count(0)
+    page.unroute(re.compile("/image$"))
+    for route in held:
+        route.continue_()
+    expect(page.get_by_test_id("viewer")).to_have_attribute("data-drawn", re.compile("."))
+    expect(page.get_by_text("The image is being fetched")).to_have_count(0)

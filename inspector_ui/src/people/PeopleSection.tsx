@@ -112,7 +112,7 @@ function PersonRow({ person, onChange, onReset }: RowProps) {
   const disabled = person.disabled_at !== null;
   return (
     <Table.Tr>
-      <Table.Td fw={600} miw={120}>
+      <Table.Td fw={600} miw={90}>
         {person.name}
       </Table.Td>
       <Table.Td>
@@ -132,10 +132,10 @@ function PersonRow({ person, onChange, onReset }: RowProps) {
         </Badge>
       </Table.Td>
       <Table.Td>
-        <Group gap="xs" justify="end" wrap="nowrap">
+        <Group gap={4} justify="end" wrap="nowrap">
           {!person.oidc && !disabled && <SureButton onSure={onReset}>{t("people.reset")}</SureButton>}
           {disabled ? (
-            <Button variant="subtle" onClick={() => onChange({ disabled: false })}>
+            <Button variant="subtle" px="sm" onClick={() => onChange({ disabled: false })}>
               {t("people.enable")}
             </Button>
           ) : (

@@ -10,6 +10,7 @@ export function SureButton({ children, onSure }: { children: ReactNode; onSure: 
     <Button
       variant={sure ? "filled" : "subtle"}
       color="red"
+      px="sm"
       onBlur={() => setSure(false)}
       onClick={() => {
         if (sure) {

@@ -62,7 +62,7 @@ export function EscapeCard({ escapes }: { escapes: EscapeMetrics }) {
           )}
           {bound !== null && <Text size="sm">{t("escapes.bound", { bound: format.percent(bound) })}</Text>}
           <Text size="sm" c="dimmed" mt="xs">
-            {t("escapes.restsOn")} {text(rate.rests_on)}
+            {format.sentences(t("escapes.restsOn"), text(rate.rests_on))}
           </Text>
           {escapes.naive_rate !== null && rate.value !== null && (
             <Text size="sm" c="dimmed" mt="xs">

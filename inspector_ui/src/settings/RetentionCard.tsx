@@ -57,7 +57,7 @@ export function RetentionCard() {
                     </Table.Td>
                     <Table.Td ta="right">{format.count(each.inspections)}</Table.Td>
                     <Table.Td ta="right">{format.count(each.images)}</Table.Td>
-                    <Table.Td ta="right">
+                    <Table.Td ta="right" style={{ whiteSpace: "nowrap" }}>
                       {t("settings.megabytes", { n: format.number(each.image_bytes / MEGABYTE, 1) })}
                     </Table.Td>
                     <Table.Td ta="right">{format.count(each.held)}</Table.Td>
