@@ -52,7 +52,7 @@ export function Concerns({ entry }: { entry: AuditEntry }) {
           ? page
           : undefined;
   return (
-    <Text size="sm" maw={{ base: 160, md: 310 }} style={{ overflowWrap: "anywhere" }}>
+    <Text size="sm" miw={120} maw={{ base: 160, md: 310 }} style={{ overflowWrap: "anywhere", wordBreak: "keep-all" }}>
       {to === undefined ? (
         words
       ) : (
