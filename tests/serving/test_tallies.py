@@ -254,6 +254,11 @@ def test_a_database_from_before_is_counted_when_it_is_brought_up_to_date(
     engine.dispose()
     store = Store.open(older_database)
     check(store, settings, monkeypatch)
+    with store.reading() as connection:
+        joined = inspections.outerjoin(reviews, reviews.c.client_id == inspections.c.review_id)
+        decided = connection.execute(select(inspections.c.reviewer, reviews.c.reviewer).select_from(joined)).all()
+    assert {"Chen", "Lin", None} == {kept for kept, _ in decided}
+    assert all(kept == made for kept, made in decided)
     store.close()
 
 
