@@ -131,7 +131,11 @@ def _reviewed(connection: Connection, sequence: int, since: datetime) -> Reviewe
     query: Select[tuple[Any, ...]] = (
         select(*grouped, func.count())
         .select_from(_JOINED)
-        .where(decision.is_not(None), inspections.c.received_at >= since, Unindexed(shadow_inspections.c.shadow) == sequence)
+        .where(
+            decision.is_not(None),
+            inspections.c.received_at >= since,
+            Unindexed(shadow_inspections.c.shadow) == sequence,
+        )
         .where(decision.in_([each.value for each in DECIDED]))
         .group_by(*grouped)
     )
