@@ -167,6 +167,22 @@ def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str], lots: 
         "history, confirmed defects of a person": lambda: _path(
             "/v1/history", decision="DEFECT_CONFIRMED", reviewer=pick.choice(REVIEWERS), limit=60
         ),
+        "history, of a person": lambda: _path("/v1/history", reviewer=pick.choice(REVIEWERS), limit=60),
+        "history, of a product and verdicts": lambda: _path(
+            "/v1/history", product=pick.choice(PRODUCTS), verdict=["REVIEW", "REJECT", "NO_DECISION"], limit=60
+        ),
+        "history, good ones that were rejected": lambda: _path(
+            "/v1/history", **{"class": "good"}, verdict="REJECT", limit=60
+        ),
+        "history, a product that is unknown": lambda: _path("/v1/history", product="none", limit=60),
+        "history, outline of a person": lambda: _path("/v1/history/outline", reviewer=pick.choice(REVIEWERS)),
+        "history, outline of what nobody decided": lambda: _path("/v1/history/outline", decision="NONE"),
+        "history, outline of a product on a line": lambda: _path(
+            "/v1/history/outline", product=pick.choice(PRODUCTS), line=pick.choice(LINES)
+        ),
+        "history, outline of passed parts of a lot": lambda: _path(
+            "/v1/history/outline", lot=f"L-{pick.randrange(lots):06d}", verdict="PASS"
+        ),
         "inspections": inspections_of(),
         "inspections, page in the middle": inspections_of(cursor=deep),
         "inspections of a lot": inspections_of(lot=lambda: f"L-{pick.randrange(lots):06d}"),

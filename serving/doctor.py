@@ -226,7 +226,8 @@ def _model(settings: Settings, connection: Connection | None) -> Finding:
     try:
         bundle = Bundle.load(bundle_to_serve(settings, connection), threads=1)
     except BundleError as error:
-        return Finding(Level.FAIL, "model", f"{error}. Until then every part is held")
+        held = "A server that runs keeps the model that it has loaded; from its next start on every part is held"
+        return Finding(Level.FAIL, "model", f"{error}. {held}")
     manifest = bundle.manifest
     what = f"{manifest.name} {manifest.version}: hashes match, golden frames give what they gave at export"
     return Finding(Level.OK, "model", what)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, FromClause, RowMapping, Select, func, literal
 from sqlalchemy.sql.elements import ColumnElement
 
 from data.box import Box, format_boxes
+from data.verdict import DECIDED, Verdict
 from serving.blindness import TELLING, Sight, second_waits
 from serving.csv_rows import csv_line, harmless
 from serving.history_schema import (
@@ -25,6 +26,7 @@ from serving.inspections import get, read_cursor, review_of, write_cursor
 from serving.schema import Review
 from serving.store import Store
 from serving.tables import Utc, inspections, reviews
+from serving.unindexed import Unindexed
 
 OUTLINED = 150_000
 """the most inspections of an outline"""
@@ -73,7 +75,11 @@ _MORE = [
     inspections.c.image_sha256,
 ]
 _JOINED = inspections.outerjoin(reviews, reviews.c.client_id == inspections.c.review_id)
-_NAMED = ("part_id", "lot", "product", "line", "station", "class_name")
+_NAMED = ("part_id", "lot", "product", "line", "station", "class_name", "reviewer")
+_LEADING = ("part_id", "lot", "reviewer", "verdict", "decision", "class_name", "product", "station", "line")
+"""columns with an index in order of time, those that mostly narrow most first"""
+_FEW = 5000
+"""So many entries of an index are gone through in a millisecond."""
 _ORDER = (inspections.c.received_at, inspections.c.id)
 COLUMNS = [column.name for column in (*_ITEM, *_MORE)]
 """of the table, in order"""
@@ -86,8 +92,9 @@ def list_page(connection: Connection, query: HistoryQuery, sight: Sight) -> Hist
     """
     rows: list[dict[str, Any]] = []
     cursor = query.cursor
+    lead = _lead(connection, query)
     while True:
-        found = connection.execute(_select(query, _ITEM, cursor).limit(query.limit + 1)).mappings().all()
+        found = _newest(connection, query, lead, _ITEM, cursor, query.limit + 1)
         rows += _seen(found, query, sight)
         if len(found) <= query.limit or len(rows) > query.limit:
             break
@@ -109,7 +116,8 @@ def outline(connection: Connection, filters: HistoryFilters, sight: Sight) -> Hi
     A page's cursor and number of items give exactly it, however many inspections come meanwhile.
     """
     number = func.row_number().over(order_by=[column.desc() for column in _ORDER]).label("number")
-    found = select(*_ORDER, number).select_from(_JOINED).where(*_clauses(filters))
+    lead = _lead(connection, filters)
+    found = select(*_ORDER, number).where(*_clauses(filters, lead))
     rows = found.order_by(*(column.desc() for column in _ORDER)).limit(OUTLINED + 1).subquery()
     wanted = (rows.c.number == 1) | (rows.c.number % OUTLINE_PAGE == 0)
     marks = connection.execute(select(rows).where(wanted).order_by(rows.c.number)).all()
@@ -119,7 +127,7 @@ def outline(connection: Connection, filters: HistoryFilters, sight: Sight) -> Hi
     first = (marks[0].received_at + timedelta(microseconds=1), "")
     ends = [first, *((mark.received_at, mark.id) for mark in marks[1:])]
     full = len(ends) - 1
-    left = _count_after(connection, filters, ends[-1], OUTLINE_PAGE)
+    left = _count(connection, [*_clauses(filters, lead), _after(*ends[-1])], OUTLINE_PAGE)
     more = full * OUTLINE_PAGE == OUTLINED and left > 0
     sizes = [OUTLINE_PAGE] * full + ([] if more else [left])
     hidden = _hidden(connection, filters, sight, ends)
@@ -133,9 +141,9 @@ def outline(connection: Connection, filters: HistoryFilters, sight: Sight) -> Hi
     return HistoryOutline(items=sum(page.items for page in pages), pages=pages, older=older)
 
 
-def _count_after(connection: Connection, filters: HistoryFilters, end: tuple[datetime, str], most: int) -> int:
-    query = select(inspections.c.id).select_from(_JOINED).where(*_clauses(filters), _after(*end))
-    return connection.execute(select(func.count()).select_from(query.limit(most).subquery())).scalar_one()
+def _count(connection: Connection, clauses: Sequence[ColumnElement[bool]], most: int) -> int:
+    query = select(inspections.c.id).where(*clauses).limit(most)
+    return connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
 
 
 def _hidden(
@@ -145,18 +153,18 @@ def _hidden(
     if not sight.hides or not (_asks_verdict(filters) or _asks_decision(filters)):
         return Counter()
     # The few that wait first, and then which of them are found: SQLite would look through all that are found.
-    names = {"id", "received_at", "review_id", *TELLING, *_NAMED}
+    names = {"id", "received_at", *TELLING, *_NAMED}
     few = select(*(inspections.c[name] for name in sorted(names))).where(inspections.c.queue_cost.is_not(None))
+    if not _asks_verdict(filters):
+        few = few.where(inspections.c.decision.in_([each.value for each in DECIDED]))
     waiting = few.cte().prefix_with("MATERIALIZED")
-    query = select(waiting, reviews.c.reviewer).outerjoin(reviews, reviews.c.client_id == waiting.c.review_id)
-    clauses = [*_clauses(filters, waiting), _after(*ends[0], waiting)]
-    rows = connection.execute(query.where(*clauses)).mappings().all()
-    seen = {row["id"] for row in _seen(rows, filters, sight)}
+    clauses = [*_clauses(filters, rows=waiting), _after(*ends[0], waiting)]
+    rows = connection.execute(select(waiting).where(*clauses)).mappings().all()
     oldest_first = ends[::-1]
     return Counter(
         len(ends) - 1 - bisect_right(oldest_first, (row["received_at"], row["id"]))
         for row in rows
-        if row["id"] not in seen
+        if not _is_found(row, filters, sight)
     )
 
 
@@ -173,12 +181,12 @@ def list_reviews(connection: Connection, id: str, sight: Sight) -> list[Review]:
 
 def _seen(rows: Sequence[RowMapping], filters: HistoryFilters, sight: Sight) -> list[dict[str, Any]]:
     """The rows as the caller sees them; what is kept from the caller is found under no verdict, class, decision or person."""
-    telling, decided = _asks_verdict(filters), _asks_decision(filters)
-    return [
-        sight.of_row(row)
-        for row in rows
-        if not ((telling and sight.hidden(row)) or (decided and sight.decision_hidden(row)))
-    ]
+    return [sight.of_row(row) for row in rows if _is_found(row, filters, sight)]
+
+
+def _is_found(row: RowMapping, filters: HistoryFilters, sight: Sight) -> bool:
+    told = not (_asks_verdict(filters) and sight.hidden(row))
+    return told and not (_asks_decision(filters) and sight.decision_hidden(row))
 
 
 def _asks_verdict(filters: HistoryFilters) -> bool:
@@ -202,9 +210,11 @@ def as_csv(store: Store, filters: HistoryFilters, sight: Sight) -> Iterator[byte
 def chunks(store: Store, filters: HistoryFilters, sight: Sight) -> Iterator[list[dict[str, Any]]]:
     """What the caller sees of the rows, `COLUMNS` of each, at most a thousand at a time, newest first."""
     cursor: str | None = None
+    with store.reading() as connection:
+        lead = _lead(connection, filters)
     while True:
         with store.reading() as connection:
-            rows = connection.execute(_select(filters, [*_ITEM, *_MORE], cursor).limit(_CHUNK)).mappings().all()
+            rows = _newest(connection, filters, lead, [*_ITEM, *_MORE], cursor, _CHUNK)
         yield [{**row, "boxes": _boxes(row["boxes"])} for row in _seen(rows, filters, sight)]
         if len(rows) < _CHUNK:
             return
@@ -213,17 +223,51 @@ def chunks(store: Store, filters: HistoryFilters, sight: Sight) -> Iterator[list
 
 def more_than(connection: Connection, filters: HistoryFilters, count: int) -> bool:
     """Whether more than `count` inspections are found."""
-    found = select(inspections.c.id).select_from(_JOINED).where(*_clauses(filters)).limit(count + 1).subquery()
-    return connection.execute(select(func.count()).select_from(found)).scalar_one() > count
+    return _count(connection, _clauses(filters, _lead(connection, filters)), count + 1) > count
 
 
-def _select(filters: HistoryFilters, columns: list[Any], cursor: str | None) -> Select[Any]:
-    clauses = _clauses(filters)
+def _newest(
+    connection: Connection,
+    filters: HistoryFilters,
+    lead: str | None,
+    columns: list[Any],
+    cursor: str | None,
+    limit: int,
+) -> list[RowMapping]:
+    """The newest that follow the cursor, a verdict at a time: for several at once SQLite would read and sort all there are."""
+    each = [filters.model_copy(update={"verdict": [verdict]}) for verdict in set(filters.verdict)] or [filters]
+    rows = [
+        row for one in each for row in connection.execute(_select(one, lead, columns, cursor).limit(limit)).mappings()
+    ]
+    return sorted(rows, key=lambda row: (row["received_at"], row["id"]), reverse=True)[:limit]
+
+
+def _select(filters: HistoryFilters, lead: str | None, columns: list[Any], cursor: str | None) -> Select[Any]:
+    clauses = _clauses(filters, lead)
     if cursor is not None:
         clauses.append(_after(*read_cursor(cursor)))
     more = [inspections.c[name] for name in TELLING if inspections.c[name] not in set(columns)]
     query = select(*columns, *more).select_from(_JOINED).where(*clauses)
     return query.order_by(*(column.desc() for column in _ORDER))
+
+
+def _lead(connection: Connection, filters: HistoryFilters) -> str | None:
+    """The column whose index is gone through: of those that narrow, the first of which little is there, or else the first."""
+    passed = Verdict.PASS in filters.verdict
+    led = [name for name in _LEADING if getattr(filters, name)]
+    if passed:
+        # Nearly all pass: whatever else is asked for is rarer.
+        led = [name for name in led if name != "verdict"] + ["verdict"] * (len(filters.verdict) == 1)
+    if Decided.NONE in filters.decision:
+        led = [name for name in led if name != "decision"]
+    named = [name for name in led if name in _NAMED]
+    if len(led) < 2 or not named:
+        return led[0] if led else None
+    within = _within(filters, inspections)
+    counts = {
+        name: _count(connection, [inspections.c[name] == getattr(filters, name), *within], _FEW) for name in named
+    }
+    return min(led, key=lambda name: counts.get(name, _FEW))
 
 
 def _after(
@@ -236,22 +280,26 @@ def _after(
     return tuple_(rows.c.received_at, rows.c.id) < tuple_(time, id)
 
 
-def _clauses(filters: HistoryFilters, rows: FromClause = inspections) -> list[ColumnElement[bool]]:
-    table = rows.c
+def _clauses(
+    filters: HistoryFilters, lead: str | None = None, rows: FromClause = inspections
+) -> list[ColumnElement[bool]]:
+    """What is found; SQLite, which knows nothing of what a column holds, looks it up by `lead` or else by time."""
+    columns: dict[str, ColumnElement[Any]] = {
+        name: rows.c[name] if name == lead else Unindexed(rows.c[name]) for name in _LEADING
+    }
     named = {name: getattr(filters, name) for name in _NAMED}
-    clauses: list[ColumnElement[bool]] = [table[name] == value for name, value in named.items() if value is not None]
+    clauses: list[ColumnElement[bool]] = [columns[name] == value for name, value in named.items() if value is not None]
     if filters.verdict:
-        clauses.append(table.verdict.in_([verdict.value for verdict in filters.verdict]))
+        clauses.append(columns["verdict"].in_([verdict.value for verdict in filters.verdict]))
     if filters.decision:
-        made = table.decision.in_([each.value for each in filters.decision if each is not Decided.NONE])
-        clauses.append(or_(made, table.decision.is_(None)) if Decided.NONE in filters.decision else made)
-    if filters.reviewer is not None:
-        clauses += [reviews.c.reviewer == filters.reviewer, table.decision.is_not(None)]
-    if filters.since is not None:
-        clauses.append(table.received_at >= filters.since)
-    if filters.until is not None:
-        clauses.append(table.received_at < filters.until)
-    return clauses
+        made = columns["decision"].in_([each.value for each in filters.decision if each is not Decided.NONE])
+        clauses.append(or_(made, columns["decision"].is_(None)) if Decided.NONE in filters.decision else made)
+    return [*clauses, *_within(filters, rows)]
+
+
+def _within(filters: HistoryFilters, rows: FromClause) -> list[ColumnElement[bool]]:
+    since = [] if filters.since is None else [rows.c.received_at >= filters.since]
+    return since if filters.until is None else [*since, rows.c.received_at < filters.until]
 
 
 def _boxes(stored: list[dict[str, Any]] | None) -> str:

@@ -121,7 +121,9 @@ class ShadowComparison(Message):
     active_flags: Rate
     shadow_flags: Rate
     flag_change: float | None = Field(description="shadow's share of flags minus the active one's")
-    flag_change_low: float | None = Field(description="95 % interval (Agresti and Min 2005)")
+    flag_change_low: float | None = Field(
+        description="95 % interval (Agresti and Min 2005), frames of one part taken together"
+    )
     flag_change_high: float | None
     reviewed: ReviewedPairs
     latency_p50_ms: float | None = Field(description="of the shadow's own run on one frame, at low priority")

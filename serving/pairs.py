@@ -16,8 +16,10 @@ from serving.inspections import find
 from serving.metrics import rate_of
 from serving.model_schema import Difference, ReviewedPairs, ShadowComparison, ShadowInfo, VerdictPair
 from serving.tables import inspections, shadow_inspections, shadows
+from serving.unindexed import Unindexed
 
 _MOST_DIFFERENCES = 50
+_MOST_TOGETHER = 20_000
 _DEFECTIVE = frozenset({ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.DEFECT_ACCEPTED})
 
 _JOINED = shadow_inspections.join(inspections, inspections.c.id == shadow_inspections.c.inspection_id)
@@ -60,7 +62,7 @@ def compare(connection: Connection, sight: Sight) -> ShadowComparison:
     flags: Counter[tuple[bool, bool]] = Counter()
     for (one, other), count in pairs.items():
         flags[one.flagged, other.flagged] += count
-    low, high = _change(flags)
+    low, high = _change(flags, _frames_that_change_together(connection, sequence))
     nothing = text("the shadow has scored no frame yet", "影子模型尚未評分任何影像")
     return ShadowComparison(
         shadow=last,
@@ -79,14 +81,41 @@ def compare(connection: Connection, sight: Sight) -> ShadowComparison:
     )
 
 
-def _change(flags: Counter[tuple[bool, bool]]) -> tuple[float | None, float | None]:
-    """A 95 % interval of the paired difference: Wald's after half a frame is added to each cell (Agresti and Min 2005)."""
+def _change(flags: Counter[tuple[bool, bool]], together: float) -> tuple[float | None, float | None]:
+    """A 95 % interval of the paired difference: Wald's after half a frame is added to each cell (Agresti and Min 2005).
+
+    What the differing frames of one part bring to the variance is added before it is squared (Liang and Zeger 1986). The parts
+    that do not differ are not counted: they would make the interval narrower, hardly where few frames differ.
+    """
     if not flags.total():
         return None, None
-    n, more, fewer = flags.total() + 2, flags[False, True] + 0.5, flags[True, False] + 0.5
+    n, more, fewer = flags.total() + 2, flags[False, True], flags[True, False]
     difference = (more - fewer) / n
-    half = float(norm.isf(0.025)) * ((more + fewer - (more - fewer) ** 2 / n) ** 0.5) / n
+    variance = max(0.0, (more + fewer) * together - (more - fewer) ** 2 / n) + 1
+    half = float(norm.isf(0.025)) * variance**0.5 / n
     return max(-1.0, difference - half), min(1.0, difference + half)
+
+
+def _frames_that_change_together(connection: Connection, sequence: int) -> float:
+    """By which the variance of the flags' change grows since a part has several frames; 1 where each has one.
+
+    Of the newest `_MOST_TOGETHER` frames that one of the two alone flags.
+    """
+    table = shadow_inspections.c
+    more = case((table.active_verdict == Verdict.PASS.value, 1), (table.verdict == Verdict.PASS.value, -1))
+    differing = select(table.inspection_id, more.label("more")).where(
+        table.shadow == sequence, table.verdict != table.active_verdict, more.is_not(None)
+    )
+    newest = differing.order_by(table.inspection_id.desc()).limit(_MOST_TOGETHER).subquery()
+    lead = func.sum(newest.c.more).label("lead")
+    parts = (
+        select(lead, func.count().label("frames"))
+        .select_from(newest.join(inspections, inspections.c.id == newest.c.inspection_id))
+        .group_by(inspections.c.product, inspections.c.part_id)
+        .subquery()
+    )
+    squares, frames = connection.execute(select(func.sum(parts.c.lead * parts.c.lead), func.sum(parts.c.frames))).one()
+    return float(squares / frames) if frames else 1.0
 
 
 def _reviewed(connection: Connection, sequence: int, since: datetime) -> ReviewedPairs:
@@ -98,11 +127,15 @@ def _reviewed(connection: Connection, sequence: int, since: datetime) -> Reviewe
     alone_right: list[bool] = []
     parts: list[str] = []
     right: Counter[tuple[bool, bool]] = Counter()
-    # `+ 0`, or SQLite would begin with every frame that the shadow scored; few of them are reviewed.
+    # Unindexed, or SQLite would begin with every frame that the shadow scored; few of them are reviewed.
     query: Select[tuple[Any, ...]] = (
         select(*grouped, func.count())
         .select_from(_JOINED)
-        .where(decision.is_not(None), inspections.c.received_at >= since, shadow_inspections.c.shadow + 0 == sequence)
+        .where(
+            decision.is_not(None),
+            inspections.c.received_at >= since,
+            Unindexed(shadow_inspections.c.shadow) == sequence,
+        )
         .where(decision.in_([each.value for each in DECIDED]))
         .group_by(*grouped)
     )

@@ -88,7 +88,12 @@ def add_review(
         connection.execute(
             update(inspections)
             .where(inspections.c.id == request.inspection_id)
-            .values(review_id=stands["client_id"], decision=stands["decision"], queue_cost=cost)
+            .values(
+                review_id=stands["client_id"],
+                decision=stands["decision"],
+                reviewer=None if stands["decision"] is None else stands["reviewer"],
+                queue_cost=cost,
+            )
         )
     connection.execute(delete(claims).where(claims.c.inspection_id == request.inspection_id))
     return review_of(row), True

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -58,6 +58,7 @@ _COLUMNS = (
 )
 
 MOST_PIECES = 8000
+_FEW_PIECES = 16
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ class Piece:
     """empty where no shift runs"""
     clock: str = ""
     """the line whose clock it is; empty is for all lines without one of their own"""
+    own: tuple[str, ...] = ()
+    """the lines that have one"""
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,11 @@ class Scope:
         if by is not GroupBy.SHIFT and self.shift is None:
             return [Piece(self.since, self.until)]
         by_clock = {clock.line or "": clock for clock in reversed(clocks)}
+        own = tuple(sorted(by_clock.keys() - {""}))
         found = [
             piece
             for name in sorted({"", *by_clock})
-            for piece in self._shifts(name, by_clock.get(name))
+            for piece in self._shifts(name, by_clock.get(name), own)
             if self.shift is None or piece.shift == self.shift
         ]
         if len(found) > MOST_PIECES:
@@ -108,19 +112,19 @@ class Scope:
             )
         return found
 
-    def _shifts(self, name: str, clock: LineClock | None) -> Iterator[Piece]:
+    def _shifts(self, name: str, clock: LineClock | None, own: tuple[str, ...]) -> Iterator[Piece]:
         """The runs of a clock and the gaps between them."""
-        at = self.since
+        at, more = self.since, (name, own)
         for run in () if clock is None else shift_runs(clock, self.since, self.until):
             start, end = max(run.start, at), min(run.end, self.until)
             if start >= end:
                 continue
             if at < start:
-                yield Piece(at, start, "", name)
-            yield Piece(start, end, run.name, name)
+                yield Piece(at, start, "", *more)
+            yield Piece(start, end, run.name, *more)
             at = end
         if at < self.until:
-            yield Piece(at, self.until, "", name)
+            yield Piece(at, self.until, "", *more)
 
     def recorded(
         self, pieces: Sequence[Piece], by: GroupBy | None = None, **only: str | Select[Any]
@@ -160,8 +164,8 @@ class Scope:
         *columns: ColumnElement[Any],
     ) -> Select[tuple[Any, ...]]:
         """Columns of a table that has those of the scope, and `of`, where `time` is in one of the pieces (one at least)."""
-        named = ("line", "station", "product", "lot", "model_version")
-        narrowed = [table.c[name] == value for name in named if (value := getattr(self, name)) is not None]
+        scoped = ("line", "station", "product", "lot", "model_version")
+        narrowed = [table.c[name] == value for name in scoped if (value := getattr(self, name)) is not None]
 
         def told(shift: ColumnElement[str]) -> Select[tuple[Any, ...]]:
             of = _group(table, by, shift)
@@ -169,17 +173,19 @@ class Scope:
             wanted = [] if self.among is None else [func.coalesce(of, "").in_(sorted(self.among))]
             return select(*columns, of.label("of")).where(*narrowed, *wanted)
 
-        if all(piece.shift == "" and piece.clock == "" for piece in pieces):
-            # Plain conditions, not a join: SQLite takes the index of the time for each of them.
-            within = or_(*(and_(time >= piece.start, time < piece.end) for piece in pieces))
-            return told(literal("", String)).where(within)
-        spans = _cte(tuple(pieces))
-        own = sorted({piece.clock for piece in pieces if piece.clock})
+        own = sorted({*pieces[0].own, *(piece.clock for piece in pieces if piece.clock)})
         clock: ColumnElement[str] = (
             case((table.c.line.in_(own), table.c.line), else_="") if own else literal("", String)
         )
-        within = and_(time >= spans.c.start_at, time < spans.c.end_at, spans.c.clock == clock)
-        return told(spans.c.shift).select_from(spans.join(table, within))
+        if len(pieces) <= _FEW_PIECES:
+            # Plain conditions, not a join: SQLite takes the index of the time for each of them, and PostgreSQL knows that they
+            # are met by few rows.
+            spans = [and_(time >= one.start, time < one.end, *([clock == one.clock] if own else [])) for one in pieces]
+            named = [(span, one.shift) for span, one in zip(spans, pieces, strict=True) if one.shift]
+            return told(case(*named, else_="") if named else literal("", String)).where(or_(*spans))
+        cuts = _cte(tuple(pieces))
+        within = and_(time >= cuts.c.start_at, time < cuts.c.end_at, cuts.c.clock == clock)
+        return told(cuts.c.shift).select_from(cuts.join(table, within))
 
 
 def whole_slots(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
@@ -187,8 +193,8 @@ def whole_slots(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
     whole, edges = [], []
     for piece in pieces:
         inner, outer = split(piece.start, piece.end, SLOT)
-        whole += [] if inner is None else [Piece(*inner, piece.shift, piece.clock)]
-        edges += [Piece(*span, piece.shift, piece.clock) for span in outer]
+        whole += [] if inner is None else [replace(piece, start=inner[0], end=inner[1])]
+        edges += [replace(piece, start=start, end=end) for start, end in outer]
     return whole, edges
 
 

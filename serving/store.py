@@ -42,6 +42,8 @@ _LARGEST_GROUP = 256
 _PATIENCE_SECONDS = 2
 # The longest wait of the line for one answer of PostgreSQL; a commit on a busy disk takes a second.
 _LONGEST_SECONDS = 5.0
+# And of a page, which may ask what takes long: in a minute whoever asked has given up.
+_LONGEST_QUESTION_SECONDS = 60.0
 # Without frames there is no next commit that could show that all is well again.
 _TOLD_SECONDS = 5.0
 # More than there are threads that read: a camera's key must not wait until pages have read what they want.
@@ -344,21 +346,17 @@ def _sqlite_engines(url: URL) -> _Engines:
 def _postgresql_engines(url: URL, why_silent: WhySilent) -> _Engines:
     from serving.postgresql import bounded_engine  # its driver is an extra
 
-    # A statement that the line gave up must not go on in the server, and hold what the next one needs.
-    bounded = partial(
-        bounded_engine, url, _LONGEST_SECONDS, why_silent, f"-c statement_timeout={_LONGEST_SECONDS * 1000:.0f}"
+    def bounded(longest: float, **more: Any) -> Engine:
+        # A statement that was given up must not go on in the server, and hold what the next one needs.
+        return bounded_engine(url, longest, why_silent, f"-c statement_timeout={longest * 1000:.0f}", **more)
+
+    # A reader notices a server that was restarted, or a hung process of one that goes on; the writer learns it from the commit
+    # that fails.
+    reading = bounded(
+        _LONGEST_QUESTION_SECONDS, pool_pre_ping=True, isolation_level="REPEATABLE READ", max_overflow=_MOST_READERS
     )
-    # A reader notices a server that was restarted; the writer learns it from the commit that fails. A page's question may take
-    # long, as long as the server is there.
-    reading = bounded_engine(
-        url,
-        math.inf,
-        why_silent,
-        pool_pre_ping=True,
-        isolation_level="REPEATABLE READ",
-        max_overflow=_MOST_READERS,
-    )
-    writing, looking_up = bounded(pool_size=1, max_overflow=0), bounded(max_overflow=_MOST_READERS)
+    writing = bounded(_LONGEST_SECONDS, pool_size=1, max_overflow=0)
+    looking_up = bounded(_LONGEST_SECONDS, max_overflow=_MOST_READERS)
     return _Engines(writing, reading, looking_up, migrating=bounded_engine(url, math.inf))
 
 

@@ -53,7 +53,8 @@ def retention(
 def _show(due: RetentionPlan, verb: str) -> None:
     table = Table(title=f"What {verb}")
     for name in ("rule", "kept for", "inspections", "image files", "bytes", "kept: held", "kept: waiting"):
-        table.add_column(name, justify="left" if name == "rule" else "right")
+        # Folded where the terminal is narrow: a number that is cut short would be taken for another one.
+        table.add_column(name, justify="left" if name == "rule" else "right", overflow="fold")
     for one in due.classes:
         days = "ever" if one.days is None else f"{one.days:g} days"
         counts = (one.inspections, one.images, one.image_bytes, one.held, one.waiting)

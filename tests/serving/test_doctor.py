@@ -1,6 +1,7 @@
 """The doctor finds what is wrong with an installation, before its first start and beside the running server."""
 
 import os
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -18,7 +19,7 @@ from serving.doctor import Level, examine
 from serving.settings import Settings, load_settings
 from serving.store import Store
 from serving.tables import inspections
-from tests.conftest import ROOT, Served, grey_png, settings_arguments
+from tests.conftest import ROOT, Served, StartServer, grey_png, settings_arguments
 
 
 def levels(settings: Settings) -> dict[str, Level]:
@@ -57,6 +58,20 @@ def test_beside_the_running_server_all_is_well(server: Served) -> None:
     assert {"schema", "integrity", "WAL", "times"} <= set(found)
     assert "the server runs" in told(settings, "port")
     assert server.inspect(grey_png(0.9))["verdict"] == "REJECT", "the line goes on"
+
+
+def test_a_model_that_went_from_disk_is_told_while_the_server_still_has_it(
+    start_server: StartServer, tmp_path: Path, brightness_bundle: Path
+) -> None:
+    bundle = tmp_path / "bundles" / "one"
+    shutil.copytree(brightness_bundle, bundle)
+    server = start_server(bundles=bundle.parent)
+    assert server.inspect(grey_png(0.9))["verdict"] == "REJECT"
+    shutil.rmtree(bundle)
+    assert server.inspect(grey_png(0.9))["verdict"] == "REJECT", "it is in memory"
+    settings = server.service.settings.model_copy(update={"port": int(server.url.rsplit(":", 1)[1])})
+    assert levels(settings)["model"] is Level.FAIL
+    assert "from its next start on every part is held" in told(settings, "model")
 
 
 def test_a_port_taken_by_another_program(tmp_path: Path, brightness_bundle: Path) -> None:

@@ -2,7 +2,10 @@
 
 import csv
 import io
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from itertools import combinations_with_replacement
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +13,7 @@ import cv2
 import numpy as np
 import openpyxl
 import pytest
+from sqlalchemy import event
 
 from data.verdict import Verdict
 from serving import history
@@ -17,6 +21,7 @@ from serving.blindness import Sight
 from serving.history_schema import HistoryFilters, HistoryItem, HistoryQuery
 from serving.history_workbook import history_workbook
 from serving.problem import ProblemError
+from serving.store import Store
 from tests.conftest import Served, grey_png
 
 DATABASES = ("sqlite", "postgresql")
@@ -220,3 +225,34 @@ def test_a_small_copy_looks_like_the_frame(server: Served) -> None:
     assert abs(float(small.mean()) - 128) < 3
     unreadable = server.inspect(b"not an image")
     assert server.client.get(f"/v1/inspections/{unreadable['id']}/thumbnail").status_code == 404
+
+
+_ASKED: dict[str, Any] = {
+    "part_id": "P-1",
+    "lot": "L-1",
+    "product": "cell",
+    "line": "line-1",
+    "station": "final",
+    "class": "crack",
+    "verdict": ["REJECT", "REVIEW"],
+    "decision": ["DEFECT_CONFIRMED"],
+    "reviewer": "ann",
+    "since": datetime(2026, 1, 1, tzinfo=UTC),
+}
+
+
+def test_no_two_filters_make_sqlite_look_at_every_row(tmp_path: Path) -> None:
+    asked: list[tuple[str, Any]] = []
+    with closing(Store.open(f"sqlite:///{tmp_path}/qc.db")) as store, store.reading() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *told: asked.append((told[2], told[3])))
+        for names in combinations_with_replacement(_ASKED, 2):
+            filters = HistoryFilters(**{name: _ASKED[name] for name in names})
+            asked.clear()
+            history.outline(connection, filters, Sight(0.5, hides=False))
+            for statement, values in [told for told in asked if "inspections" in told[0]]:
+                plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
+                looks = [step for step in plan if "inspections" in step]
+                # A part and a lot have few rows; of all else the index must tell everything.
+                few = {"part_id", "lot"} & set(names)
+                assert looks, plan
+                assert all("COVERING INDEX" in step or (few and step.startswith("SEARCH")) for step in looks), names

@@ -108,6 +108,25 @@ def test_frames_of_one_part_are_no_evidence_of_their_own(server: Served) -> None
     assert reviewed["mcnemar_p"] == 0.5, "two parts can split evenly or not: frame by frame it would be 2 of 128"
 
 
+def test_frames_of_one_part_change_their_flags_together(server: Served) -> None:
+    def half_width(start_at: int, parts: list[str]) -> float:
+        assert start(server).status_code == 200
+        for number, part in enumerate(parts):
+            # Only the shadow flags every second one.
+            server.inspect(grey_png(0.22 if number % 2 else 0.1), part_id=part, camera=f"{start_at + number}")
+        found = comparison(server, len(parts))
+        assert found["flag_change"] == pytest.approx(1 / 2)
+        width: float = found["flag_change_high"] - found["flag_change_low"]
+        return width / 2
+
+    assert half_width(0, [f"one-{number}" for number in range(8)]) == pytest.approx(
+        1.96 * (4 + 1 - 16 / 10) ** 0.5 / 10, 1e-3
+    )
+    # Two flags of the four are of one part, and so are the other two.
+    shared = [f"two-{number // 4}" for number in range(8)]
+    assert half_width(8, shared) == pytest.approx(1.96 * (8 + 1 - 16 / 10) ** 0.5 / 10, 1e-3)
+
+
 def test_held_and_repeated_frames_are_not_scored(server: Served) -> None:
     start(server)
     server.inspect(b"rubbish", part_id="held")

@@ -5,12 +5,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import psutil
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from serving.postgresql import bounded_engine
 from serving.store import Store, parse_url
@@ -198,3 +200,32 @@ def test_known_silence_ends_a_long_question(database: str) -> None:
     with store.reading() as connection:
         assert connection.exec_driver_sql("SELECT 1").scalar() == 1
     store.close()
+
+
+@on_postgresql
+def test_a_question_whose_own_process_hangs_while_the_server_goes_on_is_given_up(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.store._LONGEST_QUESTION_SECONDS", 1.0)
+    store = Store.open(database)
+    pid: int | None = None
+    try:
+        with store.reading() as connection:
+            pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            os.kill(pid, signal.SIGSTOP)
+            began = time.monotonic()
+            with pytest.raises(OperationalError, match="did not answer"):
+                connection.exec_driver_sql("SELECT 1")
+        os.kill(pid, signal.SIGCONT)
+        with store.reading() as connection:
+            pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        # One that waits in the pool is found out before anything is asked.
+        os.kill(pid, signal.SIGSTOP)
+        with store.reading() as connection:
+            assert connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one() != pid
+        assert time.monotonic() - began < 9
+    finally:
+        if pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        store.close()

@@ -254,6 +254,11 @@ def test_a_database_from_before_is_counted_when_it_is_brought_up_to_date(
     engine.dispose()
     store = Store.open(older_database)
     check(store, settings, monkeypatch)
+    with store.reading() as connection:
+        joined = inspections.outerjoin(reviews, reviews.c.client_id == inspections.c.review_id)
+        decided = connection.execute(select(inspections.c.reviewer, reviews.c.reviewer).select_from(joined)).all()
+    assert {"Chen", "Lin", None} == {kept for kept, _ in decided}
+    assert all(kept == made for kept, made in decided)
     store.close()
 
 
@@ -361,6 +366,32 @@ def test_shifts_cover_the_period_once_for_the_lines_of_each_clock() -> None:
         assert all(one.end == other.start for one, other in pairwise(own))
     assert {piece.shift for piece in pieces if piece.clock == "a"} == {"", "day"}
     assert scope.pieces(None, (ODD,)) == [Piece(scope.since, scope.until)]
+
+
+@pytest.mark.parametrize("shift", [None, "day", "late"])
+@pytest.mark.parametrize("days", [1, 9])
+def test_a_line_with_its_own_clock_counts_under_no_other(
+    store: Store, settings: Settings, days: int, shift: str | None
+) -> None:
+    plant = LineClock(shifts=(Shift(name="day", start=time(6, 10), end=time(14, 20)),))
+    own = LineClock(line="a", shifts=(Shift(name="late", start=time(14), end=time(22)),))
+    settings = settings.model_copy(update={"clocks": (plant, own)})
+    add(store, rows(300))
+    end = NOW.replace(minute=0)
+    scope = Scope(end - timedelta(days=days), end, shift=shift)
+    expected = 0
+    with store.reading() as connection:
+        query = select(inspections.c.line, inspections.c.received_at).where(
+            inspections.c.received_at >= scope.since,
+            inspections.c.received_at < scope.until,
+            inspections.c.audit.is_distinct_from("CHALLENGE"),
+        )
+        for line, at in connection.execute(query):
+            runs, clock = ("late", own) if line == "a" else ("day", plant)
+            of = clock.shifts[0]
+            expected += shift is None or (shift == runs and of.start <= at.time() < of.end)
+        counted = escapes.inspected(connection, scope, settings, GroupBy.SHIFT)
+    assert expected and counted.total() == expected
 
 
 def test_more_shifts_than_can_be_counted_at_once_are_refused() -> None:
