@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data.bundle import Provider
@@ -233,7 +233,7 @@ class LineClock(ConfigModel):
     """The wall clock of a line, and its shifts."""
 
     line: str | None = Field(default=None, description="without one, of all lines that have none of their own")
-    time_zone: str = Field(default="UTC", description="such as Asia/Taipei")
+    time_zone: str = Field(default="UTC", description="such as Asia/Taipei; without one, the plant's")
     shifts: tuple[Shift, ...] = Field(default=_THREE_SHIFTS, min_length=1)
     demand_per_shift: float | None = Field(default=None, gt=0, description="parts wanted of a shift: gives the takt")
 
@@ -412,7 +412,7 @@ class Settings(BaseSettings):
     camera_health: CameraHealth = CameraHealth()
     drift: Drift = Drift()
     audit: Audit = Audit()
-    clocks: tuple[LineClock, ...] = Field(default=(LineClock(),), min_length=1)
+    clocks: tuple[LineClock, ...] = Field(default=(LineClock(),), min_length=1, validate_default=True)
     quality_costs: QualityCosts = QualityCosts()
     spc: Spc = Spc()
     webhook: Webhook | None = None
@@ -465,6 +465,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{name} is no time zone; an IANA name such as Asia/Taipei is expected") from error
         return name
 
+    @field_validator("clocks")
+    @classmethod
+    def _in_the_plants_zone(cls, clocks: tuple[LineClock, ...], info: ValidationInfo) -> tuple[LineClock, ...]:
+        plant = {"time_zone": info.data.get("time_zone", "UTC")}
+        return tuple(
+            clock if "time_zone" in clock.model_fields_set else clock.model_copy(update=plant) for clock in clocks
+        )
+
     @property
     def zone(self) -> ZoneInfo:
         """The plant's time zone."""
@@ -500,7 +508,7 @@ class Settings(BaseSettings):
     def clock_of(self, line: str) -> LineClock:
         """The wall clock of a line."""
         own = [clock for clock in self.clocks if clock.line == line]
-        return (own or [clock for clock in self.clocks if clock.line is None] or [LineClock()])[0]
+        return (own or [clock for clock in self.clocks if clock.line is None] or [LineClock(time_zone=self.time_zone)])[0]
 
     def recipe(self, product: str, station: str) -> Recipe | None:
         """How `product` is inspected at `station`, None where nothing was said of it."""

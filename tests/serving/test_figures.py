@@ -243,6 +243,16 @@ def test_wrong_clock_is_refused_by_name(clock: str, named: str) -> None:
         load_settings(ROOT / "configs/serving/default.yaml", [f"clocks=[{clock}]"])
 
 
+def test_clock_without_a_zone_of_its_own_is_the_plants() -> None:
+    zone = "time_zone=Asia/Taipei"
+    shipped = load_settings(ROOT / "configs/serving/default.yaml", [zone])
+    mixed = load_settings(
+        ROOT / "configs/serving/default.yaml", [zone, "clocks=[{line: a}, {line: b, time_zone: Europe/Berlin}]"]
+    )
+    assert shipped.clock_of("any").time_zone == mixed.clock_of("a").time_zone == "Asia/Taipei"
+    assert (mixed.clock_of("b").time_zone, mixed.clock_of("c").time_zone) == ("Europe/Berlin", "Asia/Taipei")
+
+
 def test_unquoted_times_of_yaml_are_read_as_written() -> None:
     clock = "{shifts: [{name: a, start: 6:00, end: 14:30}]}"
     settings: Settings = load_settings(ROOT / "configs/serving/default.yaml", [f"clocks=[{clock}]"])
