@@ -87,7 +87,7 @@ def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> B
         "kind": request.kind.value,
         "since": since,
         "until": until,
-        "counts": [one.model_dump() for one in counts],
+        "counts": [one.model_dump(mode="json") for one in counts],
         "person": request.person,
         "reason": request.reason,
         "frozen_at": now,
@@ -371,6 +371,15 @@ def _whole_days(before_rows: Sequence[LineCounts], after_rows: Sequence[LineCoun
                 "其區間反映各日之間的差異。",
             )
         )
+        alone = sum(one.timed_days is not None and one.timed_days.days == 1 for one in rows)
+        if alone:
+            found.append(
+                text(
+                    f"Lines and products {where[0]} with seconds of one day alone: {alone}. Nothing tells how much their days "
+                    "differ, so the interval takes them to be off by as much as they are.",
+                    f"{where[1]}有 {alone} 個產線產品僅一天有工時：無從得知各日差異，故區間假設其可能偏離達本身數值。",
+                )
+            )
     return found
 
 

@@ -114,6 +114,15 @@ def test_inspector_seconds_of_past_counts_are_compared(server: Served) -> None:
     assert seconds["relative"] == pytest.approx(1 / expected - 1)
     told = " ".join(caveat["en"] for caveat in found["caveats"])
     assert "on 55 imported days of a line and product, for 55,000 of 56,000 parts" in told
+    assert "of one day alone" not in told
+    load(
+        server,
+        "day,line,product,inspected,inspector_seconds\n2026-03-02,line-1,rare,50,900\n2026-05-02,line-1,rare,50,900",
+    )
+    again = compared(server, freeze(server, name="with the rare one")["id"], "2026-05-01", "2026-05-28")
+    assert "Lines and products before with seconds of one day alone: 1." in " ".join(
+        one["en"] for one in again["caveats"]
+    )
     with server.service.store.reading() as connection:
         assert verify(connection).broken == ()
 
