@@ -172,7 +172,7 @@ def compare(
     imported: bool,
     zone: ZoneInfo,
 ) -> BaselineComparison:
-    """The days [first, end) against a baseline. Raises a 422 problem when they overlap it or hold nothing."""
+    """The days [first, end) against a baseline. Raises a 422 problem when they overlap it, hold nothing or are yet to come."""
     baseline, (since, until) = get(connection, id), span(first, end, zone)
     if first >= end:
         raise ProblemError(
@@ -180,6 +180,14 @@ def compare(
             text(
                 f"first_day: {first} is after last_day, {end - timedelta(days=1)}",
                 f"第一天 {first} 晚於最後一天 {end - timedelta(days=1)}",
+            ),
+        )
+    if since > (now := datetime.now(UTC)):
+        raise ProblemError(
+            422,
+            text(
+                f"first_day: {first} is yet to come, today is {day_of(now, zone)} ({zone.key}); nothing can be compared yet",
+                f"第一天：{first} 尚未到來，今天是 {day_of(now, zone)}（{zone.key}）；尚無可比較的內容",
             ),
         )
     if since < baseline.until and until > baseline.since:

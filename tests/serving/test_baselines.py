@@ -325,3 +325,23 @@ def test_escapes_since_are_compared_by_the_audits_of_passed_parts(start_server: 
     assert rate["after"]["value"] == pytest.approx(1 / 5), "one of ten passed parts, and four caught"
     assert rate["relative"] is not None
     assert not any("was audited" in caveat["en"] for caveat in found["caveats"])
+
+
+def test_days_that_are_yet_to_come_are_refused(server: Served) -> None:
+    load(server, table(FIRST, 28, escapes=3))
+    frozen = freeze(server)
+    far = (datetime.now(UTC) + timedelta(days=40)).date()
+    compared_then = compared(server, frozen["id"], str(far), str(far + timedelta(days=7)))
+    assert compared_then["status"] == 422 and f"first_day: {far} is yet to come" in compared_then["detail"]
+    status, answer = load(server, table(far, 2))
+    assert status == 422
+    assert answer["detail"].startswith(f"history: {far + timedelta(days=1)} is yet to come")
+    assert "尚未到來" in answer["detail_zh_hant"]
+    kpis = f"kpi,day,value,source\nnps,{far},31,survey"
+    assert "kpis: " in server.client.post("/v1/kpis", content=kpis, params=WHO).json()["detail"]
+    returns = {"returns": [{"part_id": "P-1", "found_at": f"{far}T08:00:00Z"}], "person": "mei"}
+    assert "P-1 was found at" in server.client.post("/v1/returns", json=returns).json()["detail"]
+    since = {"since": f"{far}T00:00:00Z", "until": f"{far + timedelta(days=1)}T00:00:00Z"}
+    for path in ("quality", "quality/figures", "escapes", "throughput", "agreement", "bias"):
+        refused = server.client.get(f"/v1/metrics/{path}", params=since)
+        assert refused.status_code == 422 and "since: " in refused.json()["detail"], path

@@ -85,6 +85,16 @@ def test_the_headline_of_the_case_study_is_an_optimistic_corner(case_study: RoiS
     assert sum(found.histogram.counts) == pytest.approx(DRAWS * 0.99, rel=0.001)
 
 
+def test_numbers_without_a_spread_are_told_to_be_taken_as_certain(case_study: RoiScenario) -> None:
+    certain = case_study.odds.certain
+    assert {"escape_rate_before", "defective_rate", "line_hour_cost", "wage"} <= set(certain)
+    assert not {"target_roi", *(driver.key for driver in case_study.odds.drivers)} & set(certain)
+    assert set(certain) == {one.key for one in case_study.inputs if one.low is None} - {"target_roi"}
+    narrow = {"escape_cost": Uncertain(5.0, Triangular(low=5.0, high=5.0))}
+    inputs = uncertain_inputs(read_assumptions(CASE_STUDY).inputs, {})
+    assert "escape_cost" in odds(inputs | narrow).certain, "a spread of no width"
+
+
 def test_cash_flow_adds_up_to_the_year_and_crosses_zero_at_the_payback(case_study: RoiScenario) -> None:
     flow = case_study.cash_flow
     assert [month.month for month in flow] == list(range(37))
