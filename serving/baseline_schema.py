@@ -197,6 +197,8 @@ class Baseline(Message):
     kind: BaselineKind
     since: datetime
     until: datetime
+    first_day: date = Field(description="of the plant")
+    last_day: date = Field(description="included")
     counts: list[LineCounts]
     person: str
     reason: str

@@ -65,7 +65,7 @@ async def import_history(
 def list_baselines(service: Serving) -> list[Baseline]:
     """Every frozen baseline, newest first."""
     with service.store.reading() as connection:
-        return baselines.list_all(connection)
+        return baselines.list_all(connection, service.settings.zone)
 
 
 @routes.post(

@@ -185,7 +185,7 @@ def test_of_two_processes_that_freeze_one_name_at_once_one_is_refused(database: 
     for thread in threads:
         thread.join()
     with stores[0].reading() as connection:
-        names = [one.name for one in list_all(connection)]
+        names = [one.name for one in list_all(connection, ZoneInfo("UTC"))]
     for store in stores:
         store.close()
     assert sorted(names) == sorted(f"spring {number}" for number in range(20))
@@ -345,3 +345,11 @@ def test_days_that_are_yet_to_come_are_refused(server: Served) -> None:
     for path in ("quality", "quality/figures", "escapes", "throughput", "agreement", "bias"):
         refused = server.client.get(f"/v1/metrics/{path}", params=since)
         assert refused.status_code == 422 and "since: " in refused.json()["detail"], path
+
+
+def test_a_baseline_is_of_days_of_the_plant(start_server: StartServer) -> None:
+    server = start_server(time_zone="Asia/Taipei")
+    load(server, table(FIRST, 28, escapes=3))
+    frozen = freeze(server)
+    assert frozen["since"].startswith("2026-03-01T16:00")
+    assert (frozen["first_day"], frozen["last_day"]) == ("2026-03-02", "2026-03-29")

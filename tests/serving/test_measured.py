@@ -355,7 +355,7 @@ def test_shares_of_frames_are_not_taken_for_shares_of_parts(store: Store, settin
     kept(store, BaselineKind.HISTORY, 40, inspected=1000, flagged=80, reviewed=80, false_calls=80, confirmed=0)
     assert measured(store, settings).beside["false_call_rate_before"].value == pytest.approx(0.08)
     with store.reading() as connection:
-        history, session = list_all(connection)
+        history, session = list_all(connection, ZoneInfo("UTC"))
         days = (NOW - 10 * DAY).date(), NOW.date()
         caveats = [
             [one.en for one in compare(connection, id_, *days, imported=False, zone=ZoneInfo("UTC")).caveats]

@@ -290,6 +290,13 @@ def test_a_change_that_cannot_be_is_refused(
     assert len(server.client.get("/v1/roi/assumptions/wage").json()) == 1
 
 
+def test_what_is_wrong_with_a_number_is_said_in_chinese_too(server: Served) -> None:
+    for key, value, said in (("years", 2.5, "須為 1 的倍數"), ("development", -1, "須大於或等於 0")):
+        body = {"person": "mei", "reason": "by the ledger", "value": value}
+        answer = server.client.put(f"/v1/roi/assumptions/{key}", json=body).json()
+        assert answer["detail_zh_hant"] == f"{key}.value：{said}"
+
+
 def test_what_if_gives_the_figures_and_keeps_nothing(server: Served) -> None:
     before = server.client.get("/v1/roi").json()
     tried = server.client.post("/v1/roi", json={"values": {"escape_rate_after": 0.10, "target_roi": 2}}).json()
