@@ -1,7 +1,7 @@
 """Field returns: parts found defective after they were shipped."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -10,14 +10,11 @@ from data.verdict import Verdict
 from data.wording import text
 from serving.audit import Action, append, digest
 from serving.csv_rows import read_rows
-from serving.problem import ProblemError
 from serving.quality_schema import FieldReturn, FieldReturnsAdded
 from serving.tables import RECORDED, field_returns
 
 _CHUNK = 500
 _MOST = 10_000
-_ZONES = timedelta(days=1)
-"""Today's date alone may be tomorrow elsewhere."""
 
 
 def read_csv(content: bytes) -> list[FieldReturn]:
@@ -26,24 +23,12 @@ def read_csv(content: bytes) -> list[FieldReturn]:
 
 
 def add(connection: Connection, returns: Sequence[FieldReturn], person: str) -> FieldReturnsAdded:
-    """Keep those that are not known yet, told of by one entry of the audit trail; repeating an upload is harmless.
-
-    Raises a 422 problem for one that is yet to be found.
-    """
-    now = datetime.now(UTC)
-    last = max(returns, key=lambda each: each.found_at)
-    if last.found_at > now + _ZONES:
-        raise ProblemError(
-            422,
-            text(
-                f"field returns: {last.part_id} was found at {last.found_at.isoformat()}, which is yet to come; nothing was kept",
-                f"市場退回：{last.part_id} 的發現時間 {last.found_at.isoformat()} 尚未到來；未保存任何資料",
-            ),
-        )
+    """Keep those that are not known yet, told of by one entry of the audit trail; repeating an upload is harmless."""
     by_part: dict[str, FieldReturn] = {}
     for each in returns:
         by_part.setdefault(each.part_id, each)
     known = _known(connection, list(by_part))
+    now = datetime.now(UTC)
     rows: list[dict[str, Any]] = [
         {**each.model_dump(), "person": person, "registered_at": now}
         for part_id, each in by_part.items()

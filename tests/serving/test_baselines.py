@@ -339,8 +339,6 @@ def test_days_that_are_yet_to_come_are_refused(server: Served) -> None:
     assert "尚未到來" in answer["detail_zh_hant"]
     kpis = f"kpi,day,value,source\nnps,{far},31,survey"
     assert "kpis: " in server.client.post("/v1/kpis", content=kpis, params=WHO).json()["detail"]
-    returns = {"returns": [{"part_id": "P-1", "found_at": f"{far}T08:00:00Z"}], "person": "mei"}
-    assert "P-1 was found at" in server.client.post("/v1/returns", json=returns).json()["detail"]
     since = {"since": f"{far}T00:00:00Z", "until": f"{far + timedelta(days=1)}T00:00:00Z"}
     for path in ("quality", "quality/figures", "escapes", "throughput", "agreement", "bias"):
         refused = server.client.get(f"/v1/metrics/{path}", params=since)
