@@ -15,6 +15,7 @@ from serving.quality.day_ratio import day_ratio
 
 _DRAWS = escape.DRAWS
 _ENOUGH_TIMES = 10
+_MOST_NAMED = 5
 _ENOUGH_FREE_DAYS = 4
 """Days beyond one, and beyond one for each line and product, by which it is known how much days differ."""
 UNKNOWN_AUDITS = text("no passed part of this period was audited", "此期間的合格零件未經抽查")
@@ -83,6 +84,16 @@ def _has(rows: Sequence[_Row], *names: str) -> bool:
     return all(getattr(row.counts, name) is not None for row in rows for name in names)
 
 
+def _uncounted(rows: Sequence[_Row], unknown: Text, *names: str) -> Text:
+    """Why nothing is known, with the lines and products at fault where others have these counts."""
+    lacking = [row.counts for row in rows if not _has([row], *names)]
+    if not lacking or len(lacking) == len(rows):
+        return unknown
+    named = ", ".join(f"{one.line} / {one.product}" for one in lacking[:_MOST_NAMED])
+    more = " ..." if len(lacking) > _MOST_NAMED else ""
+    return text(f"{unknown.en}: {named}{more}", f"{unknown.zh_hant}：{named}{more}")
+
+
 def _sum(rows: Sequence[_Row], name: str) -> float:
     return float(sum(row.weight * (getattr(row.counts, name) or 0) for row in rows))
 
@@ -114,7 +125,7 @@ def _of_flags(rows: Sequence[_Row], name: str, random: np.random.Generator) -> K
     product (Horvitz-Thompson), or of the others where it has none."""
     inspected = _sum(rows, "inspected")
     if not inspected or not _has(rows, name):
-        return rate_of(0, 0, _UNKNOWN_FLAGS), None
+        return rate_of(0, 0, _uncounted(rows, _UNKNOWN_FLAGS, name)), None
     seen, like = rows, 1.0
     if _has(rows, "flagged", "reviewed"):
         flagged = _sum(rows, "flagged")
@@ -144,7 +155,7 @@ def _caught(rows: Sequence[_Row], random: np.random.Generator) -> Known:
 def _returns(rows: Sequence[_Row], random: np.random.Generator) -> Known:
     inspected = _sum(rows, "inspected")
     if not inspected or not _has(rows, "escapes"):
-        return rate_of(0, 0, _UNKNOWN_RETURNS), None
+        return rate_of(0, 0, _uncounted(rows, _UNKNOWN_RETURNS, "escapes")), None
     return _share([row.weight for row in rows], [row.counts.escapes or 0 for row in rows], inspected, random)
 
 
@@ -193,7 +204,7 @@ def _escapes(rows: Sequence[_Row], random: np.random.Generator) -> Known:
 def _overkill(rows: Sequence[_Row], random: np.random.Generator) -> Known:
     """False calls among all truly good parts; how many are good takes audits of passed ones."""
     if not _has(rows, "false_calls", "flagged"):
-        return rate_of(0, 0, _UNKNOWN_FLAGS), None
+        return rate_of(0, 0, _uncounted(rows, _UNKNOWN_FLAGS, "false_calls", "flagged")), None
     found = _estimate(rows, random)
     if isinstance(found, Text):
         return rate_of(0, 0, found), None

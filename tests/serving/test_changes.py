@@ -35,6 +35,18 @@ def test_flags_that_nobody_reviewed_hide_no_caught_defects() -> None:
     assert overkill.low < overkill.value < overkill.high < 0.07
 
 
+def test_a_line_that_nobody_counted_is_named_where_others_were() -> None:
+    counted = line("a", inspected=1000, flagged=20, reviewed=20, false_calls=5, confirmed=15, escapes=1)
+    found = changes([counted, line("b", inspected=10)], [line("b", inspected=10)])
+    for key, why in (
+        ("false_call_rate", "nobody counted the flags of this period"),
+        ("overkill_rate", "nobody counted the flags of this period"),
+        ("returns_rate", "no field returns of this period are known"),
+    ):
+        assert found[key].before.why_unknown.en == f"{why}: b / p"
+        assert found[key].after.why_unknown.en == why
+
+
 def test_audits_count_for_the_parts_that_they_were_drawn_from() -> None:
     large = line("a", inspected=100_100, flagged=100, reviewed=100, false_calls=0, confirmed=100, audited=100)
     small = line("b", inspected=2100, flagged=100, reviewed=100, false_calls=0, confirmed=100, audited=100)
