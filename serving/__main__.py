@@ -3,7 +3,6 @@
 import json
 import sys
 import threading
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -199,7 +198,6 @@ def report(
     key: Key = None,
 ) -> None:
     """Write the report of a period, as a page and an Excel file in both languages, and print the ROI of a running server."""
-    period = period or f"{datetime.now().astimezone():%Y-%m}"
 
     def asked(path: str, **query: str) -> bytes:
         try:
@@ -209,7 +207,9 @@ def report(
         return _content(answer)
 
     console = Console()
-    print_roi(RoiReport.model_validate_json(asked("/v1/roi")), console)
+    roi = RoiReport.model_validate_json(asked("/v1/roi"))
+    print_roi(roi, console)
+    period = period or f"{roi.today:%Y-%m}"
     out.mkdir(parents=True, exist_ok=True)
     for language in ("en", "zh-Hant"):
         for kind in ("html", "xlsx"):

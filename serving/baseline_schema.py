@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
@@ -129,15 +129,31 @@ class FreezeBaseline(Message):
         return self
 
 
+class TimedDay(Message):
+    """One day of which it is known how long inspectors took, all together."""
+
+    day: date
+    inspected: int
+    seconds: float
+
+
 class TimedDays(Message):
     """Days of which it is known how long inspectors took, all together."""
 
     days: int
     inspected: int
     seconds: float
-    squared_errors: float = Field(
-        description="sum of squares: how far each day's seconds are off from its parts times the seconds a part of all days"
+    each: list[TimedDay] = Field(
+        default_factory=list, description="empty in a baseline that was frozen before days were kept one by one"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _frozen_before(cls, given: Any) -> Any:
+        # A frozen baseline is never rewritten: the audit trail tells of it as it was.
+        return (
+            {name: one for name, one in given.items() if name != "squared_errors"} if isinstance(given, dict) else given
+        )
 
 
 class LineCounts(Message):
@@ -181,6 +197,8 @@ class Baseline(Message):
     kind: BaselineKind
     since: datetime
     until: datetime
+    first_day: date = Field(description="of the plant")
+    last_day: date = Field(description="included")
     counts: list[LineCounts]
     person: str
     reason: str

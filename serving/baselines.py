@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import uuid_utils
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from data.wording import Text, text
 from serving.agreement import answers_of, majority
@@ -87,23 +87,22 @@ def freeze(connection: Connection, request: FreezeBaseline, zone: ZoneInfo) -> B
         "kind": request.kind.value,
         "since": since,
         "until": until,
-        "counts": [one.model_dump() for one in counts],
+        "counts": [one.model_dump(mode="json") for one in counts],
         "person": request.person,
         "reason": request.reason,
         "frozen_at": now,
     }
     connection.execute(insert(baselines), row)
     append(connection, Action.BASELINE, str(row["id"]), request.person, new=row, reason=request.reason)
-    return get(connection, str(row["id"]))
+    return get(connection, str(row["id"]), zone)
 
 
 def _refuse_known_name(connection: Connection, name: str, zone: ZoneInfo) -> None:
     alike = name.strip().casefold()
-    known = next((one for one in list_all(connection) if one.name.strip().casefold() == alike), None)
+    known = next((one for one in list_all(connection, zone) if one.name.strip().casefold() == alike), None)
     if known is None:
         return
-    first, last = day_of(known.since, zone), day_of(known.until - timedelta(microseconds=1), zone)
-    frozen = day_of(known.frozen_at, zone)
+    first, last, frozen = known.first_day, known.last_day, day_of(known.frozen_at, zone)
     raise ProblemError(
         409,
         text(
@@ -114,18 +113,23 @@ def _refuse_known_name(connection: Connection, name: str, zone: ZoneInfo) -> Non
     )
 
 
-def get(connection: Connection, id: str) -> Baseline:  # noqa: A002 - the API's name
+def get(connection: Connection, id: str, zone: ZoneInfo) -> Baseline:  # noqa: A002 - the API's name
     """One baseline. Raises a 404 problem when there is none."""
     row = connection.execute(select(baselines).where(baselines.c.id == id)).mappings().first()
     if row is None:
         raise ProblemError(404, text(f"there is no baseline {id}", f"沒有基準期 {id}"))
-    return Baseline(**row)
+    return _told(row, zone)
 
 
-def list_all(connection: Connection) -> list[Baseline]:
+def list_all(connection: Connection, zone: ZoneInfo) -> list[Baseline]:
     """Every baseline, newest first."""
     rows = connection.execute(select(baselines).order_by(baselines.c.frozen_at.desc())).mappings()
-    return [Baseline(**row) for row in rows]
+    return [_told(row, zone) for row in rows]
+
+
+def _told(row: RowMapping, zone: ZoneInfo) -> Baseline:
+    first, last = day_of(row["since"], zone), day_of(row["until"] - timedelta(microseconds=1), zone)
+    return Baseline(**row, first_day=first, last_day=last)
 
 
 def roll_out(connection: Connection, request: RolloutRequest) -> Rollout:
@@ -159,7 +163,7 @@ def before_system(connection: Connection, zone: ZoneInfo) -> list[Baseline]:
     rollouts = list_rollouts(connection)
     return [
         one
-        for one in list_all(connection)
+        for one in list_all(connection, zone)
         if one.kind is not BaselineKind.SHADOW and treated(one.counts, day_of(one.until, zone), rollouts) is None
     ]
 
@@ -172,8 +176,8 @@ def compare(
     imported: bool,
     zone: ZoneInfo,
 ) -> BaselineComparison:
-    """The days [first, end) against a baseline. Raises a 422 problem when they overlap it or hold nothing."""
-    baseline, (since, until) = get(connection, id), span(first, end, zone)
+    """The days [first, end) against a baseline. Raises a 422 problem when they overlap it, hold nothing or are yet to come."""
+    baseline, (since, until) = get(connection, id, zone), span(first, end, zone)
     if first >= end:
         raise ProblemError(
             422,
@@ -182,13 +186,21 @@ def compare(
                 f"第一天 {first} 晚於最後一天 {end - timedelta(days=1)}",
             ),
         )
+    if since > (now := datetime.now(UTC)):
+        raise ProblemError(
+            422,
+            text(
+                f"first_day: {first} is yet to come, today is {day_of(now, zone)} ({zone.key}); nothing can be compared yet",
+                f"第一天：{first} 尚未到來，今天是 {day_of(now, zone)}（{zone.key}）；尚無可比較的內容",
+            ),
+        )
     if since < baseline.until and until > baseline.since:
         raise ProblemError(
             422,
             text(
-                f"baseline and treatment overlap: {baseline.name} goes to {day_of(baseline.until, zone) - timedelta(days=1)}, "
+                f"baseline and treatment overlap: {baseline.name} goes to {baseline.last_day}, "
                 f"and the period begins {first}; compare with days after the baseline",
-                f"基準期與導入後重疊：{baseline.name} 至 {day_of(baseline.until, zone) - timedelta(days=1)} 為止，"
+                f"基準期與導入後重疊：{baseline.name} 至 {baseline.last_day} 為止，"
                 f"而期間自 {first} 開始；請與基準期之後的日期比較",
             ),
         )
@@ -371,6 +383,15 @@ def _whole_days(before_rows: Sequence[LineCounts], after_rows: Sequence[LineCoun
                 "其區間反映各日之間的差異。",
             )
         )
+        alone = sum(one.timed_days is not None and one.timed_days.days == 1 for one in rows)
+        if alone:
+            found.append(
+                text(
+                    f"Lines and products {where[0]} with seconds of one day alone: {alone}. Nothing tells how much their days "
+                    "differ, so the interval takes them to be off by as much as they are.",
+                    f"{where[1]}有 {alone} 個產線產品僅一天有工時：無從得知各日差異，故區間假設其可能偏離達本身數值。",
+                )
+            )
     return found
 
 

@@ -174,7 +174,11 @@ def _notes(items: Sequence[RankedCandidate]) -> list[Text]:
         text(
             "Faster cycles are left out: nobody measured them at these places.",
             "未計入週期縮短：這些檢查點尚未量測。",
-        )
+        ),
+        text(
+            "Volume and today's escape rate have no spread and are taken as certain.",
+            "年產量與目前漏檢率未給範圍，視為確定。",
+        ),
     ]
     for key, en, zh_hant in (
         ("defective_rate", "the defect rate", "缺陷率"),

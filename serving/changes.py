@@ -7,16 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.wording import Text, text
-from serving.baseline_schema import Change, LineCounts, TimedDays
+from serving.baseline_schema import Change, LineCounts
 from serving.metrics import rate_of
 from serving.metrics_schema import Rate
 from serving.quality import escape, rates
+from serving.quality.day_ratio import day_ratio
 
 _DRAWS = escape.DRAWS
 _ENOUGH_TIMES = 10
-_OWN_DAYS = 10
+_MOST_NAMED = 5
 _ENOUGH_FREE_DAYS = 4
-"""Days beyond one for each line and product, by which it is known how much days differ."""
+"""Days beyond one, and beyond one for each line and product, by which it is known how much days differ."""
 UNKNOWN_AUDITS = text("no passed part of this period was audited", "此期間的合格零件未經抽查")
 _UNKNOWN_REVIEWS = text("no flagged part of this period is reviewed", "此期間的標示零件皆未複判")
 _UNKNOWN_RETURNS = text("no field returns of this period are known", "此期間沒有客退資料")
@@ -25,6 +26,10 @@ _UNKNOWN_DEFECTS = text(
 )
 _UNKNOWN_FLAGS = text("nobody counted the flags of this period", "此期間沒有標示數的統計")
 _UNKNOWN_TIMES = text("nobody timed the looks of this period", "此期間沒有人員檢視的計時")
+_FROZEN_IN_SUM = text(
+    "this baseline was frozen with the sum of its days alone; freeze the same days anew under another name",
+    "此基準期凍結時只保存各日總和；請以其他名稱重新凍結相同日期",
+)
 
 Draws = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Of a rate: those of the lower end of its interval, and those of the upper end."""
@@ -79,6 +84,16 @@ def _has(rows: Sequence[_Row], *names: str) -> bool:
     return all(getattr(row.counts, name) is not None for row in rows for name in names)
 
 
+def _uncounted(rows: Sequence[_Row], unknown: Text, *names: str) -> Text:
+    """Why nothing is known, with the lines and products at fault where others have these counts."""
+    lacking = [row.counts for row in rows if not _has([row], *names)]
+    if not lacking or len(lacking) == len(rows):
+        return unknown
+    named = ", ".join(f"{one.line} / {one.product}" for one in lacking[:_MOST_NAMED])
+    more = " ..." if len(lacking) > _MOST_NAMED else ""
+    return text(f"{unknown.en}: {named}{more}", f"{unknown.zh_hant}：{named}{more}")
+
+
 def _sum(rows: Sequence[_Row], name: str) -> float:
     return float(sum(row.weight * (getattr(row.counts, name) or 0) for row in rows))
 
@@ -110,7 +125,7 @@ def _of_flags(rows: Sequence[_Row], name: str, random: np.random.Generator) -> K
     product (Horvitz-Thompson), or of the others where it has none."""
     inspected = _sum(rows, "inspected")
     if not inspected or not _has(rows, name):
-        return rate_of(0, 0, _UNKNOWN_FLAGS), None
+        return rate_of(0, 0, _uncounted(rows, _UNKNOWN_FLAGS, name)), None
     seen, like = rows, 1.0
     if _has(rows, "flagged", "reviewed"):
         flagged = _sum(rows, "flagged")
@@ -140,7 +155,7 @@ def _caught(rows: Sequence[_Row], random: np.random.Generator) -> Known:
 def _returns(rows: Sequence[_Row], random: np.random.Generator) -> Known:
     inspected = _sum(rows, "inspected")
     if not inspected or not _has(rows, "escapes"):
-        return rate_of(0, 0, _UNKNOWN_RETURNS), None
+        return rate_of(0, 0, _uncounted(rows, _UNKNOWN_RETURNS, "escapes")), None
     return _share([row.weight for row in rows], [row.counts.escapes or 0 for row in rows], inspected, random)
 
 
@@ -189,7 +204,7 @@ def _escapes(rows: Sequence[_Row], random: np.random.Generator) -> Known:
 def _overkill(rows: Sequence[_Row], random: np.random.Generator) -> Known:
     """False calls among all truly good parts; how many are good takes audits of passed ones."""
     if not _has(rows, "false_calls", "flagged"):
-        return rate_of(0, 0, _UNKNOWN_FLAGS), None
+        return rate_of(0, 0, _uncounted(rows, _UNKNOWN_FLAGS, "false_calls", "flagged")), None
     found = _estimate(rows, random)
     if isinstance(found, Text):
         return rate_of(0, 0, found), None
@@ -241,42 +256,43 @@ def _seconds(rows: Sequence[_Row], random: np.random.Generator) -> Known:
 def _day_seconds(rows: Sequence[_Row], random: np.random.Generator) -> Known:
     """Seconds that people look for each inspected part, from what inspectors took on whole days.
 
-    A ratio estimate for each line and product (Cochran 1977), whose error is how much its days differ. Those without such days
-    are taken to be like the others, and those with few of them to differ as much as those that differ most.
+    Lines and products without such days are taken to be like the others.
     """
-    known = [(row.weight * row.counts.inspected, one) for row in rows if (one := row.counts.timed_days) is not None]
-    days, free = sum(one.days for _, one in known), sum(one.days - 1 for _, one in known)
-    if free < _ENOUGH_FREE_DAYS:
-        few = text(
-            f"not enough days with inspector seconds: n = {days}; each line and product needs one, and "
-            f"{_ENOUGH_FREE_DAYS} more among them",
-            f"有檢驗工時的天數不足：n = {days}；每條產線與產品至少一天，另共需 {_ENOUGH_FREE_DAYS} 天",
-        )
-        return rate_of(0, 0, few), None
-    inspected = sum(parts for parts, _ in known)
-    if not inspected:
+    known = [
+        (row.weight * row.counts.inspected, one)
+        for row in rows
+        if row.counts.inspected and (one := row.counts.timed_days) is not None
+    ]
+    if not known:
         return rate_of(0, 0, _UNKNOWN_TIMES), None
-    # How far a day is off from its line's others, as a share: few days tell little of their own.
-    alike = max((_off_each_day(one) for _, one in known), default=0.0)
-    total, variances = 0.0, []
-    for parts, one in known:
-        total += parts * one.seconds / one.inspected
-        off = max(_off_each_day(one), alike) if one.days < _OWN_DAYS else _off_each_day(one)
-        variances.append(((parts * one.seconds / one.inspected) ** 2 * off / one.days, max(1, one.days - 1)))
-    value, spread = total / inspected, float(np.sqrt(sum(one for one, _ in variances))) / inspected
-    # Of errors that are known from few days and differ (Satterthwaite 1946).
-    of_each = sum(one**2 / degrees for one, degrees in variances)
-    degrees = sum(one for one, _ in variances) ** 2 / of_each if of_each else free
-    draws = np.maximum(value + spread * random.standard_t(degrees, _DRAWS), 1e-9)
-    low, high = (min(value, float(np.quantile(draws, 0.025))), max(value, float(np.quantile(draws, 0.975))))
-    return Rate(value=value, low=low, high=high, numerator=None, denominator=days), (draws, draws)
+    if not all(one.each for _, one in known):
+        return rate_of(0, 0, _FROZEN_IN_SUM), None
+    days, free = sum(one.days for _, one in known), sum(one.days - 1 for _, one in known)
+    number = {day: n for n, day in enumerate(sorted({each.day for _, one in known for each in one.each}))}
+    if len(number) <= _ENOUGH_FREE_DAYS or free < _ENOUGH_FREE_DAYS:
+        return rate_of(0, 0, _few_days(len(number), days, len(known))), None
+    parts, seconds = np.zeros((2, len(known), len(number)))
+    for row, (_, one) in enumerate(known):
+        for each in one.each:
+            parts[row, number[each.day]], seconds[row, number[each.day]] = each.inspected, each.seconds
+    found = day_ratio(parts, seconds, np.array([weight for weight, _ in known]))
+    rate = Rate(value=found.value, low=found.interval.low, high=found.interval.high, numerator=None, denominator=days)
+    draws = np.maximum(found.draws(random, _DRAWS), 1e-9)
+    return rate, (draws, draws)
 
 
-def _off_each_day(timed: TimedDays) -> float:
-    """Variance of a day's seconds a part, relative to their square; 0 of a single day."""
-    if timed.days < 2 or not timed.seconds:
-        return 0.0
-    return timed.squared_errors / (timed.days - 1) * (timed.days / timed.seconds) ** 2
+def _few_days(different: int, days: int, made: int) -> Text:
+    need = _ENOUGH_FREE_DAYS + 1
+    if different < need:
+        return text(
+            f"not enough days with inspector seconds: n = {different}, need {need}",
+            f"有檢驗工時的天數不足：n = {different}，需要 {need}",
+        )
+    return text(
+        f"not enough days with inspector seconds: n = {days} of {made} lines and products, need {made + _ENOUGH_FREE_DAYS}, so "
+        "that it is known how much days differ",
+        f"有檢驗工時的天數不足：{made} 個產線產品共 n = {days} 天，需要 {made + _ENOUGH_FREE_DAYS} 天，才能知道各日之間的差異",
+    )
 
 
 def passed_of(row: LineCounts) -> int:

@@ -285,7 +285,8 @@ def _seconds_before(baseline: Baseline, rate: Rate, source: Text, measured: Meas
         return
     if rate.value is None or rate.low is None or rate.high is None:
         return
-    error = max((rate.high - rate.low) / (2 * 1.96), 1e-9)
+    # By the longer side: few days leave it open how much longer a part took.
+    error = max(rate.high - rate.value, rate.value - rate.low, 1e-9) / 1.96
     measured.seconds_before = Measurement(
         value=rate.value, low=rate.low, high=rate.high, n=rate.denominator, spread=Normal(sd=error), source=source
     )

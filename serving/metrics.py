@@ -49,8 +49,9 @@ EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def period(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
-    """The period asked for, by default the 24 hours up to now. Raises a 422 problem when it is empty."""
-    end = until or datetime.now(UTC)
+    """The period asked for, by default the 24 hours up to now. Raises a 422 problem when it is empty or yet to come."""
+    now = datetime.now(UTC)
+    end = until or now
     start = since or max(end, EARLIEST) - _DAY
     if start >= end:
         raise ProblemError(
@@ -58,6 +59,14 @@ def period(since: datetime | None, until: datetime | None) -> tuple[datetime, da
             text(
                 f"since: {start.isoformat()} is not before until, {end.isoformat()}",
                 f"since：{start.isoformat()} 不早於 until（{end.isoformat()}）",
+            ),
+        )
+    if since is not None and since > now:
+        raise ProblemError(
+            422,
+            text(
+                f"since: {since.isoformat()} is yet to come, it is {now.isoformat(timespec='seconds')} now",
+                f"since：{since.isoformat()} 尚未到來，現在是 {now.isoformat(timespec='seconds')}",
             ),
         )
     return start, end

@@ -39,6 +39,11 @@ class Uncertain:
         low, high = self.at(np.array(_ENDS))
         return float(low), float(high)
 
+    @property
+    def certain(self) -> bool:
+        """Whether it is the same in all draws, because nobody said how far it may be off."""
+        return self.ends is None or self.ends[0] == self.ends[1]
+
 
 def odds(inputs: Mapping[str, Uncertain]) -> RoiOdds:
     """Quantiles, chances and drivers of the first-year return. The same inputs always give the same answer."""
@@ -86,6 +91,8 @@ def _odds(items: tuple[tuple[str, Uncertain], ...]) -> RoiOdds:
         npv_p95=npv_p95,
         histogram=ReturnHistogram(edges=edges.tolist(), counts=counts.tolist()),
         drivers=_drivers(inputs),
+        # A target is set, and neither sure nor unsure.
+        certain=[key for key, one in inputs.items() if key != "target_roi" and one.certain],
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, RowMapping, Select, func, select
 from data.verdict import DECIDED, ReviewDecision, Verdict
 from data.wording import Text, text
 from serving.audit import Action
-from serving.baseline_schema import HistoryRow, Imported, LineCounts, TimedDays
+from serving.baseline_schema import HistoryRow, Imported, LineCounts, TimedDay, TimedDays
 from serving.batches import add_batch
 from serving.hourly import frames_by_line, parts_by_line
 from serving.plant_day import start_of
@@ -106,12 +106,15 @@ def imported_counts(connection: Connection, first: date, end: date) -> list[Line
 
 
 def _timed_days(rows: Sequence[RowMapping]) -> TimedDays | None:
-    inspected, seconds = (sum(row[name] for row in rows) for name in ("inspected", "inspector_seconds"))
-    if not inspected:
+    each = [
+        TimedDay(day=row["day"], inspected=row["inspected"], seconds=row["inspector_seconds"])
+        for row in rows
+        if row["inspected"]
+    ]
+    if not each:
         return None
-    each = seconds / inspected
-    errors = sum((row["inspector_seconds"] - each * row["inspected"]) ** 2 for row in rows)
-    return TimedDays(days=len(rows), inspected=inspected, seconds=seconds, squared_errors=errors)
+    inspected, seconds = sum(one.inspected for one in each), sum(one.seconds for one in each)
+    return TimedDays(days=len(each), inspected=inspected, seconds=seconds, each=each)
 
 
 def measured_counts(connection: Connection, since: datetime, until: datetime) -> list[LineCounts]:

@@ -44,6 +44,7 @@ _FIELD_ZH_HANT = {
     "greater_than_equal": "須大於或等於 {ge}",
     "less_than": "須小於 {lt}",
     "less_than_equal": "須小於或等於 {le}",
+    "multiple_of": "須為 {multiple_of} 的倍數",
     "enum": "須為下列之一：{expected}",
     "literal_error": "須為下列之一：{expected}",
     "date_parsing": "不是有效的日期",
@@ -165,6 +166,7 @@ def explain_fields(errors: object) -> Text:
         known, told = _FIELD_ZH_HANT.get(item["type"]), dict(item.get("ctx", {}))
         if "expected" in told:
             told["expected"] = str(told["expected"]).replace(", ", "、").replace(" or ", "、")
+        told |= {name: f"{one:g}" for name, one in told.items() if isinstance(one, float)}
         zh_hant = en if known is None else known.format_map(told)
         if isinstance(wrong := told.get("error"), InvalidError):
             zh_hant = wrong.said.zh_hant

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +11,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from data.wording import Text
 from serving.metrics_schema import Rate
-from serving.plant_day import day_of
 from serving.report_figures import figures
 from serving.report_schema import Report
 from serving.report_words import words
@@ -58,7 +57,6 @@ def render_page(report: Report, language: Language) -> str:
         seconds=by_unit["seconds"],
         by_unit=by_unit,
         by_line_keys=_BY_LINE,
-        last_day=lambda until: day_of(until - timedelta(microseconds=1), zone).isoformat(),
         money=lambda value: money(value, currency),
         text=lambda sentence: text_in(sentence, language),
         rate=rate,

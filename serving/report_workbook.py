@@ -107,11 +107,16 @@ class _Writer:
         lines = [
             f"{self._w[f'input_{one.key}']} {text_in(one.text, self._language)}" for one in report.roi.contradictions
         ]
+        if self._roi.odds.certain:
+            lines.append(self._certain())
         lines += [text_in(note, self._language) for note in report.roi.notes]
         for line in lines or [self._w["nothing_contradicts"]]:
             row += 1
             sheet.merge_range(row, 0, row, 2, line, self._wrap)
             sheet.set_row(row, 32)
+
+    def _certain(self) -> str:
+        return self._w["certain"].format(certain=len(self._roi.odds.certain), total=len(self._roi.inputs))
 
     def _label(self, figure: Figure) -> str:
         w = self._w
@@ -163,7 +168,9 @@ class _Writer:
             self._text(sheet, row, 0, self._w[f"input_{one.key}"])
             sheet.write_number(row, 1, one.value, self._given)
             self._text(sheet, row, 2, text_in(one.unit, self._language))
-            if one.low is not None and one.high is not None:
+            if one.key in self._roi.odds.certain:
+                self._text(sheet, row, 3, self._w["certain_mark"], self._quiet)
+            elif one.low is not None and one.high is not None:
                 sheet.write_number(row, 3, one.low)
                 sheet.write_number(row, 4, one.high)
             self._text(sheet, row, 5, self._w[f"kind_{one.kind}"])
@@ -331,6 +338,11 @@ class _Writer:
             sheet.write_number(row, 3, driver.roi_at_low, form)
             sheet.write_number(row, 4, driver.roi_at_high, form)
         start = 11 + len(odds.drivers)
+        if odds.certain:
+            self._text(sheet, start, 0, self._w["certain_are"], self._bold)
+            for row, key in enumerate(odds.certain, start + 1):
+                self._text(sheet, row, 0, self._w[f"input_{key}"])
+            start += 2 + len(odds.certain)
         self._header(sheet, start, "first_year_roi", "outcomes")
         for row, (edge, count) in enumerate(
             zip(odds.histogram.edges[:-1], odds.histogram.counts, strict=True), start + 1

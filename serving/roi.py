@@ -12,6 +12,7 @@ from serving.assumptions import Assumption, Assumptions, Inputs, current, set_at
 from serving.measured import Measured, Measurement, measure
 from serving.odds import Uncertain, odds
 from serving.payoff import MONTHS, Payoff, payoff
+from serving.plant_day import day_of
 from serving.roi_schema import (
     Alternative,
     CashFlow,
@@ -35,7 +36,7 @@ def report(connection: Connection, given: Assumptions, settings: Settings) -> Ro
     mine = scenario("measured", plant, _with_inspector_time(plant, measured.inputs, measured.seconds_before))
     for item in mine.inputs:
         item.version, item.changed_at, item.reason = changed[item.key]
-    notes = [*measured.notes]
+    notes, now = [*measured.notes], datetime.now(UTC)
     if measured.beside and not any(key.endswith("_before") for key in measured.inputs):
         notes.append(
             text(
@@ -54,7 +55,8 @@ def report(connection: Connection, given: Assumptions, settings: Settings) -> Ro
     return RoiReport(
         name=given.name,
         currency=given.currency,
-        computed_at=datetime.now(UTC),
+        computed_at=now,
+        today=day_of(now, settings.zone),
         version=version_of(connection),
         case_study=scenario("case_study", given.inputs, {}),
         measured=mine,

@@ -1,6 +1,6 @@
 """What goes over HTTP about the return on investment."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import Field, FiniteFloat
@@ -102,6 +102,9 @@ class RoiOdds(Message):
     npv_p95: float
     histogram: ReturnHistogram
     drivers: list[Driver] = Field(description="tornado: the widest swing first")
+    certain: list[str] = Field(
+        description="numbers without a spread, the same in all draws: the odds are as if they were known for sure"
+    )
 
 
 class RoiScenario(Message):
@@ -146,6 +149,7 @@ class RoiReport(Message):
     name: Text = Field(description="what the assumptions file is called, such as Case study")
     currency: str
     computed_at: datetime
+    today: date = Field(description="the plant's, by which its weeks and months of reports are told")
     version: int = Field(description="of the assumptions in the database")
     case_study: RoiScenario
     measured: RoiScenario

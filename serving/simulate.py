@@ -305,6 +305,12 @@ def print_roi(report: RoiReport, console: Console) -> None:
             f"ROI, {scenario.name.replace('_', ' ')}: first year {scenario.first_year_roi:.0%}, benefit "
             f"{report.currency} {scenario.first_year_benefit / 1e6:.1f} M, payback {payback}"
         )
+    odds, inputs = report.measured.odds, report.measured.inputs
+    console.print(
+        f"  90 % of the outcomes lie between {odds.p5:.0%} and {odds.p95:.0%}, {odds.reaches_target:.0%} reach "
+        f"{odds.target:.0%}; {len(odds.certain)} of {len(inputs)} inputs have no spread and are taken as certain",
+        highlight=False,
+    )
     for note in report.notes:
         console.print(f"  {note.en}", highlight=False)
 

@@ -21,6 +21,7 @@ from serving.baseline_schema import (
 )
 from serving.caller import Calling
 from serving.csv_rows import read_rows
+from serving.plant_day import refuse_days_to_come
 from serving.routes.parameters import CSV, CsvBody, Id, Serving, problems
 from serving.schema import Day, Name, Reason
 
@@ -51,7 +52,9 @@ async def import_history(
     inspector_seconds (of all inspectors together on that day).
     """
     caller.answers_to(person)
-    rows = await asyncio.to_thread(read_rows, content, HistoryRow, text("history", "過去的統計"), _MOST_DAYS)
+    what = text("history", "過去的統計")
+    rows = await asyncio.to_thread(read_rows, content, HistoryRow, what, _MOST_DAYS)
+    refuse_days_to_come((row.day for row in rows), service.settings.zone, what)
     importing = service.store.submit(
         lambda connection: past_counts.import_history(connection, rows, replace, person, reason)
     )
@@ -62,7 +65,7 @@ async def import_history(
 def list_baselines(service: Serving) -> list[Baseline]:
     """Every frozen baseline, newest first."""
     with service.store.reading() as connection:
-        return baselines.list_all(connection)
+        return baselines.list_all(connection, service.settings.zone)
 
 
 @routes.post(

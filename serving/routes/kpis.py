@@ -13,6 +13,7 @@ from serving.baseline_schema import Imported
 from serving.caller import Calling
 from serving.csv_rows import read_rows
 from serving.kpi_schema import MOST_CANDIDATES, Candidate, CandidateRequest, KpiRow, Kpis, Ranking
+from serving.plant_day import refuse_days_to_come
 from serving.routes.parameters import CSV, CsvBody, Serving
 from serving.schema import Name, Reason
 
@@ -40,7 +41,9 @@ async def import_kpis(
     """Figures of surveys and the like. Columns: kpi (survey, nps, staff_kept, customers_kept, npi_days or
     ai_assisted_products), day, value, n, source."""
     caller.answers_to(person)
-    rows = await asyncio.to_thread(read_rows, content, KpiRow, text("kpis", "指標"), _MOST_FIGURES)
+    what = text("kpis", "指標")
+    rows = await asyncio.to_thread(read_rows, content, KpiRow, what, _MOST_FIGURES)
+    refuse_days_to_come((row.day for row in rows), service.settings.zone, what)
     importing = service.store.submit(lambda connection: kpis.import_kpis(connection, rows, person, reason))
     return await asyncio.wrap_future(importing)
 

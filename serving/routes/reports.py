@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from serving.plant_day import parse_period
+from serving.plant_day import begun, parse_period
 from serving.report_page import render_page
 from serving.report_schema import Report
 from serving.report_workbook import MEDIA_TYPE, render_workbook
@@ -31,7 +31,7 @@ def get_report(
 ) -> Response:
     """A week (2026-W47) or month (2026-11) of the plant: a page for the manager with the evidence behind it, an Excel file
     with live formulas, or the same numbers as JSON."""
-    wanted = parse_period(period)
+    wanted = begun(parse_period(period), service.settings.zone)
     with service.store.reading() as connection:
         report = collect(connection, wanted, service.plant)
     if form == "json":

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import Served, grey_png
+from tests.e2e.conftest import Watch
 from tests.e2e.test_drift_and_models import answer
 from tests.serving.test_baselines import freeze, load, table
 
@@ -73,6 +74,22 @@ def test_an_assumption_changes_only_with_a_reason_and_the_report_tells_the_same(
     ]
     for key in ("first_year_roi", "first_year_benefit", "npv"):
         assert any(abs(cell - measured[key]) <= 1e-6 * max(1, abs(measured[key])) for cell in numbers), key
+
+
+def test_a_value_that_cannot_be_is_refused_and_not_made_another(page: Page, server: Served, watch: Watch) -> None:
+    watch.expected = ("422",)
+    page.goto("/roi")
+    page.get_by_role("button", name="Change Cost of an escape").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="Name or badge").fill("mei")
+    dialog.get_by_role("textbox", name="Reason").fill("a slip of the pen")
+    save = dialog.get_by_role("button").last
+    dialog.get_by_role("textbox").first.fill("")
+    expect(save).to_be_disabled()
+    dialog.get_by_role("textbox").first.fill("-4")
+    save.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("escape_cost.value: Input should be greater than or equal to 0")
+    assert len(server.client.get("/v1/roi/assumptions/escape_cost").json()) == 1
 
 
 def test_figures_are_imported_and_places_of_ones_own_ranked(page: Page, server: Served, tmp_path: Path) -> None:

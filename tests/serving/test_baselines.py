@@ -114,6 +114,15 @@ def test_inspector_seconds_of_past_counts_are_compared(server: Served) -> None:
     assert seconds["relative"] == pytest.approx(1 / expected - 1)
     told = " ".join(caveat["en"] for caveat in found["caveats"])
     assert "on 55 imported days of a line and product, for 55,000 of 56,000 parts" in told
+    assert "of one day alone" not in told
+    load(
+        server,
+        "day,line,product,inspected,inspector_seconds\n2026-03-02,line-1,rare,50,900\n2026-05-02,line-1,rare,50,900",
+    )
+    again = compared(server, freeze(server, name="with the rare one")["id"], "2026-05-01", "2026-05-28")
+    assert "Lines and products before with seconds of one day alone: 1." in " ".join(
+        one["en"] for one in again["caveats"]
+    )
     with server.service.store.reading() as connection:
         assert verify(connection).broken == ()
 
@@ -176,7 +185,7 @@ def test_of_two_processes_that_freeze_one_name_at_once_one_is_refused(database: 
     for thread in threads:
         thread.join()
     with stores[0].reading() as connection:
-        names = [one.name for one in list_all(connection)]
+        names = [one.name for one in list_all(connection, ZoneInfo("UTC"))]
     for store in stores:
         store.close()
     assert sorted(names) == sorted(f"spring {number}" for number in range(20))
@@ -316,3 +325,29 @@ def test_escapes_since_are_compared_by_the_audits_of_passed_parts(start_server: 
     assert rate["after"]["value"] == pytest.approx(1 / 5), "one of ten passed parts, and four caught"
     assert rate["relative"] is not None
     assert not any("was audited" in caveat["en"] for caveat in found["caveats"])
+
+
+def test_days_that_are_yet_to_come_are_refused(server: Served) -> None:
+    load(server, table(FIRST, 28, escapes=3))
+    frozen = freeze(server)
+    far = (datetime.now(UTC) + timedelta(days=40)).date()
+    compared_then = compared(server, frozen["id"], str(far), str(far + timedelta(days=7)))
+    assert compared_then["status"] == 422 and f"first_day: {far} is yet to come" in compared_then["detail"]
+    status, answer = load(server, table(far, 2))
+    assert status == 422
+    assert answer["detail"].startswith(f"history: {far + timedelta(days=1)} is yet to come")
+    assert "尚未到來" in answer["detail_zh_hant"]
+    kpis = f"kpi,day,value,source\nnps,{far},31,survey"
+    assert "kpis: " in server.client.post("/v1/kpis", content=kpis, params=WHO).json()["detail"]
+    since = {"since": f"{far}T00:00:00Z", "until": f"{far + timedelta(days=1)}T00:00:00Z"}
+    for path in ("quality", "quality/figures", "escapes", "throughput", "agreement", "bias"):
+        refused = server.client.get(f"/v1/metrics/{path}", params=since)
+        assert refused.status_code == 422 and "since: " in refused.json()["detail"], path
+
+
+def test_a_baseline_is_of_days_of_the_plant(start_server: StartServer) -> None:
+    server = start_server(time_zone="Asia/Taipei")
+    load(server, table(FIRST, 28, escapes=3))
+    frozen = freeze(server)
+    assert frozen["since"].startswith("2026-03-01T16:00")
+    assert (frozen["first_day"], frozen["last_day"]) == ("2026-03-02", "2026-03-29")

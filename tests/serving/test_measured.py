@@ -113,7 +113,7 @@ def kept(store: Store, kind: BaselineKind, until: float, **counts: Any) -> None:
         "kind": kind.value,
         "since": NOW - (until + 10) * DAY,
         "until": NOW - until * DAY,
-        "counts": [one.model_dump()],
+        "counts": [one.model_dump(mode="json")],
         "frozen_at": datetime.now(UTC),
         **WHO,
     }
@@ -229,7 +229,8 @@ def test_how_long_people_look_is_measured_where_they_looked_at_each_part(store: 
 
 
 def test_inspector_seconds_of_the_history_are_the_time_before(store: Store, settings: Settings) -> None:
-    timed = {"days": 20, "inspected": 500, "seconds": 3000.0, "squared_errors": 4000.0}
+    each = [{"day": f"2026-03-{day:02}", "inspected": 25, "seconds": 150 + 30 * (-1) ** day} for day in range(1, 21)]
+    timed = {"days": 20, "inspected": 500, "seconds": 3000.0, "each": each}
     counted = {"inspected": 500, "flagged": 40, "reviewed": 40, "false_calls": 40, "confirmed": 0}
     kept(store, BaselineKind.HISTORY, 10, **counted, timed_days=timed)
     keep(store, made(5, 500, 5))
@@ -354,7 +355,7 @@ def test_shares_of_frames_are_not_taken_for_shares_of_parts(store: Store, settin
     kept(store, BaselineKind.HISTORY, 40, inspected=1000, flagged=80, reviewed=80, false_calls=80, confirmed=0)
     assert measured(store, settings).beside["false_call_rate_before"].value == pytest.approx(0.08)
     with store.reading() as connection:
-        history, session = list_all(connection)
+        history, session = list_all(connection, ZoneInfo("UTC"))
         days = (NOW - 10 * DAY).date(), NOW.date()
         caveats = [
             [one.en for one in compare(connection, id_, *days, imported=False, zone=ZoneInfo("UTC")).caveats]

@@ -87,6 +87,7 @@ def test_what_is_guessed_for_want_of_bounds_is_told() -> None:
             [candidate("a", defective_rate_low=0.005), candidate("b", escape_cost_low=9)], INPUTS, "USD"
         ).notes
     ]
+    assert "Volume and today's escape rate have no spread and are taken as certain." in notes
     assert "Without low and high the defect rate is taken to be within a factor of about 2.5: b." in notes
     assert "Without low and high the cost of an escape is taken to be within a factor of about 2.5: a." in notes
 

@@ -107,7 +107,7 @@ def test_fields_at_fault_are_named_in_both_languages() -> None:
         ]
     )
     assert told.en == "person: missing; share: Input should be less than 1; not {this}"
-    assert told.zh_hant == "person：缺少此欄位；share：須小於 1.0；not {this}"
+    assert told.zh_hant == "person：缺少此欄位；share：須小於 1；not {this}"
 
 
 def test_what_speaks_against_a_model_is_said_in_both_languages(start_server: StartServer, tmp_path: Path) -> None:

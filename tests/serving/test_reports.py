@@ -199,6 +199,40 @@ def test_the_file_says_why_a_rate_is_unknown_in_its_own_language(server: Served,
     assert all(bool(re.search(r"[\u4e00-\u9fff]", reason)) == (language == "zh-Hant") for reason in reasons)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_numbers_that_are_taken_as_certain_are_named_beside_the_odds(busy: Served, language: Language) -> None:
+    roi, w = Report.model_validate_json(asked(busy, "json")).roi.measured, words(language)
+    sentence = w["certain"].format(certain=len(roi.odds.certain), total=len(roi.inputs))
+    page = asked(busy, "html", language).decode()
+    assert sentence in page and page.index(sentence) < page.index(f"<h2>{w['this_period']}")
+    assert page.count(f">{w['certain_mark']}<") == len(roi.odds.certain)
+    book = openpyxl.load_workbook(io.BytesIO(asked(busy, "xlsx", language)), data_only=True)
+    assert sentence in [row[0].value for row in book.worksheets[0].iter_rows()]
+    given = {row[0].value: row[3].value for row in book[w["sheet_inputs"]].iter_rows(min_row=3)}
+    named = [w[f"input_{key}"] for key in roi.odds.certain]
+    assert sorted(name for name, low in given.items() if low == w["certain_mark"]) == sorted(named)
+    told = [row[0].value for row in book[w["sheet_odds"]].iter_rows()]
+    first = told.index(w["certain_are"]) + 1
+    assert told[first : first + len(named)] == named
+
+
+@pytest.mark.parametrize("form", ["html", "xlsx", "json"])
+def test_a_period_that_is_yet_to_come_is_refused(start_server: StartServer, form: str) -> None:
+    server = start_server(time_zone="Pacific/Kiritimati")
+    today = date.fromisoformat(server.client.get("/v1/roi").json()["today"])
+    assert today == datetime.now(ZoneInfo("Pacific/Kiritimati")).date(), "14 hours before that of UTC"
+    this = containing(today, weekly=True)
+    assert server.client.get(f"/v1/reports/{this.name}", params={"format": form}).status_code == 200
+    later = containing(this.end, weekly=True).name
+    answer = server.client.get(f"/v1/reports/{later}", params={"format": form})
+    assert answer.status_code == 422
+    problem = answer.json()
+    assert problem["detail"].startswith(
+        f"period: {later} begins on {this.end} and today is {today} (Pacific/Kiritimati)"
+    )
+    assert "尚無可報告的內容" in problem["detail_zh_hant"]
+
+
 @pytest.mark.parametrize("period", ["2026-W60", "2026-13", "yesterday", "2026"])
 def test_a_period_that_is_none_is_refused(server: Served, period: str) -> None:
     answer = server.client.get(f"/v1/reports/{period}")

@@ -85,6 +85,16 @@ def test_the_headline_of_the_case_study_is_an_optimistic_corner(case_study: RoiS
     assert sum(found.histogram.counts) == pytest.approx(DRAWS * 0.99, rel=0.001)
 
 
+def test_numbers_without_a_spread_are_told_to_be_taken_as_certain(case_study: RoiScenario) -> None:
+    certain = case_study.odds.certain
+    assert {"escape_rate_before", "defective_rate", "line_hour_cost", "wage"} <= set(certain)
+    assert not {"target_roi", *(driver.key for driver in case_study.odds.drivers)} & set(certain)
+    assert set(certain) == {one.key for one in case_study.inputs if one.low is None} - {"target_roi"}
+    narrow = {"escape_cost": Uncertain(5.0, Triangular(low=5.0, high=5.0))}
+    inputs = uncertain_inputs(read_assumptions(CASE_STUDY).inputs, {})
+    assert "escape_cost" in odds(inputs | narrow).certain, "a spread of no width"
+
+
 def test_cash_flow_adds_up_to_the_year_and_crosses_zero_at_the_payback(case_study: RoiScenario) -> None:
     flow = case_study.cash_flow
     assert [month.month for month in flow] == list(range(37))
@@ -278,6 +288,13 @@ def test_a_change_that_cannot_be_is_refused(
     found = problem(server, "PUT", f"/v1/roi/assumptions/{key}", body)
     assert found[0] == status and message in found[1]
     assert len(server.client.get("/v1/roi/assumptions/wage").json()) == 1
+
+
+def test_what_is_wrong_with_a_number_is_said_in_chinese_too(server: Served) -> None:
+    for key, value, said in (("years", 2.5, "須為 1 的倍數"), ("development", -1, "須大於或等於 0")):
+        body = {"person": "mei", "reason": "by the ledger", "value": value}
+        answer = server.client.put(f"/v1/roi/assumptions/{key}", json=body).json()
+        assert answer["detail_zh_hant"] == f"{key}.value：{said}"
 
 
 def test_what_if_gives_the_figures_and_keeps_nothing(server: Served) -> None:

@@ -154,7 +154,7 @@ def measure_of(plant: Plant, settings: Settings, monkeypatch: pytest.MonkeyPatch
     since = NOW - timedelta(days=60)
     baseline = Baseline(
         id="1", name="old way", kind=BaselineKind.SESSION, since=since, until=since, counts=plant.before, person="mei",
-        reason="known", frozen_at=since,
+        reason="known", frozen_at=since, first_day=since.date(), last_day=since.date(),
     )  # fmt: skip
     span = Span(Scope(since, NOW), None, [Piece(since, NOW)])
     answers: dict[str, Any] = {

@@ -60,9 +60,9 @@ export function BaselinesCard() {
                       <Table.Td>{t(`before.kinds.${one.kind}`)}</Table.Td>
                       <Table.Td>
                         {t("before.span", {
-                          first: format.date(one.since),
+                          first: format.date(`${one.first_day}T00:00`),
                           // Its end is the first moment after the last day.
-                          last: format.date(new Date(Date.parse(one.until) - 1)),
+                          last: format.date(`${one.last_day}T00:00`),
                         })}
                       </Table.Td>
                       <Table.Td ta="right">

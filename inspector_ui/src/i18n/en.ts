@@ -747,6 +747,13 @@ export const en = {
     fullRunRate: "A full year at run rate",
     odds: "First-year ROI: {{n}} possible outcomes",
     oddsHint: "Middle outcome {{p50}}; 90 % lie between {{p5}} and {{p95}}. Chance of {{target}} or more: {{chance}}.",
+    certain_one:
+      "{{n}} of {{total}} inputs has no spread given and is taken as certain: the odds are of the others alone.",
+    certain_other:
+      "{{n}} of {{total}} inputs have no spread given and are taken as certain: the odds are of the others alone.",
+    certainAre: "Taken as certain: {{names}}",
+    certainMark: "taken as certain",
+    certainHint: "No spread given: the same in all draws",
     outcomes: "Outcomes below the target",
     outcomesReaching: "Outcomes that reach it",
     drivers: "What moves it most",

@@ -7,6 +7,8 @@ const LOCALES: Record<string, string> = { en: "en-US", "zh-Hant": "zh-Hant-TW" }
 export interface Format {
   /** One sentence after the other; Chinese has no space between them. */
   sentences(...each: string[]): string;
+  /** Names one after the other. */
+  list(names: readonly string[]): string;
   /** Between a name and what it is, with its space where the language has one. */
   colon: string;
   count(value: number): string;
@@ -79,6 +81,7 @@ function formatFor({ locale, zone }: { locale: string; zone: string }): Format {
   const whole = number({ maximumFractionDigits: 0 });
   return {
     sentences: (...each) => each.filter((one) => one !== "").join(locale.startsWith("zh") ? "" : " "),
+    list: (names) => names.join(locale.startsWith("zh") ? "、" : ", "),
     colon: locale.startsWith("zh") ? "：" : ": ",
     count: (value) => whole.format(value),
     number: (value, digits = 2) => number({ maximumFractionDigits: digits }).format(value),

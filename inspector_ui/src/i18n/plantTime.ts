@@ -28,11 +28,6 @@ export function instantOf(wall: string, zone: string): Date {
   return new Date(wallClock(before, zone) !== shown && wallClock(after, zone) === shown ? after : before);
 }
 
-/** The plant's day at an instant, as its midnight in UTC: for counting days, not for showing times. */
-export function plantDay(at: number, zone: string): Date {
-  return new Date(Math.floor(wallClock(at, zone) / DAY_MS) * DAY_MS);
-}
-
 /** The first moment of the day after `day`, such as 2026-11-28. */
 export function endOfDay(day: string, zone: string): Date {
   return instantOf(new Date(Date.parse(day) + DAY_MS).toISOString().slice(0, 19), zone);

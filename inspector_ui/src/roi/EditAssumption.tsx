@@ -24,6 +24,7 @@ export function EditAssumption({ input, onClose }: { input: RoiInput; onClose: (
       hint={t("roi.editHint")}
       action={t("roi.editAction")}
       onClose={onClose}
+      incomplete={typeof value !== "number"}
       perform={async ({ reason, person }) => {
         const body = {
           value: typeof value === "number" ? value : null,
@@ -36,9 +37,11 @@ export function EditAssumption({ input, onClose }: { input: RoiInput; onClose: (
         await queries.invalidateQueries({ queryKey: ["roi"] });
       }}
     >
+      {/* Not clamped: the server says what is wrong with a value, which another in its place would hide. */}
       <NumberInput
         label={t("roi.newValue", { unit: text(input.unit) })}
         value={value}
+        clampBehavior="none"
         min={input.least}
         max={input.most}
         onChange={setValue}

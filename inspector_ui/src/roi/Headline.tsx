@@ -69,6 +69,15 @@ export function Headline({ scenario, currency }: { scenario: RoiScenario; curren
           </Text>
         </div>
       </SimpleGrid>
+      {odds.certain.length > 0 && (
+        <Text size="sm" c="dimmed" mt="xs" data-testid={`certain-${scenario.name}`}>
+          {t("roi.certain", {
+            count: odds.certain.length,
+            n: format.count(odds.certain.length),
+            total: format.count(scenario.inputs.length),
+          })}
+        </Text>
+      )}
       <SimpleGrid cols={{ base: 2, xs: 3, lg: 4 }} mt="md" spacing="md" verticalSpacing="sm">
         {figures.map(([label, value]) => (
           <div key={label}>

@@ -1,7 +1,7 @@
 import { ActionIcon, Badge, Paper, Table, Text, Title } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
-import type { RoiInput } from "../api/types";
+import type { RoiInput, RoiScenario } from "../api/types";
 import { useFormat, useServerText } from "../i18n/format";
 import { Icon } from "../icons/Icon";
 import { useMay } from "../who/WhoProvider";
@@ -10,7 +10,7 @@ import classes from "./Table.module.css";
 import { useRoiWording } from "./wording";
 
 /** Every number that the figures rest on: assumed or measured, where it comes from, who put it down, and a way to change it. */
-export function InputsTable({ inputs }: { inputs: RoiInput[] }) {
+export function InputsTable({ scenario: { inputs, odds } }: { scenario: RoiScenario }) {
   const { t } = useTranslation();
   const format = useFormat();
   const text = useServerText();
@@ -49,9 +49,15 @@ export function InputsTable({ inputs }: { inputs: RoiInput[] }) {
                 </Table.Td>
                 <Table.Td ta="right">{format.number(input.assumed_value, 4)}</Table.Td>
                 <Table.Td ta="right" className={classes.name}>
-                  {input.low === null || input.high === null
-                    ? "–"
-                    : t("roi.to", { low: format.number(input.low, 4), high: format.number(input.high, 4) })}
+                  {odds.certain.includes(input.key) ? (
+                    <Text span size="sm" c="dimmed" title={t("roi.certainHint")}>
+                      {t("roi.certainMark")}
+                    </Text>
+                  ) : input.low === null || input.high === null ? (
+                    "–"
+                  ) : (
+                    t("roi.to", { low: format.number(input.low, 4), high: format.number(input.high, 4) })
+                  )}
                 </Table.Td>
                 <Table.Td>
                   <Badge

@@ -120,7 +120,7 @@ export function NextLine({ ranking: kept }: { ranking: Ranking | null }) {
                       </Text>
                     </Table.Td>
                     <Table.Td fz="sm" c="dimmed">
-                      {item.missing.map(text).join(", ")}
+                      {format.list(item.missing.map(text))}
                     </Table.Td>
                   </Table.Tr>
                 ))}

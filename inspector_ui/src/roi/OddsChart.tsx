@@ -4,11 +4,13 @@ import { useTranslation } from "react-i18next";
 import type { RoiOdds } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { ChartCard } from "../quality/ChartCard";
+import { useRoiWording } from "./wording";
 
 /** How the possible returns are spread, those that reach the target in another colour. */
 export function OddsChart({ odds }: { odds: RoiOdds }) {
   const { t } = useTranslation();
   const format = useFormat();
+  const wording = useRoiWording();
   const { edges, counts } = odds.histogram;
   const middle = (index: number) => ((edges[index] ?? 0) + (edges[index + 1] ?? 0)) / 2;
   const label = (index: number) => format.percent(middle(index), 0);
@@ -57,6 +59,11 @@ export function OddsChart({ odds }: { odds: RoiOdds }) {
           { name: "reaching", label: t("roi.outcomesReaching"), color: "var(--verdict-pass)" },
         ]}
       />
+      {odds.certain.length > 0 && (
+        <Text size="sm" c="dimmed" mt="xs">
+          {t("roi.certainAre", { names: format.list(odds.certain.map(wording.input)) })}
+        </Text>
+      )}
     </ChartCard>
   );
 }

@@ -1,14 +1,10 @@
 import { Button, Group, Paper, SimpleGrid, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
-import { serverNow } from "../api/serverClock";
-import { plantDay } from "../i18n/plantTime";
-import { useZone } from "../who/WhoProvider";
 import { reportPeriods } from "./reportPeriod";
 
-/** The reports of this and the last week and month, in the language of the page. */
-export function ReportLinks() {
+/** The reports of this and the last week and month of the plant's `today` (2026-11-28), in the language of the page. */
+export function ReportLinks({ today }: { today: string }) {
   const { t, i18n } = useTranslation();
-  const zone = useZone();
   const link = (period: string, format: string) =>
     `/v1/reports/${period}?format=${format}&language=${encodeURIComponent(i18n.language)}`;
   return (
@@ -20,7 +16,7 @@ export function ReportLinks() {
         {t("roi.reportsHint")}
       </Text>
       <SimpleGrid cols={{ base: 1, xs: 2, lg: 4 }}>
-        {reportPeriods(plantDay(serverNow(), zone)).map(({ label, name }) => (
+        {reportPeriods(new Date(today)).map(({ label, name }) => (
           <div key={label}>
             <Text fw={600}>{t(label)}</Text>
             <Text size="sm" c="dimmed" mb={6}>

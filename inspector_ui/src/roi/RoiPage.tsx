@@ -101,9 +101,9 @@ function Report({ report }: { report: RoiReport }) {
       </SimpleGrid>
       <WhatIf scenario={measured} currency={currency} />
       <BenefitsTable report={report} />
-      <InputsTable inputs={measured.inputs} />
+      <InputsTable scenario={measured} />
       <QueryView query={ranking}>{(found) => <NextLine ranking={found} />}</QueryView>
-      <ReportLinks />
+      <ReportLinks today={report.today} />
     </>
   );
 }

@@ -71,6 +71,7 @@ export function ThresholdsCard({ here }: { here: ThresholdsHere }) {
                 key={name}
                 label={t(name === "pass_below" ? "settings.passBelow" : "settings.rejectFrom")}
                 value={chosen[name]}
+                clampBehavior="none"
                 min={0}
                 max={name === "pass_below" ? 1 : 2}
                 step={0.01}
