@@ -62,7 +62,8 @@ def main() -> None:
             f"with: each good image of a batch receives a synthetic defect with probability {SHARE}, all kinds alike, `real` "
             f"{'too, pasted from the marked defects' if any(row.marks for row in whole.rows) else 'not: none is marked'}",
             f"configs/train/folder.yaml with {', '.join(SETTINGS[:3])}",
-            "in brackets 95 % bootstrap intervals over the test images; a seed chooses other training images",
+            "in brackets 95 % bootstrap intervals over the boards (groups) of the test images, which number "
+            f"{len({row.group for row in test})}; a seed chooses other training images",
         ],
     )
 

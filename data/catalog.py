@@ -86,7 +86,7 @@ class CatalogRow(BaseModel):
     @field_validator("mask_sha256")
     @classmethod
     def _mask_has_its_hash(cls, value: str, info: ValidationInfo) -> str:
-        if bool(value) != bool(info.data.get("mask")):
+        if "mask" in info.data and bool(value) != bool(info.data["mask"]):
             raise ValueError("mask and mask_sha256 go together")
         return value
 

@@ -48,7 +48,7 @@ def explain(error: ValidationError) -> str:
     problems = []
     for item in error.errors():
         key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
-        problem = "unknown key" if item["type"] == "extra_forbidden" else item["msg"]
+        problem = "unknown key" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
         problems.append(f"{key}: {problem}")
     return "; ".join(problems)
 

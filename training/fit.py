@@ -307,6 +307,8 @@ def _fit_head(
     with torch.no_grad():
         network.head.weight.copy_(weight)
         network.head.bias.copy_(bias)
+        # The places add their bias to these logits.
+        network.head.bias[network.ok :] -= cast(Tensor, network.place_heads[0].bias)
     if network.second is not None:
         assert train.frozen is not None
         certainty = np.abs(2 * targets[:, network.ok :].sum(axis=1) - 1)

@@ -80,9 +80,11 @@ class Network(nn.Module):
         self.place_heads = nn.ModuleList(
             nn.Conv2d(number, classes - ok, 1, bias=index == 0) for index, number in enumerate(channels)
         )
-        # Silent at first: the image head is solved on frozen features, and the answer starts from there.
+        # Silent at first: the image head is solved on frozen features, and the answer starts from there. Any defect is as
+        # likely at a place as none, however many classes there are: else the heat of many begins near 1 everywhere.
         for parameter in self.place_heads.parameters():
             nn.init.zeros_(parameter)
+        nn.init.constant_(self.place_heads[0].bias, -math.log(classes - ok))  # type: ignore[arg-type]
         self.dropout = dropout
         self.ok = ok
         for module in backbone.modules():

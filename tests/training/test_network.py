@@ -106,6 +106,15 @@ def test_an_untrained_place_head_leaves_the_answer_to_the_image_head() -> None:
         torch.testing.assert_close(one(images).logits, one.head(one.embed(one.maps(images))))
 
 
+@pytest.mark.parametrize("classes", [2, 7])
+def test_heat_begins_undecided_however_many_classes_there_are(classes: int) -> None:
+    one = Network(TinyBackbone(), classes, 1, dropout=0.0)
+    images = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
+    with torch.inference_mode():
+        heat = DeployedNetwork(one, calibration()).eval()(images).heatmap
+    torch.testing.assert_close(heat, torch.full_like(heat, 0.5))
+
+
 def test_normalisation_lies_inside_the_network() -> None:
     one = network()
     images = torch.full((1, 32, 32, 3), 255, dtype=torch.uint8)
