@@ -144,7 +144,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider | None = None
         app.include_router(missing_ui)
     if missing := undeclared(app.routes):
         raise RuntimeError(f"serving/access.py does not say who may call {', '.join(missing)}")
-    app.openapi = _openapi_with_problem(app)  # type: ignore[method-assign]
+    app.openapi = _openapi_with_problem(app)  # type: ignore[method-assign] # FastAPI's own way to extend the document
     return app
 
 
