@@ -10,7 +10,9 @@ DEMO_CONFIG := configs/train/elpv_quick.yaml
 DEMO_SECONDS ?= 0
 # One thread each: two trainings of two threads on two cores wait for each other. In the order of the files: xdist would begin
 # those of few tests last, and the longest has three.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+# In memory, where it has room for it: two tests in three write databases, and each waits for the disk at every commit.
+SCRATCH := $(shell df --output=avail -k /dev/shm 2>/dev/null | awk 'NR == 2 && $$1 > 4000000 { print "TMPDIR=/dev/shm" }')
+PYTEST := OMP_NUM_THREADS=1 $(SCRATCH) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 CONFIG ?= $(if $(DATA),configs/train/folder.yaml,configs/train/elpv.yaml)
 UI_SOURCES := $(shell find inspector_ui -type f -not -path '*/node_modules/*' -not -path '*/generated/*' 2>/dev/null)
 API_SOURCES := $(wildcard serving/*.py serving/routes/*.py data/*.py)

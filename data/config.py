@@ -25,7 +25,7 @@ def load_config(path: Path, model: type[Model], overrides: Sequence[str] = ()) -
     Raises InputError that names the file, the key and what was expected.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
     except OSError as error:
         raise InputError(f"config {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -64,6 +64,6 @@ def _set(tree: dict[str, Any], override: str) -> None:
         if not isinstance(node, dict):
             raise InputError(f"--set {override!r}: {parent} is a value, not a group of keys")
     try:
-        node[last] = yaml.safe_load(value)
+        node[last] = yaml.load(value, yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise InputError(f"--set {override!r}: the value is not valid YAML") from error

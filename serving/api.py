@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from opentelemetry.trace import TracerProvider
@@ -45,6 +46,7 @@ from serving.routes import (
     thresholds,
 )
 from serving.routes.parameters import problems
+from serving.schema import Problem
 from serving.settings import Settings
 from serving.store import StorageError
 from serving.tracing import UNTRACED
@@ -142,21 +144,17 @@ def create_app(settings: Settings, tracer_provider: TracerProvider | None = None
         app.include_router(missing_ui)
     if missing := undeclared(app.routes):
         raise RuntimeError(f"serving/access.py does not say who may call {', '.join(missing)}")
-    app.openapi = _openapi_with_problems(app)  # type: ignore[method-assign]
+    app.openapi = _openapi_with_problem(app)  # type: ignore[method-assign] # FastAPI's own way to extend the document
     return app
 
 
-def _openapi_with_problems(app: FastAPI) -> Any:
-    """FastAPI declares the body of an error as the route's own media type; ours are problem+json."""
+def _openapi_with_problem(app: FastAPI) -> Any:
+    """The document with the schema that errors refer to; see `serving.routes.parameters.problems`."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         document = plain()
-        for operations in document["paths"].values():
-            for operation in operations.values():
-                for status, response in operation["responses"].items():
-                    if status[0] in "45" and "content" in response:
-                        response["content"] = {problem.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        document["components"]["schemas"]["Problem"] = jsonable_encoder(Problem.model_json_schema(), exclude_none=True)
         return document
 
     return openapi

@@ -14,10 +14,11 @@ from datetime import date, timedelta
 from typing import Literal
 
 import numpy as np
-import statsmodels.api as sm
 from numpy.typing import NDArray
 from scipy import stats
 from sqlalchemy import Connection
+from statsmodels.genmod.families import Poisson
+from statsmodels.genmod.generalized_linear_model import GLM
 from statsmodels.tools.sm_exceptions import PerfectSeparationWarning
 
 from data.wording import Text, text
@@ -104,7 +105,7 @@ def estimate(panel: Panel, outcome: Outcome) -> Attribution:
     line_of, week_of = np.nonzero(seen)
     effects = _dummies(line_of, week_of)
     orders = _orders(panel.starts)
-    model = sm.GLM(y, np.column_stack([treated[seen], effects]), family=sm.families.Poisson(), offset=offset)
+    model = GLM(y, np.column_stack([treated[seen], effects]), family=Poisson(), offset=offset)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always", PerfectSeparationWarning)
         fitted = model.fit(cov_type="cluster", cov_kwds={"groups": line_of})
@@ -271,7 +272,7 @@ class _Score:
     """Standardised score of the effect under no effect: the same fit serves every order of roll-out."""
 
     def __init__(self, y: Floats, offset: Floats, effects: Floats) -> None:
-        null = sm.GLM(y, effects, family=sm.families.Poisson(), offset=offset).fit()
+        null = GLM(y, effects, family=Poisson(), offset=offset).fit()
         mean = np.asarray(null.fittedvalues, np.float64)
         self._residual = y - mean
         self._root = np.sqrt(mean)

@@ -20,7 +20,7 @@ class Connection(HttpToolsProtocol):
     _in_head = True
     _too_slow: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
         self._too_slow = self.loop.call_later(HEAD_SECONDS, transport.close)
 

@@ -1,5 +1,6 @@
 """A bundle whose verdict follows the brightness of the image, and a real server on a real database."""
 
+import asyncio
 import hashlib
 import io
 import json
@@ -9,6 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +22,7 @@ import httpx
 import numpy as np
 import onnx
 import pytest
+import uvicorn.server
 from onnx import TensorProto, helper
 from PIL import Image
 from sqlalchemy import create_engine
@@ -248,7 +251,7 @@ class Served:
 
     def another_client(self, **headers: str) -> httpx.Client:
         """Somebody else, with cookies of their own; closed with the server."""
-        client = httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        client = new_client(self.url, **headers)
         self.others.append(client)
         return client
 
@@ -277,6 +280,24 @@ class Served:
 
 
 StartServer = Callable[..., Served]
+
+
+def new_client(url: str, **headers: str) -> httpx.Client:
+    """Reads the certificate authorities, which takes as long as ten requests, only where there is a certificate."""
+    return httpx.Client(base_url=url, headers=headers, timeout=30, verify=url.startswith("https:"))
+
+
+class Impatient:
+    """asyncio for uvicorn, which sleeps a tenth of a second before it sees that it should stop, and another while it does."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / 10)
+
+
+uvicorn.server.asyncio = Impatient()
 
 
 def wait_until_up(client: httpx.Client, alive: Callable[[], bool], seconds: float = 60) -> None:
@@ -375,26 +396,34 @@ def dialect(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> str:
+def database(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> Iterator[str]:
     """The URL of a database that is up to date and holds nothing."""
     if dialect == "sqlite":
         shutil.copyfile(request.getfixturevalue("migrated"), tmp_path / "qc.db")
-        return f"sqlite:///{tmp_path}/qc.db"
-    return create_postgresql(request.getfixturevalue("postgresql"), request.getfixturevalue("postgresql_template"))
+        yield f"sqlite:///{tmp_path}/qc.db"
+    else:
+        template = request.getfixturevalue("postgresql_template")
+        with new_postgresql(request.getfixturevalue("postgresql"), template) as url:
+            yield url
 
 
 @pytest.fixture
-def older_database(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> str:
+def older_database(request: pytest.FixtureRequest, dialect: str, tmp_path: Path) -> Iterator[str]:
     """The URL of a database without a schema, to be brought to an older one."""
     if dialect == "sqlite":
-        return f"sqlite:///{tmp_path}/qc.db"
-    return create_postgresql(request.getfixturevalue("postgresql"), "template1")
+        yield f"sqlite:///{tmp_path}/qc.db"
+    else:
+        with new_postgresql(request.getfixturevalue("postgresql"), "template1") as url:
+            yield url
 
 
-def create_postgresql(server: "PostgresServer", template: str) -> str:
+@contextmanager
+def new_postgresql(server: "PostgresServer", template: str) -> Iterator[str]:
+    """The URL of a copy of `template`, which goes again: hundreds of 12 MB take a minute to be removed at the end."""
     name = f"qc_{uuid4().hex}"
-    server.psql(f"CREATE DATABASE {name} TEMPLATE {template};")
-    return server.get_uri(name, driver="psycopg")
+    server.psql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY;")
+    yield server.get_uri(name, driver="psycopg")
+    server.psql(f"DROP DATABASE {name} WITH (FORCE);")
 
 
 @pytest.fixture
@@ -420,7 +449,7 @@ def start_server(tmp_path: Path, brightness_bundle: Path, database: str) -> Iter
             assert thread.is_alive(), "the server ended"
             threading.Event().wait(0.005)
         port = server.servers[0].sockets[0].getsockname()[1]
-        client = httpx.Client(base_url=f"{scheme}://127.0.0.1:{port}", timeout=30)
+        client = new_client(f"{scheme}://127.0.0.1:{port}")
         wait_until_up(client, thread.is_alive)
         served = Served(str(client.base_url), client, server)
         running.append((served, thread))

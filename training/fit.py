@@ -108,12 +108,12 @@ def fit(
     """
     synthesis.collect(train)
     train, val = (with_frozen(network, examples, device) for examples in (train, val))
-    network.to(device.name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(device.name).to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch declares no memory format
     targets = _smoothed(train.targets(classes, network.ok), config.label_smoothing)
     val_targets = torch.from_numpy(val.targets(classes, network.ok))
     weights = class_weights(targets, config.class_balance)
 
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))  # type: ignore[no-untyped-call]
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay))  # type: ignore[no-untyped-call] # torch leaves it untyped
     groups = _layer_groups(network, config)
     optimizer = torch.optim.AdamW(groups)
     steps = len(train.rows) // min(config.batch_size, len(train.rows))
@@ -163,7 +163,7 @@ def fit(
             loss_tensor = _loss(answers, batch, weights, config, network.ok)
             losses.append(_finite(loss_tensor.item(), number, config))
             optimizer.zero_grad()
-            loss_tensor.backward()  # type: ignore[no-untyped-call]
+            loss_tensor.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
             optimizer.step()
             schedule.step()
             averaged.update_parameters(network)
@@ -225,7 +225,7 @@ def with_frozen(network: Network, examples: Examples, device: Device) -> Example
     """
     if network.second is None or examples.frozen is not None:
         return examples
-    network.second.backbone.eval().to(device.name).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.second.backbone.eval().to(device.name).to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch declares no memory format
     starts = range(0, len(examples.images), _INFERENCE_BATCH)
     with torch.inference_mode():
         parts = []
@@ -272,10 +272,10 @@ def solve_head(features: Tensor, targets: Tensor, weights: Tensor, l2: float) ->
         solver.zero_grad()
         loss = _cross_entropy(functional.linear(features, weight, bias), targets, weights)
         total: Tensor = loss + l2 * weight.square().sum()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()  # type: ignore[no-untyped-call] # torch leaves it untyped
         return total
 
-    solver.step(closure)  # type: ignore[no-untyped-call]
+    solver.step(closure)  # type: ignore[no-untyped-call] # torch leaves it untyped
     with torch.no_grad():
         loss = _cross_entropy(functional.linear(features, weight, bias), targets, weights).item()
         return weight / std, bias - (weight / std) @ mean, loss

@@ -21,7 +21,7 @@ def declare_missing_operators() -> None:
         return
     for library in sorted(Path(spec.origin).parent.glob("_C*.so")):
         try:
-            torch.ops.load_library(library)  # type: ignore[no-untyped-call]
+            torch.ops.load_library(library)  # type: ignore[no-untyped-call] # torch leaves it untyped
         except OSError:
             continue
     for name, schema in _SCHEMAS.items():

@@ -49,7 +49,7 @@ class Measured:
     layers_in_float32: int
 
 
-class _Images(CalibrationDataReader):  # type: ignore[misc]
+class _Images(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types
     def __init__(self, images: Pixels) -> None:
         self._batches: Iterator[dict[str, Pixels]] = ({"images": image[None]} for image in images)
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd  # type: ignore[import-untyped]
+import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
@@ -16,7 +16,7 @@ from data.novelty import is_unknown
 from data.verdict import Verdict
 
 
-class RegisteredModel(PythonModel):  # type: ignore[misc]
+class RegisteredModel(PythonModel):  # type: ignore[misc] # MLflow has no types
     """Encoded images in, verdicts out, as the line decides them."""
 
     def load_context(self, context: PythonModelContext) -> None:

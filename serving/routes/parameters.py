@@ -6,8 +6,9 @@ from fastapi import Depends, Path, Query, Request
 
 from serving.blindness import Sight
 from serving.caller import Calling
+from serving.problem import MEDIA_TYPE
 from serving.role import Role
-from serving.schema import TEXT, Problem, UtcTime
+from serving.schema import TEXT, UtcTime
 from serving.service import Service, service_of
 
 Serving = Annotated[Service, Depends(service_of)]
@@ -24,9 +25,15 @@ Looking = Annotated[Sight, Depends(_sight)]
 """What the caller may see of what the model said; see serving.blindness."""
 
 
+PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+
+
 def problems(**meaning: str) -> dict[int | str, dict[str, Any]]:
-    """For the OpenAPI document: `_404="No such part."` says when a route answers that status with a Problem."""
-    return {int(status[1:]): {"model": Problem, "description": text} for status, text in meaning.items()}
+    """For the OpenAPI document: `_404="No such part."` says when a route answers that status with a Problem.
+
+    By reference, not as FastAPI's `model`: each of these, hundreds in all, would build a serializer at every start.
+    """
+    return {int(status[1:]): {"description": text, "content": PROBLEM} for status, text in meaning.items()}
 
 
 async def _body(request: Request) -> bytes:

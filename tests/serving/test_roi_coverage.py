@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data.verdict import Verdict
-from serving import measured, odds
+from serving import changes, measured, odds
 from serving.assumptions import Inputs, read_assumptions
 from serving.baseline_schema import Baseline, BaselineKind, LineCounts
 from serving.escapes import Counts
@@ -36,16 +36,19 @@ MEASURED = (
     "false_call_rate_after",
     "review_minutes",
 )
-DRAWS = 4000
+DRAWS = 1000
 
 
 @pytest.fixture(autouse=True)
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A plant takes a hundredth of a second, and the quantiles are off by a hundredth of the interval's width."""
+    """A plant takes a hundredth of a second, and the quantiles are off by a fiftieth of the interval's width."""
     monkeypatch.setattr(odds, "DRAWS", DRAWS)
-    odds._sample.cache_clear()
+    monkeypatch.setattr(changes, "_DRAWS", DRAWS)
+    for cached in (odds._sample, odds._drawn):
+        cached.cache_clear()
     yield
-    odds._sample.cache_clear()
+    for cached in (odds._sample, odds._drawn):
+        cached.cache_clear()
 
 
 @pytest.fixture(scope="module")
