@@ -261,7 +261,7 @@ def _day_seconds(rows: Sequence[_Row], random: np.random.Generator) -> Known:
     known = [
         (row.weight * row.counts.inspected, one)
         for row in rows
-        if row.counts.inspected and (one := row.counts.timed_days) is not None
+        if row.weight * row.counts.inspected and (one := row.counts.timed_days) is not None
     ]
     if not known:
         return rate_of(0, 0, _UNKNOWN_TIMES), None

@@ -51,11 +51,11 @@ _ITEM = [
             "defect_probability",
             "class_name",
             "decision",
+            "reviewer",
+            "image_kept",
+            "image_removed_at",
         )
     ),
-    reviews.c.reviewer,
-    inspections.c.image_kept,
-    inspections.c.image_removed_at,
 ]
 _MORE = [
     inspections.c.captured_at,
@@ -234,8 +234,12 @@ def _newest(
     cursor: str | None,
     limit: int,
 ) -> list[RowMapping]:
-    """The newest that follow the cursor, a verdict at a time: for several at once SQLite would read and sort all there are."""
-    each = [filters.model_copy(update={"verdict": [verdict]}) for verdict in set(filters.verdict)] or [filters]
+    """The newest that follow the cursor.
+
+    A verdict at a time where its index is gone through: for several at once SQLite would read and sort all there are.
+    """
+    verdicts = set(filters.verdict) if lead == "verdict" else set()
+    each = [filters.model_copy(update={"verdict": [verdict]}) for verdict in verdicts] or [filters]
     rows = [
         row for one in each for row in connection.execute(_select(one, lead, columns, cursor).limit(limit)).mappings()
     ]

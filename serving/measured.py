@@ -284,6 +284,13 @@ def _seconds_before(baseline: Baseline, rate: Rate, source: Text, measured: Meas
     if baseline.kind is not BaselineKind.HISTORY or measured.seconds_before is not None:
         return
     if rate.value is None or rate.low is None or rate.high is None:
+        if any(one.timed_days is not None for one in baseline.counts) and rate.why_unknown is not None:
+            measured.notes.append(
+                text(
+                    f"Inspector seconds before are not taken from {source.en}: {rate.why_unknown.en}.",
+                    f"導入前的檢驗工時未採用{source.zh_hant}：{rate.why_unknown.zh_hant}。",
+                )
+            )
         return
     # By the longer side: few days leave it open how much longer a part took.
     error = max(rate.high - rate.value, rate.value - rate.low, 1e-9) / 1.96

@@ -166,7 +166,7 @@ def explain_fields(errors: object) -> Text:
         known, told = _FIELD_ZH_HANT.get(item["type"]), dict(item.get("ctx", {}))
         if "expected" in told:
             told["expected"] = str(told["expected"]).replace(", ", "、").replace(" or ", "、")
-        told |= {name: f"{one:g}" for name, one in told.items() if isinstance(one, float)}
+        told |= {name: f"{one:.15g}" for name, one in told.items() if isinstance(one, float)}
         zh_hant = en if known is None else known.format_map(told)
         if isinstance(wrong := told.get("error"), InvalidError):
             zh_hant = wrong.said.zh_hant

@@ -42,8 +42,8 @@ _LARGEST_GROUP = 256
 _PATIENCE_SECONDS = 2
 # The longest wait of the line for one answer of PostgreSQL; a commit on a busy disk takes a second.
 _LONGEST_SECONDS = 5.0
-# And of a page, which may ask what takes long: in a minute whoever asked has given up.
-_LONGEST_QUESTION_SECONDS = 60.0
+# And of a page, or of what is checked in the background, which may ask what takes long.
+_LONGEST_QUESTION_SECONDS = 120.0
 # Without frames there is no next commit that could show that all is well again.
 _TOLD_SECONDS = 5.0
 # More than there are threads that read: a camera's key must not wait until pages have read what they want.

@@ -25,7 +25,7 @@ Looking = Annotated[Sight, Depends(_sight)]
 """What the caller may see of what the model said; see serving.blindness."""
 
 
-PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 def problems(**meaning: str) -> dict[int | str, dict[str, Any]]:
@@ -33,7 +33,7 @@ def problems(**meaning: str) -> dict[int | str, dict[str, Any]]:
 
     By reference, not as FastAPI's `model`: each of these, hundreds in all, would build a serializer at every start.
     """
-    return {int(status[1:]): {"description": text, "content": PROBLEM} for status, text in meaning.items()}
+    return {int(status[1:]): {"description": text, "content": _PROBLEM} for status, text in meaning.items()}
 
 
 async def _body(request: Request) -> bytes:

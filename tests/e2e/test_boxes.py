@@ -67,7 +67,9 @@ def test_a_box_is_drawn_by_mouse_adjusted_by_keyboard_and_found_in_the_history(
     assert min(drawn) > 0
     assert x + width < 300
 
+    named = box.get_attribute("aria-label") or ""
     drag(page, (0.5, 0.5), (0.5, 0.45))
+    expect(box).not_to_have_attribute("aria-label", named)
     assert pixels(box)[0::2] == [x, width], "it was moved up as it is"
     y, before = pixels(box)[1], y
     assert y < before

@@ -71,8 +71,8 @@ def test_every_role_sees_what_it_may_do_and_reaches_it_by_keyboard(page: Page, s
         add_person(server, role.value, role)
         page.goto("/live")
         sign_in(page, role.value)
-        shown = {path for path, (needs, _) in PAGES.items() if needs & may}
-        assert set(plant.menu(page)) == shown, role
+        shown = [path for path, (needs, _) in PAGES.items() if needs & may]
+        assert list(plant.menu(page)) == shown, role
         for path in plant.visited(page, sorted(shown)):
             for name, needs in PAGES[path][1].items():
                 buttons = page.get_by_role("button", name=re.compile(name))
@@ -84,8 +84,8 @@ def test_every_role_sees_what_it_may_do_and_reaches_it_by_keyboard(page: Page, s
             if path != "history":
                 assert [stop for stop in stops(page, "Tab") if stop["wrong"]] == []
         # what the role may not open leads to its first page
-        for path in PAGES.keys() - shown:
+        for path in PAGES.keys() - set(shown):
             page.goto(f"/{path}")
-            expect(page).not_to_have_url(re.compile(f"/{path}$"))
+            expect(page).to_have_url(re.compile(f"/{shown[0]}$"))
         assert refused == [], role
         sign_out(page)

@@ -126,6 +126,16 @@ def test_who_signed_in_goes_on_after_a_reload_without_the_server(
     page.reload()
     expect(page.get_by_role("button", name="Signed in as ann, Inspector")).to_be_visible()
     expect(page.get_by_role("heading", name="Sign in")).to_have_count(0)
+    page.goto("/live")
+    page.get_by_role("button", name="Signed in as ann, Inspector").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    expect(page.get_by_role("dialog")).to_contain_text("The server does not answer")
+    page.keyboard.press("Escape")
+    with page.expect_response("**/v1/session"):
+        context.set_offline(False)
+    sign_out(page)
+    page.reload()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 def test_an_unsent_review_outlives_the_session_and_is_sent_as_the_same_person(

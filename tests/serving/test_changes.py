@@ -211,6 +211,13 @@ def days_of(seconds: list[float], parts: list[int], name: str = "a") -> LineCoun
     return line(name, inspected=sum(parts), timed_days=timed)
 
 
+def test_seconds_of_lines_that_make_nothing_any_more_are_unknown() -> None:
+    timed = days_of([3000.0, 2800, 3300, 2900, 3000], [1000] * 5)
+    found = changes([timed, line("b", inspected=900)], [days_of([], []), line("b", inspected=900)])["review_seconds"]
+    assert found.before.value is None
+    assert found.before.why_unknown is not None
+
+
 def test_seconds_of_whole_days_are_as_unsure_as_their_days_differ() -> None:
     before, after = [3000.0, 2800, 3300, 2900, 3000], [1500.0, 1400, 1650, 1450, 1500]
     found = changes([days_of(before, [1000] * 5)], [days_of(after, [1000] * 5)])["review_seconds"]

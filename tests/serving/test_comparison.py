@@ -5,11 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import Connection, update
 
-from serving.baseline_schema import LineCounts
+from serving.baseline_schema import BaselineComparison, LineCounts
+from serving.baselines import compare, get
 from serving.changes import changes_between
 from serving.past_counts import measured_counts
 from serving.quality import paired
+from serving.tables import baselines
 from tests.conftest import Served, grey_png
 from tests.serving.test_agreement import plan
 from tests.serving.test_reviews import review
@@ -100,6 +103,19 @@ def test_too_few_complete_parts_are_no_figure(server: Served, truth: dict[str, b
     assert (people["who"], people["sensitivity"]["value"], people["sensitivity"]["n"]) == ("people", None, 4)
 
 
+def compared_a_day_later(server: Served, baseline: str) -> BaselineComparison:
+    """Today against the baseline, as if that had been frozen yesterday."""
+    today, day = datetime.now(UTC).date(), timedelta(days=1)
+
+    def job(connection: Connection) -> BaselineComparison:
+        was = get(connection, baseline, server.service.settings.zone)
+        earlier = {"since": was.since - day, "until": was.until - day}
+        connection.execute(update(baselines).where(baselines.c.id == baseline).values(earlier))
+        return compare(connection, baseline, today, today + day, imported=False, zone=server.service.settings.zone)
+
+    return server.service.store.submit(job).result()
+
+
 def test_what_escapes_people_alone_is_frozen_as_a_baseline(server: Served, truth: dict[str, bool]) -> None:
     study = plan(server, people=["ann"], parts=PARTS, trials=1).json()["id"]
     body = {"name": "before", "kind": "STUDY", "study": study, "person": "max", "reason": "before the system"}
@@ -111,11 +127,8 @@ def test_what_escapes_people_alone_is_frozen_as_a_baseline(server: Served, truth
     (counts,) = baseline["counts"]
     assert (counts["inspected"], counts["confirmed"], counts["audited"], counts["audit_defects"]) == (24, 0, 24, 12)
     assert counts["false_calls"] == 0
-    day = (datetime.now(UTC) + timedelta(days=1)).date().isoformat()
-    query = {"first_day": day, "last_day": day}
-    found = server.client.get(f"/v1/baselines/{baseline['id']}/comparison", params=query)
-    assert found.status_code == 200, found.text
-    assert {change["key"] for change in found.json()["changes"]} <= {"escape_rate", "overkill_rate", "review_seconds"}
+    compared = compared_a_day_later(server, baseline["id"])
+    assert {change.key for change in compared.changes} <= {"escape_rate", "overkill_rate", "review_seconds"}
     assert (counts["units"], counts["looks"], counts["timed"], counts["seconds"]) == (24, 24, 24, 240)
     for number in range(20):
         frame = server.inspect(grey_png(0.9 if number < 10 else 0.1), part_id=f"L-{number}")

@@ -80,6 +80,8 @@ def test_parts_are_found_by_everything_that_is_known_of_them(server: Served, par
         assert found(server, **query) == expected, query
     decide(server, parts["defect"], None)
     assert found(server, reviewer="ann") == [], "a decision that was taken back is nobody's"
+    taken_back = server.client.get("/v1/history", params={"part_id": "defect"}).json()["items"]
+    assert [(item["decision"], item["reviewer"]) for item in taken_back] == [(None, None)]
 
 
 def test_pages_follow_each_other_without_gap_or_repeat(server: Served) -> None:

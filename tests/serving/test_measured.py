@@ -270,6 +270,18 @@ def test_inspector_seconds_of_the_history_are_the_time_before(store: Store, sett
     assert {one.key: one.value for one in slid.inputs}["look_seconds"] == 1
 
 
+def test_seconds_of_a_baseline_frozen_with_their_sum_alone_are_missed_with_a_word(
+    store: Store, settings: Settings
+) -> None:
+    timed = {"days": 20, "inspected": 500, "seconds": 3000.0, "squared_errors": 4000.0}
+    counted = {"inspected": 500, "flagged": 40, "reviewed": 40, "false_calls": 40, "confirmed": 0}
+    kept(store, BaselineKind.HISTORY, 10, **counted, timed_days=timed)
+    keep(store, made(5, 500, 5))
+    found = measured(store, settings)
+    assert found.seconds_before is None
+    assert any("not taken from baseline HISTORY" in note.en and "anew" in note.en for note in found.notes)
+
+
 def test_challenge_parts_are_no_false_calls_of_the_line(store: Store, settings: Settings) -> None:
     keep(store, made(5, 500, 10))
     keep(store, made(4, 500, 500, audit="CHALLENGE"))

@@ -31,6 +31,13 @@ export function expectData<T>(answer: { data?: T; error?: unknown; response: Res
   return answer.data;
 }
 
+/** Throws ProblemError for an answer that is not 2xx, of a request whose answer has no data. */
+export function expectDone({ error, response }: { error?: unknown; response: Response }): void {
+  if (!response.ok) {
+    throw new ProblemError(response.status, sentenceOf(response.status, error));
+  }
+}
+
 function sentenceOf(status: number, body: unknown): Sentence {
   if (typeof body === "object" && body !== null) {
     if (i18next.language === "zh-Hant" && "detail_zh_hant" in body && typeof body.detail_zh_hant === "string") {

@@ -6,9 +6,10 @@ import { api } from "../api/client";
 import { expectData } from "../api/problem";
 import type { Baseline } from "../api/types";
 import { useFormat } from "../i18n/format";
+import { instantOf } from "../i18n/plantTime";
 import { ReasonDialog } from "../reason/ReasonDialog";
 import { QueryView } from "../shell/QueryView";
-import { useMay } from "../who/WhoProvider";
+import { useMay, useZone } from "../who/WhoProvider";
 import { baselinesQuery, shadowRunsQuery } from "./beforeQueries";
 
 const KINDS = ["HISTORY", "SESSION", "SHADOW"] as const satisfies readonly Baseline["kind"][];
@@ -17,6 +18,7 @@ const KINDS = ["HISTORY", "SESSION", "SHADOW"] as const satisfies readonly Basel
 export function BaselinesCard() {
   const { t } = useTranslation();
   const format = useFormat();
+  const zone = useZone();
   const mayPlan = useMay("plan");
   const [freezing, setFreezing] = useState(false);
   const query = useQuery(baselinesQuery);
@@ -60,9 +62,8 @@ export function BaselinesCard() {
                       <Table.Td>{t(`before.kinds.${one.kind}`)}</Table.Td>
                       <Table.Td>
                         {t("before.span", {
-                          first: format.date(`${one.first_day}T00:00`),
-                          // Its end is the first moment after the last day.
-                          last: format.date(`${one.last_day}T00:00`),
+                          first: format.date(instantOf(one.first_day, zone)),
+                          last: format.date(instantOf(one.last_day, zone)),
                         })}
                       </Table.Td>
                       <Table.Td ta="right">

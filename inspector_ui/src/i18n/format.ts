@@ -1,4 +1,5 @@
 import { useTranslation } from "react-i18next";
+import { serverNow } from "../api/serverClock";
 import type { Text } from "../api/types";
 import { useZone } from "../who/WhoProvider";
 
@@ -70,13 +71,13 @@ function formatFor({ locale, zone }: { locale: string; zone: string }): Format {
   const bothDay = date({ year: "numeric", month: "numeric", day: "numeric" });
   const dayMinutes = date({ month: "short", day: "numeric", ...clock });
   const year = date({ year: "numeric" });
-  const sameDay = (at: Date) => bothDay.format(at) === bothDay.format(new Date());
-  const thisYear = (at: Date) => year.format(at) === year.format(new Date());
-  const zoneName = (timeZoneName: "longGeneric" | "shortOffset", timeZone = zone) =>
-    date({ timeZone, timeZoneName })
-      .formatToParts(new Date())
-      .find(({ type }) => type === "timeZoneName")?.value ?? timeZone;
-  const offset = zoneName("shortOffset");
+  const sameDay = (at: Date) => bothDay.format(at) === bothDay.format(serverNow());
+  const thisYear = (at: Date) => year.format(at) === year.format(serverNow());
+  const zoneName = (formatter: Intl.DateTimeFormat, at: number) =>
+    formatter.formatToParts(at).find(({ type }) => type === "timeZoneName")?.value ?? zone;
+  const here = date({ timeZone: undefined, timeZoneName: "shortOffset" });
+  const there = date({ timeZoneName: "shortOffset" });
+  const offset = (at: number) => zoneName(there, at);
   const dateTime = (at: string | Date) => (thisYear(new Date(at)) ? both : bothOfYear).format(new Date(at));
   const whole = number({ maximumFractionDigits: 0 });
   return {
@@ -95,11 +96,15 @@ function formatFor({ locale, zone }: { locale: string; zone: string }): Format {
     time: (at) => withSeconds.format(new Date(at)),
     dateTime,
     moment: (at) => (sameDay(new Date(at)) ? withSeconds.format(new Date(at)) : dateTime(at)),
-    dateTimeZone: (at) => `${dateTime(at)} ${offset}`,
+    dateTimeZone: (at) => `${dateTime(at)} ${offset(new Date(at).getTime())}`,
     dayHour: (at) => (minutes.format(new Date(at)) === "00:00" ? day : dayMinutes).format(new Date(at)),
-    zone: /^(GMT|UTC|Etc\/)/.test(zone) ? zone : zoneName("longGeneric"),
-    offset,
-    sameClock: offset === zoneName("shortOffset", Intl.DateTimeFormat().resolvedOptions().timeZone),
+    zone: /^(GMT|UTC|Etc\/)/.test(zone) ? zone : zoneName(date({ timeZoneName: "longGeneric" }), serverNow()),
+    get offset() {
+      return offset(serverNow());
+    },
+    get sameClock() {
+      return offset(serverNow()) === zoneName(here, serverNow());
+    },
     date: (at) => (thisYear(new Date(at)) ? day : dayOfYear).format(new Date(at)),
   };
 }

@@ -16,6 +16,8 @@ export function EditAssumption({ input, onClose }: { input: RoiInput; onClose: (
   const text = useServerText();
   const words = useRoiWording();
   const [value, setValue] = useState<number | string>(input.assumed_value);
+  // While "12.50" is typed it is no number yet.
+  const number = value === "" ? Number.NaN : Number(value);
   const [source, setSource] = useState("");
   const [kind, setKind] = useState<"assumed" | "measured">(input.n === null ? input.kind : "assumed");
   return (
@@ -24,10 +26,10 @@ export function EditAssumption({ input, onClose }: { input: RoiInput; onClose: (
       hint={t("roi.editHint")}
       action={t("roi.editAction")}
       onClose={onClose}
-      incomplete={typeof value !== "number"}
+      incomplete={Number.isNaN(number)}
       perform={async ({ reason, person }) => {
         const body = {
-          value: typeof value === "number" ? value : null,
+          value: number,
           source: source.trim() === "" ? null : source.trim(),
           kind,
           person,

@@ -2,6 +2,7 @@ import { Menu, Text, UnstyledButton } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Icon } from "../icons/Icon";
+import { Refusal } from "../people/Refusal";
 import { Dialog } from "../shell/Dialog";
 import classes from "../shell/Header.module.css";
 import { PasswordForm } from "./PasswordForm";
@@ -37,11 +38,16 @@ export function AccountMenu() {
           <Menu.Item h={44} onClick={() => setChanging(true)}>
             {t("password.title")}
           </Menu.Item>
-          <Menu.Item h={44} onClick={() => void signOut()}>
+          <Menu.Item h={44} onClick={() => signOut.mutate()}>
             {t("signIn.out")}
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
+      {signOut.isError && (
+        <Dialog title={t("signIn.out")} onClose={signOut.reset}>
+          <Refusal error={signOut.error} />
+        </Dialog>
+      )}
       {changing && (
         <Dialog title={t("password.title")} onClose={() => setChanging(false)}>
           <PasswordForm onDone={() => setChanging(false)} />

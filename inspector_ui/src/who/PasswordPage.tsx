@@ -1,5 +1,6 @@
 import { Button, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
+import { Refusal } from "../people/Refusal";
 import { Entrance } from "./Entrance";
 import { PasswordForm } from "./PasswordForm";
 import { useSignOut } from "./useSignIn";
@@ -12,7 +13,8 @@ export function PasswordPage() {
     <Entrance title={t("password.title")}>
       <Text>{t("password.oneTime")}</Text>
       <PasswordForm />
-      <Button variant="subtle" onClick={() => void signOut()}>
+      <Refusal error={signOut.error} />
+      <Button variant="subtle" onClick={() => signOut.mutate()}>
         {t("signIn.out")}
       </Button>
     </Entrance>

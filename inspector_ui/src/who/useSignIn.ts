@@ -1,8 +1,9 @@
-import { type QueryClient, useQueryClient } from "@tanstack/react-query";
+import { type QueryClient, useMutation, useQueryClient } from "@tanstack/react-query";
 import { useCallback } from "react";
 import { api } from "../api/client";
-import { setCsrfToken } from "../api/csrf";
+import { expectDone } from "../api/problem";
 import type { SessionInfo } from "../api/types";
+import { useWho } from "./WhoProvider";
 import { remember, whoQuery } from "./whoQuery";
 
 /** Somebody else is there now: what the one before has read is forgotten. */
@@ -11,14 +12,28 @@ export function useBecome(): (who: SessionInfo) => void {
   return useCallback((who: SessionInfo) => become(queries, who), [queries]);
 }
 
-export function useSignOut(): () => Promise<void> {
+/** Fails, and whoever was signed in stays so, where the server does not say that the session has ended. */
+export function useSignOut() {
   const queries = useQueryClient();
-  return useCallback(async () => {
-    await api.DELETE("/v1/session");
-    setCsrfToken(null);
-    await queries.fetchQuery({ ...whoQuery, staleTime: 0 });
-    forgetOthers(queries);
-  }, [queries]);
+  const who = useWho();
+  return useMutation({
+    mutationFn: async () => {
+      const answer = await api.DELETE("/v1/session");
+      // 401: it has ended already
+      if (answer.response.status !== 401) {
+        expectDone(answer);
+      }
+    },
+    onSuccess: () =>
+      become(queries, {
+        ...who,
+        name: null,
+        role: null,
+        permissions: [],
+        must_change_password: false,
+        csrf_token: null,
+      }),
+  });
 }
 
 function become(queries: QueryClient, who: SessionInfo): void {

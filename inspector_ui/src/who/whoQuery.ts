@@ -5,6 +5,7 @@ import { expectData } from "../api/problem";
 import type { SessionInfo } from "../api/types";
 
 const KEY = "inspector.who";
+const ASK_AGAIN_MS = 5_000;
 
 const ask = (signal: AbortSignal) => api.GET("/v1/session", { signal });
 
@@ -42,4 +43,7 @@ export const whoQuery = queryOptions({
     return who;
   },
   staleTime: Number.POSITIVE_INFINITY,
+  // Until the server has said who it is: whoever is known from the last time has no token to change anything.
+  refetchInterval: ({ state: { data, error } }) =>
+    (data === undefined ? error !== null : data.name !== null && data.csrf_token === null) && ASK_AGAIN_MS,
 });
