@@ -1,3 +1,4 @@
+import { Skeleton } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { api } from "../api/client";
@@ -20,5 +21,10 @@ export function CardBeside({ version }: { version: string }) {
   if (card.isError) {
     return <Refusal error={card.error} />;
   }
-  return <iframe className={classes.card} title={t("models.card")} sandbox="" srcDoc={card.data ?? ""} />;
+  // Only once there is one: a frame whose document changes while it loads may stay empty.
+  return card.data === undefined ? (
+    <Skeleton className={classes.card} />
+  ) : (
+    <iframe className={classes.card} title={t("models.card")} sandbox="" srcDoc={card.data} />
+  );
 }
