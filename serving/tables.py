@@ -167,7 +167,8 @@ inspections = Table(
     Index(None, "part_id", "line", "received_at"),
     Index("ix_inspections_views", *_VIEW, sqlite_where=_PRODUCTION, postgresql_where=_PRODUCTION),
     Index(None, "lot", "received_at"),
-    Index(None, "queue_cost", "id"),
+    # With what it takes to count what waits for a person.
+    Index("ix_inspections_queue_cost_id_review_id_decision", "queue_cost", "id", "review_id", "decision"),
     Index(None, "line", "queue_cost", "id"),
     # What retention asks: which old frames still have their image, and which frames share one.
     Index(None, "image_removed_at", "received_at"),

@@ -17,7 +17,9 @@ _BEFORE = (
     ("line", "received_at", "id", "verdict", "decision"),
     ("verdict", "received_at", "id", "line"),
     ("class_name", "received_at", "id"),
+    ("queue_cost", "id"),
 )
+_WAITING = ("queue_cost", "id", "review_id", "decision")
 _IS_DECIDED = sa.text("decision IS NOT NULL")
 _OF_PERSON = sa.text("reviewer IS NOT NULL")
 
@@ -31,6 +33,7 @@ def upgrade() -> None:
     op.drop_index("ix_inspections_decided", "inspections")
     for columns in _BEFORE:
         op.drop_index(_named(columns), "inspections")
+    op.create_index(_named(_WAITING), "inspections", list(_WAITING))
     op.create_index("ix_inspections_listed", "inspections", _listed())
     for name in _LISTED_BY:
         op.create_index(f"ix_inspections_of_{name}", "inspections", _listed(name))
@@ -41,6 +44,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name in ("listed", "decided", *(f"of_{by}" for by in (*_LISTED_BY, "reviewer"))):
         op.drop_index(f"ix_inspections_{name}", "inspections")
+    op.drop_index(_named(_WAITING), "inspections")
     for columns in _BEFORE:
         op.create_index(_named(columns), "inspections", list(columns))
     _create_partial("ix_inspections_decided", ["received_at", "id", "decision"], _IS_DECIDED)
