@@ -25,7 +25,7 @@ from serving.baseline_schema import (
 from serving.changes import UNKNOWN_AUDITS, changes_between, passed_of
 from serving.comparison import Floats, mean_seconds
 from serving.past_counts import MOST_FRAMES_A_PART, frames_a_part, imported_counts, measured_counts, span
-from serving.plant_day import day_of
+from serving.plant_day import day_of, refuse_to_come
 from serving.problem import ProblemError
 from serving.quality.agreement import Calls
 from serving.tables import RECORDED, baselines, rollouts, shadows, studies, study_answers, study_parts
@@ -186,14 +186,7 @@ def compare(
                 f"第一天 {first} 晚於最後一天 {end - timedelta(days=1)}",
             ),
         )
-    if since > (now := datetime.now(UTC)):
-        raise ProblemError(
-            422,
-            text(
-                f"first_day: {first} is yet to come, today is {day_of(now, zone)} ({zone.key}); nothing can be compared yet",
-                f"第一天：{first} 尚未到來，今天是 {day_of(now, zone)}（{zone.key}）；尚無可比較的內容",
-            ),
-        )
+    refuse_to_come(first, zone, text("first_day", "第一天"), text("nothing can be compared yet", "尚無可比較的內容"))
     if since < baseline.until and until > baseline.since:
         raise ProblemError(
             422,

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 from data.wording import Text, text
 from serving.problem import ProblemError, explain_fields
 
+NOTHING_KEPT = text("nothing was kept", "未保存任何資料")
 _MOST_NAMED = 5
 
 Row = TypeVar("Row", bound=BaseModel)

@@ -75,9 +75,10 @@ _MORE = [
     inspections.c.image_sha256,
 ]
 _JOINED = inspections.outerjoin(reviews, reviews.c.client_id == inspections.c.review_id)
-_NAMED = ("part_id", "lot", "product", "line", "station", "class_name", "reviewer")
 _LEADING = ("part_id", "lot", "reviewer", "verdict", "decision", "class_name", "product", "station", "line")
 """columns with an index in order of time, those that mostly narrow most first"""
+_NAMED = tuple(name for name in _LEADING if name not in ("verdict", "decision"))
+"""of which one value is asked for, not several"""
 _FEW = 5000
 """So many entries of an index are gone through in a millisecond."""
 _ORDER = (inspections.c.received_at, inspections.c.id)

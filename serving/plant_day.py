@@ -1,7 +1,6 @@
 """Days, weeks and months of the plant, in its own time zone: a day with a clock change has 23 or 25 hours."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -78,28 +77,14 @@ def parse_period(name: str) -> Period:
     return containing(first, weekly="W" in name)
 
 
-def begun(period: Period, zone: ZoneInfo) -> Period:
-    """The same period. Raises a 422 problem when its first day is yet to come."""
+def refuse_to_come(day: date, zone: ZoneInfo, what: Text, so: Text) -> None:
+    """Raises a 422 problem when `day`, of what `what` names, is after the plant's today; `so` says what follows."""
     today = day_of(datetime.now(UTC), zone)
-    if period.first > today:
+    if day > today:
         raise ProblemError(
             422,
             text(
-                f"period: {period.name} begins on {period.first} and today is {today} ({zone.key}): nothing is known of it yet",
-                f"期間：{period.name} 自 {period.first} 開始，今天是 {today}（{zone.key}）：尚無可報告的內容",
-            ),
-        )
-    return period
-
-
-def refuse_days_to_come(days: Iterable[date], zone: ZoneInfo, what: Text) -> None:
-    """Raises a 422 problem, which names the table by `what`, when one of them is after the plant's today."""
-    today, last = day_of(datetime.now(UTC), zone), max(days)
-    if last > today:
-        raise ProblemError(
-            422,
-            text(
-                f"{what.en}: {last} is yet to come, today is {today} ({zone.key}); nothing was kept",
-                f"{what.zh_hant}：{last} 尚未到來，今天是 {today}（{zone.key}）；未保存任何資料",
+                f"{what.en}: {day} is yet to come, today is {today} ({zone.key}); {so.en}",
+                f"{what.zh_hant}：{day} 尚未到來，今天是 {today}（{zone.key}）；{so.zh_hant}",
             ),
         )

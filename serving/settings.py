@@ -508,9 +508,8 @@ class Settings(BaseSettings):
     def clock_of(self, line: str) -> LineClock:
         """The wall clock of a line."""
         own = [clock for clock in self.clocks if clock.line == line]
-        return (own or [clock for clock in self.clocks if clock.line is None] or [LineClock(time_zone=self.time_zone)])[
-            0
-        ]
+        others = [clock for clock in self.clocks if clock.line is None] or [LineClock(time_zone=self.time_zone)]
+        return (own or others)[0]
 
     def recipe(self, product: str, station: str) -> Recipe | None:
         """How `product` is inspected at `station`, None where nothing was said of it."""

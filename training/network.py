@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -84,7 +84,7 @@ class Network(nn.Module):
         # likely at a place as none, however many classes there are: else the heat of many begins near 1 everywhere.
         for parameter in self.place_heads.parameters():
             nn.init.zeros_(parameter)
-        nn.init.constant_(self.place_heads[0].bias, -math.log(classes - ok))  # type: ignore[arg-type]
+        nn.init.constant_(cast(Tensor, self.place_heads[0].bias), -math.log(classes - ok))
         self.dropout = dropout
         self.ok = ok
         for module in backbone.modules():

@@ -134,7 +134,7 @@ def _unreachable(repository: str | None) -> Exception | None:
     except TransportError as error:
         return error
     except (OSError, HTTPError):
-        return None
+        pass  # a refusal, of which the download will say more
     return None
 
 

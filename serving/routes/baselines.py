@@ -20,8 +20,8 @@ from serving.baseline_schema import (
     RolloutRequest,
 )
 from serving.caller import Calling
-from serving.csv_rows import read_rows
-from serving.plant_day import refuse_days_to_come
+from serving.csv_rows import NOTHING_KEPT, read_rows
+from serving.plant_day import refuse_to_come
 from serving.routes.parameters import CSV, CsvBody, Id, Serving, problems
 from serving.schema import Day, Name, Reason
 
@@ -54,7 +54,7 @@ async def import_history(
     caller.answers_to(person)
     what = text("history", "過去的統計")
     rows = await asyncio.to_thread(read_rows, content, HistoryRow, what, _MOST_DAYS)
-    refuse_days_to_come((row.day for row in rows), service.settings.zone, what)
+    refuse_to_come(max(row.day for row in rows), service.settings.zone, what, NOTHING_KEPT)
     importing = service.store.submit(
         lambda connection: past_counts.import_history(connection, rows, replace, person, reason)
     )

@@ -11,9 +11,9 @@ from serving import candidates, kpis
 from serving.assumptions import current
 from serving.baseline_schema import Imported
 from serving.caller import Calling
-from serving.csv_rows import read_rows
+from serving.csv_rows import NOTHING_KEPT, read_rows
 from serving.kpi_schema import MOST_CANDIDATES, Candidate, CandidateRequest, KpiRow, Kpis, Ranking
-from serving.plant_day import refuse_days_to_come
+from serving.plant_day import refuse_to_come
 from serving.routes.parameters import CSV, CsvBody, Serving
 from serving.schema import Name, Reason
 
@@ -43,7 +43,7 @@ async def import_kpis(
     caller.answers_to(person)
     what = text("kpis", "指標")
     rows = await asyncio.to_thread(read_rows, content, KpiRow, what, _MOST_FIGURES)
-    refuse_days_to_come((row.day for row in rows), service.settings.zone, what)
+    refuse_to_come(max(row.day for row in rows), service.settings.zone, what, NOTHING_KEPT)
     importing = service.store.submit(lambda connection: kpis.import_kpis(connection, rows, person, reason))
     return await asyncio.wrap_future(importing)
 

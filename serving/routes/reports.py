@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from serving.plant_day import begun, parse_period
+from data.wording import text
+from serving.plant_day import parse_period, refuse_to_come
 from serving.report_page import render_page
 from serving.report_schema import Report
 from serving.report_workbook import MEDIA_TYPE, render_workbook
@@ -31,7 +32,9 @@ def get_report(
 ) -> Response:
     """A week (2026-W47) or month (2026-11) of the plant: a page for the manager with the evidence behind it, an Excel file
     with live formulas, or the same numbers as JSON."""
-    wanted = begun(parse_period(period), service.settings.zone)
+    wanted = parse_period(period)
+    nothing = text("nothing is known of it yet", "尚無可報告的內容")
+    refuse_to_come(wanted.first, service.settings.zone, text(f"period {period}", f"期間 {period}"), nothing)
     with service.store.reading() as connection:
         report = collect(connection, wanted, service.plant)
     if form == "json":

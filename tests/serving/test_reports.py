@@ -228,7 +228,7 @@ def test_a_period_that_is_yet_to_come_is_refused(start_server: StartServer, form
     assert answer.status_code == 422
     problem = answer.json()
     assert problem["detail"].startswith(
-        f"period: {later} begins on {this.end} and today is {today} (Pacific/Kiritimati)"
+        f"period {later}: {this.end} is yet to come, today is {today} (Pacific/Kiritimati)"
     )
     assert "尚無可報告的內容" in problem["detail_zh_hant"]
 

@@ -239,7 +239,7 @@ def test_a_database_from_before_is_counted_when_it_is_brought_up_to_date(
             review = {
                 "client_id": str(uuid4()),
                 "inspection_id": row["id"],
-                "decision": place.choice(list(ReviewDecision)).value,
+                "decision": place.choice([None, *(each.value for each in ReviewDecision)]),
                 "defect_class": place.choice([None, "crack"]),
                 "note": "",
                 "reviewer": place.choice(["Chen", "Lin"]),
@@ -256,9 +256,11 @@ def test_a_database_from_before_is_counted_when_it_is_brought_up_to_date(
     check(store, settings, monkeypatch)
     with store.reading() as connection:
         joined = inspections.outerjoin(reviews, reviews.c.client_id == inspections.c.review_id)
-        decided = connection.execute(select(inspections.c.reviewer, reviews.c.reviewer).select_from(joined)).all()
-    assert {"Chen", "Lin", None} == {kept for kept, _ in decided}
-    assert all(kept == made for kept, made in decided)
+        columns = (inspections.c.decision, inspections.c.reviewer, reviews.c.reviewer)
+        decided = connection.execute(select(*columns).select_from(joined)).all()
+    assert {"Chen", "Lin", None} == {kept for _, kept, _ in decided}
+    assert all(kept == (None if decision is None else made) for decision, kept, made in decided)
+    assert any(decision is None and made is not None for decision, _, made in decided), "one that was taken back"
     store.close()
 
 

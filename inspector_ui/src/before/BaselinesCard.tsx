@@ -6,10 +6,9 @@ import { api } from "../api/client";
 import { expectData } from "../api/problem";
 import type { Baseline } from "../api/types";
 import { useFormat } from "../i18n/format";
-import { instantOf } from "../i18n/plantTime";
 import { ReasonDialog } from "../reason/ReasonDialog";
 import { QueryView } from "../shell/QueryView";
-import { useMay, useZone } from "../who/WhoProvider";
+import { useMay } from "../who/WhoProvider";
 import { baselinesQuery, shadowRunsQuery } from "./beforeQueries";
 
 const KINDS = ["HISTORY", "SESSION", "SHADOW"] as const satisfies readonly Baseline["kind"][];
@@ -18,7 +17,6 @@ const KINDS = ["HISTORY", "SESSION", "SHADOW"] as const satisfies readonly Basel
 export function BaselinesCard() {
   const { t } = useTranslation();
   const format = useFormat();
-  const zone = useZone();
   const mayPlan = useMay("plan");
   const [freezing, setFreezing] = useState(false);
   const query = useQuery(baselinesQuery);
@@ -60,12 +58,7 @@ export function BaselinesCard() {
                     <Table.Tr key={one.id}>
                       <Table.Td fw={600}>{one.name}</Table.Td>
                       <Table.Td>{t(`before.kinds.${one.kind}`)}</Table.Td>
-                      <Table.Td>
-                        {t("before.span", {
-                          first: format.date(instantOf(one.first_day, zone)),
-                          last: format.date(instantOf(one.last_day, zone)),
-                        })}
-                      </Table.Td>
+                      <Table.Td>{t("before.span", { first: one.first_day, last: one.last_day })}</Table.Td>
                       <Table.Td ta="right">
                         {format.count(one.counts.reduce((sum, { inspected }) => sum + inspected, 0))}
                       </Table.Td>

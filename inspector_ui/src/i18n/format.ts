@@ -68,10 +68,9 @@ function formatFor({ locale, zone }: { locale: string; zone: string }): Format {
   const both = date({ month: "short", day: "numeric", ...clock, second: "2-digit" });
   const dayOfYear = date({ year: "numeric", month: "short", day: "numeric" });
   const bothOfYear = date({ year: "numeric", month: "short", day: "numeric", ...clock, second: "2-digit" });
-  const bothDay = date({ year: "numeric", month: "numeric", day: "numeric" });
   const dayMinutes = date({ month: "short", day: "numeric", ...clock });
   const year = date({ year: "numeric" });
-  const sameDay = (at: Date) => bothDay.format(at) === bothDay.format(serverNow());
+  const sameDay = (at: Date) => dayOfYear.format(at) === dayOfYear.format(serverNow());
   const thisYear = (at: Date) => year.format(at) === year.format(serverNow());
   const zoneName = (formatter: Intl.DateTimeFormat, at: number) =>
     formatter.formatToParts(at).find(({ type }) => type === "timeZoneName")?.value ?? zone;

@@ -17,11 +17,11 @@ function wallClock(at: number, zone: string): number {
 }
 
 /**
- * When the plant's clock shows `wall`, such as 2026-11-28T06:00, which a date field gives, or a day's midnight. As the server has it: of a time
+ * When the plant's clock shows `wall`, such as 2026-11-28T06:00, which a date field gives. As the server has it: of a time
  * that comes twice the first counts, and one that is skipped is taken as that much after the change.
  */
 export function instantOf(wall: string, zone: string): Date {
-  const shown = Date.parse(wall.includes("T") ? `${wall}Z` : wall);
+  const shown = Date.parse(`${wall}Z`);
   const offset = (at: number) => wallClock(at, zone) - at;
   const before = shown - offset(shown - DAY_MS);
   const after = shown - offset(shown + DAY_MS);
