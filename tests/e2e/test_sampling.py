@@ -29,6 +29,7 @@ class TestSampling:
         expect(form.get_by_role("row", name=re.compile("C-1"))).to_contain_text("crack")
         stored = server.client.get("/v1/challenges").json()
         assert [(one["part_id"], one["defective"], one["defect_class"]) for one in stored] == [("C-1", True, "crack")]
+        expect(page.get_by_test_id("returns").get_by_label("CSV file")).to_be_enabled()
         watch.expected = ("409",)
         form.get_by_label("Part", exact=True).fill("P-1")
         form.get_by_role("button", name="Add").click()

@@ -67,7 +67,9 @@ function AddChallenge() {
   const { t } = useTranslation();
   const queries = useQueryClient();
   const [reviewer, setReviewer] = useReviewer();
-  const [person, setPerson] = useState(reviewer);
+  const [typed, setTyped] = useState("");
+  // whoever became known elsewhere on the page meanwhile, too
+  const person = reviewer === "" ? typed : reviewer;
   const [part, setPart] = useState("");
   const [truth, setTruth] = useState<"defective" | "good">("defective");
   const [defectClass, setDefectClass] = useState("");
@@ -126,7 +128,7 @@ function AddChallenge() {
               <Radio value="good" label={t("study.good")} />
             </Group>
           </Radio.Group>
-          {reviewer === "" && <PersonInput person={person} onChange={setPerson} />}
+          {reviewer === "" && <PersonInput person={typed} onChange={setTyped} />}
           <Button type="submit" loading={add.isPending} disabled={part.trim() === "" || person.trim() === ""}>
             {t("sampling.add")}
           </Button>

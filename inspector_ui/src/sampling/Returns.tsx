@@ -74,7 +74,9 @@ function Import() {
   const format = useFormat();
   const queries = useQueryClient();
   const [reviewer] = useReviewer();
-  const [person, setPerson] = useState(reviewer);
+  const [typed, setTyped] = useState("");
+  // whoever became known elsewhere on the page meanwhile, too
+  const person = reviewer === "" ? typed : reviewer;
   const [file, setFile] = useState<File | null>(null);
   const upload = useMutation({
     mutationFn: async (chosen: File) =>
@@ -90,7 +92,7 @@ function Import() {
   return (
     <>
       <Group align="start">
-        {reviewer === "" && <PersonInput person={person} onChange={setPerson} />}
+        {reviewer === "" && <PersonInput person={typed} onChange={setTyped} />}
         <CsvInput
           file={file}
           example={EXAMPLE}
