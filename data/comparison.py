@@ -149,7 +149,7 @@ def auroc_difference(
     both = np.stack([candidate, champion])
     kinds = np.flatnonzero(is_defect), np.flatnonzero(~is_defect)
 
-    def difference(defect: NDArray[np.int64], good: NDArray[np.int64], axis: int = -1) -> NDArray[np.float64]:  # noqa: ARG001
+    def difference(defect: NDArray[np.int64], good: NDArray[np.int64], axis: int = -1) -> NDArray[np.float64]:  # noqa: ARG001 - scipy's signature
         index = np.concatenate([defect, good], axis=-1)
         areas = auroc(both[:, index], np.arange(index.shape[-1]) < defect.shape[-1])
         return np.asarray(areas[0] - areas[1])

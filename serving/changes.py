@@ -67,7 +67,7 @@ def changes_between(before: Sequence[LineCounts], after: Sequence[LineCounts]) -
             relative = new.value / old.value - 1
             low = float(np.quantile(new_draws[0] / old_draws[1] - 1, 0.025))
             high = float(np.quantile(new_draws[1] / old_draws[0] - 1, 0.975))
-        changes.append(Change(key=key, before=old, after=new, relative=relative, low=low, high=high))  # type: ignore[arg-type]
+        changes.append(Change(key=key, before=old, after=new, relative=relative, low=low, high=high))
     return changes
 
 

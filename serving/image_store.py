@@ -314,7 +314,7 @@ class ImageStore:
             for descriptor, part, _ in unfinished:
                 os.close(descriptor)
                 with suppress(FileNotFoundError):  # as it should be: it was renamed
-                    os.unlink(part)  # noqa: PTH108
+                    os.unlink(part)  # noqa: PTH108 - as above
 
 
 def first_line(error: Exception) -> str:
@@ -328,7 +328,7 @@ def _key(sha256: str) -> str:
 
 def _size(file: str) -> int | None:
     try:
-        return os.stat(file).st_size  # noqa: PTH116
+        return os.stat(file).st_size  # noqa: PTH116 - as above
     except FileNotFoundError:
         return None
 

@@ -4,7 +4,6 @@ import os
 import secrets
 from typing import Any
 
-import structlog
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,8 +15,6 @@ from serving.problem import ProblemError
 from serving.role import Role
 from serving.schema import Name
 from serving.settings import Oidc
-
-log = structlog.get_logger()
 
 SECRET = "QC_OIDC_CLIENT_SECRET"  # noqa: S105 - the variable's name
 _MINUTES_TO_SIGN_IN = 10

@@ -231,9 +231,9 @@ class Store:
                 items = list(part)
                 alone = len(items) == len(group)
                 if table is not None:
-                    outcomes += _insert(connection, table, [item.make for item in items], alone)  # type: ignore[union-attr]
+                    outcomes += _insert(connection, table, [item.make for item in items], alone)  # type: ignore[union-attr] # groupby told them apart
                 else:
-                    outcomes += [_attempt(connection, item.job, len(group) == 1) for item in items]  # type: ignore[union-attr]
+                    outcomes += [_attempt(connection, item.job, len(group) == 1) for item in items]  # type: ignore[union-attr] # groupby told them apart
             connection.commit()
         except Exception as error:  # noqa: BLE001 - whatever it was, every waiter must learn that nothing was kept
             self._reconnect()

@@ -99,7 +99,7 @@ def _settings(config: Path, data: Path | None, overrides: list[str] | None) -> I
             yield settings
         except InputError:
             raise
-        except Exception as error:
+        except Exception as error:  # a full disk hides under whatever it broke; all else is raised again
             if not is_full_disk(error):
                 raise
             raise InputError(

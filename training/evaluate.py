@@ -69,7 +69,7 @@ def main(
         catalog = read_catalog(data) if data.suffix == ".csv" else read_folder(data, loaded.manifest.ok_classes)
         rows = _rows(catalog, split)
         if _may_have_trained(bundle, loaded.manifest, rows):
-            print(  # noqa: T201
+            print(  # noqa: T201 - a command line speaks
                 f"beware: the bundle's own test images are among these {len(rows)}, so the others may be those it was trained "
                 "on, and the figures too good; give --data the catalog of that training (var/catalogs/NAME.csv) for its test "
                 "images alone",
@@ -77,7 +77,7 @@ def main(
             )
         metrics = evaluate(loaded, catalog, rows)
     except InputError as error:
-        print(error, file=sys.stderr)  # noqa: T201 - a command line speaks
+        print(error, file=sys.stderr)  # noqa: T201 - as above
         raise typer.Exit(2) from error
     print(result_line(bundle, metrics))  # noqa: T201 - the result
 

@@ -115,7 +115,7 @@ def _fit_at_once(folds: Folds, files: dict[int, Path], devices: list[str], track
                 fold, file = following
                 try:
                     process.submit(_fit_alone, empty, fold, file, device, tracker).result()
-                except Exception as error:
+                except Exception as error:  # whatever it was, no other fold is to begin; it is raised again
                     failed.set()
                     log.warning("fold %d failed; those at work are finished, no other begins", fold + 1)
                     if not isinstance(error, BrokenProcessPool):

@@ -65,13 +65,13 @@ class Network(nn.Module):
         super().__init__()
         if not 0 < ok < classes:
             raise ValueError(f"expected OK and defect classes, got {ok} OK of {classes}")
-        config: dict[str, Any] = backbone.pretrained_cfg  # type: ignore[assignment]
+        config: dict[str, Any] = backbone.pretrained_cfg  # type: ignore[assignment] # timm sets it, torch does not know
         self.register_buffer("mean", _scaled(config["mean"]), persistent=False)
         self.register_buffer("std", _scaled(config["std"]), persistent=False)
         self.backbone = backbone
         self.side = side
         self.second = second
-        stages: list[dict[str, Any]] = list(backbone.feature_info)  # type: ignore[arg-type]
+        stages: list[dict[str, Any]] = list(backbone.feature_info)  # type: ignore[arg-type] # as above
         fine = stage_at(backbone, _HEAT_STRIDE)
         finer = range(stage_at(backbone, heat_stride), fine)
         self._stages = list(dict.fromkeys([fine, len(stages) - 1, *finer]))
@@ -98,7 +98,7 @@ class Network(nn.Module):
             size = (self.side, self.side)
             pixels = functional.interpolate(pixels, size=size, mode="bilinear", antialias=True)
         indices = sorted(self._stages)
-        maps: list[Tensor] = self.backbone.forward_intermediates(  # type: ignore[operator]
+        maps: list[Tensor] = self.backbone.forward_intermediates(  # type: ignore[operator] # timm's
             pixels, indices=indices, intermediates_only=True
         )
         return [maps[indices.index(stage)] for stage in self._stages]
@@ -231,7 +231,7 @@ def build_network(
 
 def _check_size(backbone: nn.Module, model: ModelConfig) -> None:
     """A vision transformer has a place for each patch of one size of image, and takes no other."""
-    config: dict[str, Any] = backbone.pretrained_cfg  # type: ignore[assignment]
+    config: dict[str, Any] = backbone.pretrained_cfg  # type: ignore[assignment] # timm sets it, torch does not know
     if not config.get("fixed_input_size"):
         return
     _, height, width = config["input_size"]
@@ -274,9 +274,9 @@ class _Float32Convolution:
     def forward(self, images: Tensor) -> Tensor:
         learns = torch.is_grad_enabled() and (images.requires_grad or self.weight.requires_grad)
         if images.device.type != "cpu" or not learns or not torch.is_autocast_enabled("cpu"):
-            return super().forward(images)  # type: ignore[misc,no-any-return]
+            return super().forward(images)  # type: ignore[misc,no-any-return] # a mixin
         with torch.autocast("cpu", enabled=False):
-            return super().forward(images.float()).to(images.dtype)  # type: ignore[misc,no-any-return]
+            return super().forward(images.float()).to(images.dtype)  # type: ignore[misc,no-any-return] # a mixin
 
 
 def _keep_float32(convolution: nn.Conv2d) -> None:

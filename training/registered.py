@@ -27,7 +27,7 @@ class RegisteredModel(PythonModel):  # type: ignore[misc] # MLflow has no types
         self,
         context: PythonModelContext,  # noqa: ARG002 - MLflow's signature
         model_input: pd.DataFrame,
-        params: dict[str, Any] | None = None,  # noqa: ARG002
+        params: dict[str, Any] | None = None,  # noqa: ARG002 - as above
     ) -> pd.DataFrame:
         """One row per row of `model_input`, whose column `image` holds image files as bytes (base64 over HTTP).
 

@@ -41,7 +41,7 @@ class SecondOpinion(nn.Module):
     def embed(self, pixels: Tensor) -> Tensor:
         """Normalised images [n, 3, H, W] -> every channel's mean, maximum and deviation at strides 8, 16 and 32, [n, d]."""
         stages = {stage_at(self.backbone, stride) for stride in _STRIDES}
-        maps: list[Tensor] = self.backbone.forward_intermediates(  # type: ignore[operator]
+        maps: list[Tensor] = self.backbone.forward_intermediates(  # type: ignore[operator] # timm's
             pixels, indices=sorted(stages), intermediates_only=True
         )
         pooled = []
@@ -73,7 +73,7 @@ class SecondOpinion(nn.Module):
         """Let decisions [n] spread as far as the network's log-odds [n] on the same held-out images; labels are not used."""
         self.scale = (log_odds.std() / decisions.std().clamp(min=1e-6)).reshape(1)
 
-    def train(self, mode: bool = True) -> "SecondOpinion":  # noqa: ARG002
+    def train(self, mode: bool = True) -> "SecondOpinion":  # noqa: ARG002 - torch's signature
         """Always as in inference."""
         return super().train(False)
 

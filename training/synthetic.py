@@ -104,7 +104,7 @@ class SyntheticDefect(albumentations.DualTransform):  # type: ignore[misc] # alb
     def targets_as_params(self) -> list[str]:
         return ["image", "donor", "patches"]
 
-    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+    def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002 - albumentations' signature
         image, donor, patches = data["image"], data["donor"], data["patches"]
         kinds = [kind for kind in self.kinds if patches or kind != "real"]
         two_levels = _has_two_levels(image)

@@ -144,5 +144,5 @@ def _first_line(error: Exception) -> str:
 
 def stage_at(backbone: nn.Module, stride: int) -> int:
     """Index of the backbone's last stage that is as fine as `stride` pixels, or as fine as its first where none is."""
-    reductions = [int(stage["reduction"]) for stage in backbone.feature_info]  # type: ignore[union-attr, index]
+    reductions = [int(stage["reduction"]) for stage in backbone.feature_info]  # type: ignore[union-attr] # timm sets it, torch does not know
     return max(index for index, reduction in enumerate(reductions) if reduction <= max(stride, reductions[0]))
