@@ -82,15 +82,13 @@ class Counts:
         )
 
 
-def count(connection: Connection, scope: Scope, settings: Settings, by: GroupBy | None = None) -> Mapping[str, Counts]:
-    """The counts of each group; without `by` of one group, with an empty name."""
-    return count_span(connection, span_of(scope, by, settings.clocks))
-
-
 def count_span(
     connection: Connection, span: Span, tallied: Iterable[Row[tuple[Any, ...]]] | None = None
 ) -> Mapping[str, Counts]:
-    """As `count`, of a scope that is cut already; `tallied` has the sums of TALLIED where they are known, by `of` or finer."""
+    """The counts of each group; of one group, with an empty name, where the span has none.
+
+    `tallied` has the sums of TALLIED where they are known, by `of` or finer.
+    """
     found: dict[str, Counts] = defaultdict(Counts)
     if span.by is None:
         found[""] = Counts()
@@ -105,7 +103,7 @@ def count_span(
 
 
 def inspected(connection: Connection, scope: Scope, settings: Settings, by: GroupBy) -> Counter[str]:
-    """`Counts.inspected` of every group that `count` finds, in a fraction of its time where they are many."""
+    """`Counts.inspected` of every group that `count_span` finds, in a fraction of its time where they are many."""
     span = span_of(scope, by, settings.clocks)
     known: dict[str, Counts] = defaultdict(Counts)
     _count_challenges(connection, span, known)

@@ -26,12 +26,12 @@ from training.augment import build_policy
 from training.calibrate import calibrate, cross_calibrated
 from training.comparison_page import PRECISIONS, Row, Unavailable, label, render_page
 from training.config import TrainConfig
-from training.dataset import Examples, find_catalog, load_examples
+from training.dataset import Examples, find_catalog, load_examples, spread
 from training.evaluate import predict
 from training.export import export_onnx
 from training.fit import Device, Epoch, fit, predict_logits
 from training.network import DeployedNetwork, Network, build_network, defect_log_odds
-from training.quantize import median_milliseconds, quantize_within, spread
+from training.quantize import median_milliseconds, quantize_within
 from training.scores import auroc, bootstrap, rate
 from training.synthetic import Synthesis
 from training.tracking import Tracker, track

@@ -163,6 +163,11 @@ def check_contents(catalog: Catalog, examples: Examples) -> None:
     log.warning("%s, %s among them: look whether they belong here", told, first)
 
 
+def spread(count: int, most: int) -> NDArray[np.int64]:
+    """At most `most` indices evenly spread over `count`."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
+
+
 def _decode_file(file: Path, way: Callable[[bytes], _T]) -> _T:
     try:
         return way(file.read_bytes())

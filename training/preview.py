@@ -13,7 +13,7 @@ from data.split import assign_splits
 from training.augment import build_policy
 from training.card import inline_jpeg, page
 from training.config import DefectKind, TrainConfig
-from training.dataset import Examples, find_catalog, load_examples
+from training.dataset import Examples, find_catalog, load_examples, spread
 from training.plots import jpeg, outlined
 from training.synthetic import Synthesis
 
@@ -108,4 +108,4 @@ def _shown(image: Pixels, caption: str) -> tuple[str, str]:
 
 def _spread(rows: Sequence[CatalogRow], most: int) -> list[CatalogRow]:
     """At most that many rows, evenly spread."""
-    return [rows[index] for index in np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
+    return [rows[index] for index in spread(len(rows), most)]

@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 import onnx
 import onnxruntime
-from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.qdq_loss_debug import (
@@ -26,6 +25,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from data.bundle import Floats, Prediction, Variant
 from data.decide import Thresholds, decide
 from data.image import Pixels, Preprocessing, prepare
+from training.dataset import spread
 
 log = logging.getLogger(__name__)
 
@@ -57,30 +57,21 @@ class _Images(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no
         return next(self._batches, None)
 
 
-def quantize(float32: Path, int8: Path, images: Pixels) -> None:
-    """Write `int8`, a static QDQ copy of `float32`: weights per channel, activations calibrated on training `images`.
-
-    `images` are prepared frames, uint8 [n, H, W, 3]. Convolutions on the way to the pooled maps become int8, with what
-    lies between them. Normalisation, pooling, heads, heat and calibration stay float32, where eight bits would cost
-    accuracy and save no time; so does the first convolution, whose three input channels int8 kernels are slow on (lite0 at
-    300 px, one thread: 0.52 x the time of float32 with it in int8, 0.49 x without).
-
-    Weights are rounded so that accuracy survives: see `_round`.
-    """
-    with tempfile.TemporaryDirectory() as directory:
-        prepared = Path(directory) / "prepared.onnx"
-        _prepare(float32, prepared, images)
-        _write(float32, prepared, int8, images, [])
-
-
 def quantize_within(
     float32: Path, int8: Path, images: Pixels, loss_of: Callable[[Path], float], most_loss: float
 ) -> list[str]:
-    """As `quantize`, but leave the most damaged layers in float32 until `loss_of(int8)` is at most `most_loss`.
+    """Write `int8`, a static QDQ copy of `float32`: weights per channel, activations calibrated on training `images`.
 
-    First none, then the worst 10, 25 and 50 % of the convolutions. Returns the names of those kept at the last attempt,
-    whose file stays even when it loses more: whether it is used is for `choose_precision` to say. Every attempt calls
-    `loss_of` once with the file written; ranking the layers costs a few forward passes and only happens after a miss.
+    `images` are prepared frames, uint8 [n, H, W, 3]. Convolutions on the way to the pooled maps become int8, with what
+    lies between them; weights are rounded so that accuracy survives, see `_round`. Normalisation, pooling, heads, heat and
+    calibration stay float32, where eight bits would cost accuracy and save no time; so does the first convolution, whose
+    three input channels int8 kernels are slow on (lite0 at 300 px, one thread: 0.52 x the time of float32 with it in int8,
+    0.49 x without).
+
+    The most damaged layers are left in float32 until `loss_of(int8)` is at most `most_loss`: first none, then the worst 10,
+    25 and 50 % of the convolutions. Returns the names of those kept at the last attempt, whose file stays even when it loses
+    more: whether it is used is for `choose_precision` to say. Every attempt calls `loss_of` once with the file written;
+    ranking the layers costs a few forward passes and only happens after a miss.
     """
     kept: list[str] = []
     with tempfile.TemporaryDirectory() as directory:
@@ -154,11 +145,6 @@ def verdict_agreement(float32: Prediction, int8: Prediction, thresholds: Thresho
     """The share of images, 0..1, that get the same verdict from both precisions at the same `thresholds`."""
     verdicts = [[decide(float(p), thresholds) for p in one.defect_probability] for one in (float32, int8)]
     return float(np.mean([a == b for a, b in zip(*verdicts, strict=True)]))
-
-
-def spread(count: int, most: int) -> NDArray[np.int64]:
-    """At most `most` indices evenly spread over `count`."""
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
 
 
 class _Layers:

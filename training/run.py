@@ -49,7 +49,7 @@ from training.augment import Policy, build_policy
 from training.calibrate import apply, calibrate, cross_calibrated
 from training.card import marked_defects, render_card, render_gallery, worst_errors
 from training.config import TrainConfig
-from training.dataset import Examples, check_contents, find_catalog, load_examples
+from training.dataset import Examples, check_contents, find_catalog, load_examples, spread
 from training.evaluate import predict
 from training.export import TOLERANCE, export_onnx
 from training.fit import Device, Epoch, fit, predict_logits, with_frozen
@@ -65,7 +65,6 @@ from training.quantize import (
     describe,
     median_milliseconds,
     quantize_within,
-    spread,
     verdict_agreement,
 )
 from training.result import Result

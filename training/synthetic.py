@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from data.errors import InputError
 from data.image import Pixels
 from training.config import DefectKind, SyntheticConfig
-from training.dataset import Examples
+from training.dataset import Examples, spread
 
 log = logging.getLogger(__name__)
 
@@ -152,10 +152,8 @@ class Synthesis:
         if self.share == 0 or "real" not in self._kinds:
             return
         marked = np.flatnonzero([bool(row.marks) for row in train.rows])
-        if len(marked) > _MOST_PATCHES:
-            marked = marked[np.linspace(0, len(marked) - 1, _MOST_PATCHES).astype(int)]
         self._patches = []
-        for index in marked.tolist():
+        for index in marked[spread(len(marked), _MOST_PATCHES)].tolist():
             self._patches.extend(cut_out(train.images[index], train.masks([index])[0]))
         if not self._patches and set(self._kinds) == {"real"}:
             raise InputError(

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from data.errors import InputError
-from serving.escapes import count
+from serving.escapes import count_span
 from serving.scope import Scope
 from serving.settings import LineClock, Settings, Shift, load_settings
 from serving.shifts import shift_runs
+from serving.tallies import span_of
 from tests.conftest import ROOT, Served, StartServer, grey_png
 from tests.serving.test_reviews import review
 
@@ -183,7 +184,7 @@ def test_a_passed_part_that_somebody_found_defective_without_an_audit_was_not_sh
     def counted() -> tuple[int, int, int]:
         now = datetime.now(UTC)
         with server.service.store.reading() as connection:
-            counts = count(connection, Scope(now - timedelta(hours=1), now), server.service.plant.settings)[""]
+            counts = count_span(connection, span_of(Scope(now - timedelta(hours=1), now)))[""]
         return counts.known, counts.caught, counts.shipped
 
     assert counted() == (1, 1, 3)

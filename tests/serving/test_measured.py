@@ -14,7 +14,7 @@ from serving.assumptions import adopt, read_assumptions
 from serving.baseline_schema import BaselineKind, FreezeBaseline, LineCounts, RolloutRequest
 from serving.baselines import compare, freeze, list_all, roll_out
 from serving.changes import changes_between
-from serving.escapes import count, metrics
+from serving.escapes import count_span, metrics
 from serving.figures import figures
 from serving.measured import Measured, measure
 from serving.metrics import quality
@@ -25,6 +25,7 @@ from serving.scope import Scope
 from serving.settings import Settings, load_settings
 from serving.store import Store
 from serving.tables import baselines, field_returns, inspections, reviews
+from serving.tallies import span_of
 from tests.conftest import ROOT
 
 DATABASES = ("sqlite", "postgresql")
@@ -386,8 +387,9 @@ def test_a_part_that_came_back_escaped_once(store: Store, settings: Settings) ->
     returned = [{"part_id": part, "found_at": NOW, "note": "", "person": "mei", "registered_at": NOW} for part in parts]
     store.submit(lambda connection: connection.execute(insert(field_returns), returned) and None).result()
     with store.reading() as connection:
-        assert count(connection, Scope(NOW - 10 * DAY, NOW + DAY), settings)[""].known == 10
-        by_line = count(connection, Scope(NOW - 10 * DAY, NOW + timedelta(seconds=1)), settings, GroupBy.LINE)
+        assert count_span(connection, span_of(Scope(NOW - 10 * DAY, NOW + DAY)))[""].known == 10
+        until_now = span_of(Scope(NOW - 10 * DAY, NOW + timedelta(seconds=1)), GroupBy.LINE, settings.clocks)
+        by_line = count_span(connection, until_now)
     assert {line: counts.known for line, counts in by_line.items()} == {"a": 10}
 
 

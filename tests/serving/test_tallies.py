@@ -139,7 +139,7 @@ def told(connection: Connection, settings: Settings) -> dict[Any, Any]:
         found[number, "bias"] = bias.metrics(connection, scope, settings, may_name=True).model_dump()
         for by in (None, *GroupBy):
             span = tallies.span_of(scope, by, settings.clocks)
-            counts = escapes.count(connection, scope, settings, by)
+            counts = escapes.count_span(connection, span)
             found[number, by, "counts"] = {of: dataclasses.asdict(one) for of, one in counts.items()}
             found[number, by, "classes"] = {of: dict(each) for of, each in tallies.classes(connection, span).items()}
             found[number, by, "groups"] = {

@@ -13,7 +13,7 @@ from data.catalog import Catalog, CatalogRow
 from data.errors import InputError
 from data.image import Preprocessing
 from data.sources.folder import read_folder
-from training.dataset import Examples, load_examples
+from training.dataset import Examples, load_examples, spread
 
 SPEC = Preprocessing(width=64, height=32)
 
@@ -144,3 +144,8 @@ def test_a_mask_that_marks_nothing_is_named(tmp_path: Path) -> None:
     catalog = masked(tmp_path, np.zeros((20, 30), np.uint8), np.full((20, 30), 9, np.uint8))
     with pytest.raises(InputError, match=r"dent/1\.png marks nothing, but its image is of class dent"):
         load(catalog)
+
+
+@pytest.mark.parametrize(("count", "most", "expected"), [(3, 8, [0, 1, 2]), (9, 3, [0, 4, 8]), (1, 8, [0])])
+def test_spread(count: int, most: int, expected: list[int]) -> None:
+    assert spread(count, most).tolist() == expected

@@ -20,10 +20,8 @@ from training.quantize import (
     Measured,
     choose_precision,
     describe,
-    quantize,
     quantize_within,
     round_weights,
-    spread,
     verdict_agreement,
 )
 
@@ -75,7 +73,7 @@ def quantized_weights(file: Path) -> dict[str, bool]:
 
 
 def check_quantized(float32: Path, int8: Path, images: Pixels, stem: str) -> None:
-    quantize(float32, int8, images[:8])
+    quantize_within(float32, int8, images[:8], lambda _: 0.0, most_loss=0)
     untouched = [name for name, is_int8 in quantized_weights(int8).items() if not is_int8]
     assert sorted(untouched) == [
         f"network.backbone.{stem}.weight",
@@ -102,7 +100,7 @@ def test_other_backbones_are_quantised_alike(backbone: str, stem: str, tmp_path:
 
 def test_the_embedding_keeps_its_mean(resnet: tuple[Path, Pixels], tmp_path: Path) -> None:
     float32, images = resnet
-    quantize(float32, tmp_path / "int8.onnx", images)
+    quantize_within(float32, tmp_path / "int8.onnx", images, lambda _: 0.0, most_loss=0)
     expected, given = (embeddings(file, images).mean(axis=0) for file in (float32, tmp_path / "int8.onnx"))
     np.testing.assert_allclose(given, expected, atol=1e-4 * np.abs(expected).max())
 
@@ -215,8 +213,3 @@ def test_verdicts_agree_where_both_lie_between_the_same_thresholds() -> None:
     float32, int8 = prediction(0.1, 0.3, 0.7, 0.9), prediction(0.19, 0.2, 0.85, 0.1)
     assert verdict_agreement(float32, float32, thresholds) == 1
     assert verdict_agreement(float32, int8, thresholds) == 0.5
-
-
-@pytest.mark.parametrize(("count", "most", "expected"), [(3, 8, [0, 1, 2]), (9, 3, [0, 4, 8]), (1, 8, [0])])
-def test_spread(count: int, most: int, expected: list[int]) -> None:
-    assert spread(count, most).tolist() == expected
