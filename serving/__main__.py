@@ -6,34 +6,28 @@ import threading
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 from pydantic import TypeAdapter
 from rich.console import Console
 
 from data.catalog import read_catalog
 from data.errors import InputError
-from serving.accounts import keys, people
 from serving.api import create_app
-from serving.commands import audit, backup, catalog, doctor, retention
-from serving.commands.options import Key, authorization
+from serving.commands import accounts, audit, backup, catalog, doctor, retention
+from serving.commands.ask import ask
+from serving.commands.options import Config, Key, Overrides
 from serving.demo import run_demo
 from serving.logs import configure_logs
 from serving.model_schema import ModelInfo, ShadowInfo
 from serving.people import FIRST_ADMIN
 from serving.roi_schema import RoiReport
-from serving.schema import Problem
 from serving.server import Server
 from serving.settings import DEFAULT_CONFIG, Settings, load_settings
 from serving.simulate import Simulation, print_roi, print_summary, simulate_line
 
-# Loading, warming and comparing a large model on a busy machine.
-_PROMOTE_SECONDS = 120
-_REPORT_SECONDS = 60
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-app.add_typer(keys, name="key")
-app.add_typer(people, name="person")
+app.add_typer(accounts.keys, name="key")
+app.add_typer(accounts.people, name="person")
 app.add_typer(audit.commands, name="audit")
 app.command("retention")(retention.retention)
 app.command("doctor")(doctor.doctor)
@@ -44,10 +38,8 @@ app.command("catalog")(catalog.catalog)
 
 @app.command()
 def serve(
-    config: Annotated[Path, typer.Option(help="YAML settings")] = DEFAULT_CONFIG,
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a setting")
-    ] = None,
+    config: Config = DEFAULT_CONFIG,
+    overrides: Overrides = None,
     bundle: Annotated[Path | None, typer.Option(help="serve this bundle instead of the last promoted one")] = None,
 ) -> None:
     """Serve the API and the inspector UI until Ctrl-C or SIGTERM."""
@@ -145,7 +137,7 @@ def rollback(
     key: Key = None,
 ) -> None:
     """Let the bundle that decided before the present one decide again."""
-    models = TypeAdapter(list[ModelInfo]).validate_json(_ask("GET", f"{url}/v1/models", key))
+    models = TypeAdapter(list[ModelInfo]).validate_json(ask("GET", f"{url}/v1/models", key))
     previous = next((model.version for model in models if model.previous), None)
     if previous is None:
         raise InputError("no other bundle that is still here decided before the present one; promote a version by name")
@@ -166,26 +158,17 @@ def shadow(
         raise InputError("give a version to start a shadow, or --stop to end it")
     told = {"reason": reason, "person": person}
     if stop:
-        info = ShadowInfo.model_validate_json(_ask("DELETE", f"{url}/v1/models/shadow", key, params=told))
+        info = ShadowInfo.model_validate_json(ask("DELETE", f"{url}/v1/models/shadow", key, params=told))
         print(f"{info.name} {info.version} is no shadow any more; {url}/models compares what it scored")
     else:
         body = {"version": version, **told}
-        info = ShadowInfo.model_validate_json(_ask("POST", f"{url}/v1/models/shadow", key, json=body))
+        info = ShadowInfo.model_validate_json(ask("POST", f"{url}/v1/models/shadow", key, json=body))
         print(f"{info.name} {info.version} scores silently from now on; {url}/models compares")
 
 
 def _promote(url: str, key: str | None, request: dict[str, Any]) -> None:
-    model = ModelInfo.model_validate_json(_ask("POST", f"{url}/v1/models", key, json=request))
+    model = ModelInfo.model_validate_json(ask("POST", f"{url}/v1/models", key, json=request))
     print(f"{model.name} {model.version} decides now")
-
-
-def _ask(method: str, address: str, key: str | None, **content: Any) -> bytes:
-    """The answer of a running server; raises InputError with its own words when it refuses."""
-    try:
-        answer = httpx.request(method, address, headers=authorization(key), timeout=_PROMOTE_SECONDS, **content)
-    except httpx.HTTPError as error:
-        raise InputError(f"{address} does not answer ({error}); start it with `make serve`") from error
-    return _content(answer)
 
 
 @app.command()
@@ -198,23 +181,16 @@ def report(
     key: Key = None,
 ) -> None:
     """Write the report of a period, as a page and an Excel file in both languages, and print the ROI of a running server."""
-
-    def asked(path: str, **query: str) -> bytes:
-        try:
-            answer = httpx.get(f"{url}{path}", params=query, headers=authorization(key), timeout=_REPORT_SECONDS)
-        except httpx.HTTPError as error:
-            raise InputError(f"{url} does not answer ({error}); start it with `make serve`") from error
-        return _content(answer)
-
     console = Console()
-    roi = RoiReport.model_validate_json(asked("/v1/roi"))
+    roi = RoiReport.model_validate_json(ask("GET", f"{url}/v1/roi", key))
     print_roi(roi, console)
     period = period or f"{roi.today:%Y-%m}"
     out.mkdir(parents=True, exist_ok=True)
     for language in ("en", "zh-Hant"):
         for kind in ("html", "xlsx"):
             file = out / f"report-{period}-{language}.{kind}"
-            file.write_bytes(asked(f"/v1/reports/{period}", format=kind, language=language))
+            form = {"format": kind, "language": language}
+            file.write_bytes(ask("GET", f"{url}/v1/reports/{period}", key, params=form))
             console.print(f"written: {file}", soft_wrap=True)
 
 
@@ -228,13 +204,6 @@ def openapi(
         print(text)
     else:
         out.write_text(text + "\n", encoding="utf-8")
-
-
-def _content(answer: httpx.Response) -> bytes:
-    """What the server answered. Raises InputError with the server's own sentence when it refused."""
-    if answer.is_error:
-        raise InputError(Problem.model_validate_json(answer.content).detail)
-    return answer.content
 
 
 @app.callback()

@@ -1,1 +1,1 @@
-"""Commands of `python -m serving` that need no server: one file for each noun, put together in serving.__main__."""
+"""Commands of `python -m serving`: one file for each noun, put together in serving.__main__."""

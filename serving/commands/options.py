@@ -11,8 +11,3 @@ Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE
 Key = Annotated[
     str | None, typer.Option(envvar="QC_KEY", help="of a server with authentication; better in the environment")
 ]
-
-
-def authorization(key: str | None) -> dict[str, str]:
-    """The header that says whose key a request comes with; none without a key."""
-    return {} if key is None else {"Authorization": f"Bearer {key}"}

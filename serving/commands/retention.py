@@ -3,20 +3,17 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from data.errors import InputError
-from serving.commands.options import Config, Key, Overrides, authorization
+from serving.commands.ask import ask
+from serving.commands.options import Config, Key, Overrides
 from serving.database import reading_beside
 from serving.retention import plan
 from serving.retention_schema import RetentionPlan
-from serving.schema import Problem, Rule
+from serving.schema import Rule
 from serving.settings import DEFAULT_CONFIG, load_settings
-
-_PLAN_SECONDS = 120
 
 _WORDS = {
     Rule.FLAGGED_IMAGES: "images of flagged or audited parts",
@@ -39,15 +36,8 @@ def retention(
         with reading_beside(settings.database_url) as connection:
             _show(plan(connection, settings.retention, datetime.now(UTC)), "would go")
         return
-    try:
-        answer = httpx.post(
-            f"{url}/v1/retention", json={"reason": reason}, headers=authorization(key), timeout=_PLAN_SECONDS
-        )
-    except httpx.HTTPError as error:
-        raise InputError(f"{url} does not answer ({error}); --dry-run needs no server") from error
-    if answer.is_error:
-        raise InputError(Problem.model_validate_json(answer.content).detail)
-    _show(RetentionPlan.model_validate_json(answer.content), "goes now, in the background")
+    answer = ask("POST", f"{url}/v1/retention", key, "--dry-run needs no server", json={"reason": reason})
+    _show(RetentionPlan.model_validate_json(answer), "goes now, in the background")
 
 
 def _show(due: RetentionPlan, verb: str) -> None:

@@ -12,15 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from data.errors import InputError
+from serving.commands.options import Config, Overrides
 from serving.keys import Keys
 from serving.people import People
 from serving.problem import ProblemError
 from serving.role import Role
 from serving.settings import DEFAULT_CONFIG, load_settings
 from serving.store import Store
-
-_Config = Annotated[Path, typer.Option(help="YAML settings; they name the database")]
-_Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a setting")]
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of cameras and other programs.")
 people = typer.Typer(no_args_is_help=True, help="People who may sign in.")
@@ -31,8 +29,8 @@ def add_key(
     name: str,
     role: Annotated[Role, typer.Option()] = Role.CAMERA,
     rate_limit: Annotated[float | None, typer.Option(min=0.001, help="requests a second")] = None,
-    config: _Config = DEFAULT_CONFIG,
-    overrides: _Overrides = None,
+    config: Config = DEFAULT_CONFIG,
+    overrides: Overrides = None,
 ) -> None:
     """Create a key; its secret is printed this once."""
     with _store(config, overrides) as store:
@@ -41,7 +39,7 @@ def add_key(
 
 
 @keys.command("list")
-def list_keys(config: _Config = DEFAULT_CONFIG, overrides: _Overrides = None) -> None:
+def list_keys(config: Config = DEFAULT_CONFIG, overrides: Overrides = None) -> None:
     """Every key, newest first."""
     table = Table("name", "role", "a second", "created", "last used", "revoked")
     with _store(config, overrides) as store:
@@ -53,7 +51,7 @@ def list_keys(config: _Config = DEFAULT_CONFIG, overrides: _Overrides = None) ->
 
 
 @keys.command("revoke")
-def revoke_key(name: str, config: _Config = DEFAULT_CONFIG, overrides: _Overrides = None) -> None:
+def revoke_key(name: str, config: Config = DEFAULT_CONFIG, overrides: Overrides = None) -> None:
     """Let nothing in with this key from now on; a running server notices within seconds."""
     with _store(config, overrides) as store:
         every = Keys(store)
@@ -64,8 +62,8 @@ def revoke_key(name: str, config: _Config = DEFAULT_CONFIG, overrides: _Override
 def add_person(
     name: str,
     role: Annotated[Role, typer.Option()],
-    config: _Config = DEFAULT_CONFIG,
-    overrides: _Overrides = None,
+    config: Config = DEFAULT_CONFIG,
+    overrides: Overrides = None,
 ) -> None:
     """Add a person; the one-time password is printed this once."""
     with _store(config, overrides) as store:
@@ -74,7 +72,7 @@ def add_person(
 
 
 @people.command("list")
-def list_people(config: _Config = DEFAULT_CONFIG, overrides: _Overrides = None) -> None:
+def list_people(config: Config = DEFAULT_CONFIG, overrides: Overrides = None) -> None:
     """Everybody, by name."""
     table = Table("name", "role", "added", "disabled", "signs in with")
     with _store(config, overrides) as store:
@@ -87,7 +85,7 @@ def list_people(config: _Config = DEFAULT_CONFIG, overrides: _Overrides = None) 
 
 
 @people.command("disable")
-def disable_person(name: str, config: _Config = DEFAULT_CONFIG, overrides: _Overrides = None) -> None:
+def disable_person(name: str, config: Config = DEFAULT_CONFIG, overrides: Overrides = None) -> None:
     """Keep a person out; a running server notices within seconds."""
     with _store(config, overrides) as store:
         everybody = People(store)
@@ -95,7 +93,7 @@ def disable_person(name: str, config: _Config = DEFAULT_CONFIG, overrides: _Over
 
 
 @people.command("reset-password")
-def reset_password(name: str, config: _Config = DEFAULT_CONFIG, overrides: _Overrides = None) -> None:
+def reset_password(name: str, config: Config = DEFAULT_CONFIG, overrides: Overrides = None) -> None:
     """A new one-time password, printed this once; the person is signed out everywhere."""
     with _store(config, overrides) as store:
         everybody = People(store)
