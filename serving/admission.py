@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,11 +9,12 @@ from contextlib import asynccontextmanager
 from serving.engine import OverloadedError
 from serving.gauges import Gauges
 from serving.problem import ProblemError
+from serving.rate import Rate
 from serving.settings import RateLimit
 
 _SMOOTHING = 0.05
-# Cameras whose bucket is remembered; names come from outside and must not fill the memory.
-_MOST_BUCKETS = 4096
+# Cameras whose rate is remembered; names come from outside and must not fill the memory.
+_MOST_RATES = 4096
 # The largest body over 5 Mbit/s.
 _LONGEST_BODY_SECONDS = 60
 
@@ -61,7 +61,7 @@ class Admission:
         self._gauges = gauges
         self._in_progress = 0
         self._by_camera: Counter[str] = Counter()
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._rates: OrderedDict[str, Rate] = OrderedDict()
         self._seconds_each = 0.0
 
     @property
@@ -76,7 +76,7 @@ class Admission:
         that of n busy cameras is 1 / (n + 1), so that there is always room for another. Raises a 429 problem above its rate.
         """
         if self._rate is not None:
-            self._take_token(camera, self._rate, time.monotonic())
+            self._slow_down(camera, self._rate)
         own = self._by_camera[camera]
         busy = len(self._by_camera) + (own == 0)
         late = self._in_progress > 0 and self.predicted_wait > self._target
@@ -100,19 +100,18 @@ class Admission:
     def in_progress(self) -> int:
         return self._in_progress
 
-    def _take_token(self, camera: str, rate: RateLimit, now: float) -> None:
-        tokens, since = self._buckets.pop(camera, (float(rate.burst), now))
-        tokens = min(float(rate.burst), tokens + (now - since) * rate.frames_per_second)
-        taken = tokens >= 1
-        self._buckets[camera] = (tokens - taken, now)
-        if len(self._buckets) > _MOST_BUCKETS:
-            self._buckets.popitem(last=False)
-        if not taken:
+    def _slow_down(self, camera: str, limit: RateLimit) -> None:
+        rate = self._rates.pop(camera, None) or Rate(limit.frames_per_second, limit.burst)
+        self._rates[camera] = rate
+        if len(self._rates) > _MOST_RATES:
+            self._rates.popitem(last=False)
+        wait = rate.take()
+        if wait > 0:
             self._gauges.rate_limited.inc()
-            seconds = math.ceil((1 - tokens) / rate.frames_per_second)
+            seconds = math.ceil(wait)
             raise ProblemError(
                 429,
-                f"this camera sends more than {rate.frames_per_second:g} frames a second; post it again in {seconds} s, "
+                f"this camera sends more than {limit.frames_per_second:g} frames a second; post it again in {seconds} s, "
                 "nothing was stored",
                 {"Retry-After": str(seconds)},
             )

@@ -76,7 +76,7 @@ def test_wait_is_predicted_from_measured_times() -> None:
 
 def test_bucket_gives_its_burst_then_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("serving.admission.time.monotonic", lambda: now)
+    monkeypatch.setattr("serving.rate.time.monotonic", lambda: now)
     door = admission(1000, rate=RateLimit(frames_per_second=2, burst=3))
 
     def taken(camera: str) -> bool:
