@@ -20,6 +20,7 @@ from sqlalchemy.pool import NullPool
 
 from data.errors import InputError
 from serving.database import shown, sqlite_file
+from serving.image_store import directory_of
 from serving.settings import Settings
 from serving.store import parse_url
 
@@ -49,8 +50,8 @@ class Claim:
             url = parse_url(settings.database_url)
             if url.get_backend_name() == "postgresql":
                 self._session = _Session(url, f"database {shown(settings.database_url)}")
-            if "://" not in settings.images:
-                self._lock(Path(settings.images), f"image store {settings.images}")
+            if (images := directory_of(settings.images)) is not None:
+                self._lock(images, f"image store {images}")
         except BaseException:
             self.close()
             raise

@@ -3,6 +3,7 @@
 Works before the first start and beside a running server; it writes nothing but a probe file that it removes again.
 """
 
+import errno
 import os
 import shutil
 import socket
@@ -24,7 +25,7 @@ from data.bundle import Bundle
 from data.errors import BundleError, InputError
 from serving.alive import is_alive
 from serving.database import connected, newest_revision, revision_of, shown, sqlite_file
-from serving.image_store import ImageStore, first_line
+from serving.image_store import ImageStore, directory_of, first_line
 from serving.models import bundle_to_serve
 from serving.settings import Settings
 from serving.tables import audit, inspections
@@ -89,7 +90,7 @@ def _port(settings: Settings) -> Finding:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            if error.errno not in (98, 48):
+            if error.errno != errno.EADDRINUSE:
                 return Finding(
                     Level.FAIL, "port", f"{where} cannot be listened on ({error.strerror}); set another port"
                 )
@@ -117,7 +118,7 @@ def _certificate(file: Path) -> Finding:
 
 
 def _disks(settings: Settings) -> Iterator[Finding]:
-    places = {"database disk": sqlite_place(settings), "image disk": local_images(settings)}
+    places = {"database disk": _sqlite_place(settings), "image disk": directory_of(settings.images)}
     for subject, place in places.items():
         if place is None:
             continue
@@ -132,18 +133,13 @@ def _disks(settings: Settings) -> Iterator[Finding]:
             yield Finding(Level.OK, subject, what)
 
 
-def sqlite_place(settings: Settings) -> Path | None:
+def _sqlite_place(settings: Settings) -> Path | None:
     """The directory of an SQLite database; None for another kind, or no URL at all."""
     try:
         file = sqlite_file(settings.database_url)
     except InputError:
         return None
     return None if file is None else file.parent
-
-
-def local_images(settings: Settings) -> Path | None:
-    """The directory of a local image store; None for another kind."""
-    return None if "://" in settings.images else Path(settings.images)
 
 
 def _database(settings: Settings, connection: Connection) -> Iterator[Finding]:
@@ -180,7 +176,7 @@ def _database(settings: Settings, connection: Connection) -> Iterator[Finding]:
 
 
 def _images(settings: Settings) -> Finding:
-    place = local_images(settings)
+    place = directory_of(settings.images)
     if place is not None and not place.exists():
         parent = _existing(place)
         if os.access(parent, os.W_OK | os.X_OK):
@@ -195,7 +191,7 @@ def _images(settings: Settings) -> Finding:
 
 
 def _permissions(settings: Settings) -> Iterator[Finding]:
-    place = sqlite_place(settings)
+    place = _sqlite_place(settings)
     if place is not None and not os.access(_existing(place), os.W_OK | os.X_OK):
         yield Finding(
             Level.FAIL, "permissions", f"{place} cannot be written by this user; chown it to the server's user"
@@ -213,7 +209,7 @@ def _permissions(settings: Settings) -> Iterator[Finding]:
                 Level.FAIL, "permissions", f"{path} cannot be used by this user; chown it to the server's user"
             )
             return
-    images = local_images(settings)
+    images = directory_of(settings.images)
     open_to_all = [path for path in (*found, images) if path is not None and path.exists() and _all_may_write(path)]
     if open_to_all:
         names = ", ".join(str(path) for path in open_to_all)

@@ -75,7 +75,8 @@ class ImageStore:
     """
 
     def __init__(self, place: str) -> None:
-        self._root: Path | None = None if "://" in place else Path(place).resolve()
+        directory = directory_of(place)
+        self._root = None if directory is None else directory.resolve()
         try:
             self._store = (
                 from_url(place, retry_config=_RETRIES) if self._root is None else LocalStore(self._root, mkdir=True)
@@ -315,6 +316,11 @@ class ImageStore:
                 os.close(descriptor)
                 with suppress(FileNotFoundError):  # as it should be: it was renamed
                     os.unlink(part)  # noqa: PTH108 - as above
+
+
+def directory_of(place: str) -> Path | None:
+    """The directory of a local image store; None for an object store elsewhere."""
+    return None if "://" in place else Path(place)
 
 
 def first_line(error: Exception) -> str:

@@ -4,12 +4,12 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
-from sqlalchemy import make_url
 
+from serving.database import sqlite_file
 from serving.gauges import Gauges
+from serving.image_store import directory_of
 from serving.problem import ProblemError
 from serving.settings import Disk, Settings
 
@@ -22,10 +22,8 @@ FreeBytes = Callable[[], int]
 
 def free_bytes(settings: Settings) -> FreeBytes:
     """A probe of the free bytes on the fuller disk of images and database; those that are not on this machine have no end."""
-    places = [Path(settings.images)] if "://" not in settings.images else []
-    database = make_url(settings.database_url)
-    if database.get_backend_name() == "sqlite" and database.database:
-        places.append(Path(database.database).parent)
+    file = sqlite_file(settings.database_url)
+    places = [place for place in (directory_of(settings.images), file and file.parent) if place is not None]
 
     def free() -> int:
         return min((shutil.disk_usage(place).free for place in places), default=2**63 - 1)
