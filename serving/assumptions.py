@@ -215,14 +215,7 @@ def change(
 
     Raises a 404 problem for an unknown key, 422 for what the number cannot be.
     """
-    if key not in Inputs.model_fields:
-        raise ProblemError(
-            404,
-            text(
-                f"there is no assumption {key}; GET /v1/roi lists them under measured.inputs",
-                f"沒有假設 {key}；GET /v1/roi 的 measured.inputs 列出所有假設",
-            ),
-        )
+    _check_known(key)
     before = current(connection, given).inputs
     old = getattr(before, key)
     tree = before.model_dump(by_alias=True)
@@ -242,6 +235,12 @@ def change(
 
 def history(connection: Connection, key: str) -> list[RowMapping]:
     """Every version of one number, newest first. Raises a 404 problem for an unknown key."""
+    _check_known(key)
+    query = select(assumptions).where(assumptions.c.key == key).order_by(assumptions.c.sequence.desc())
+    return list(connection.execute(query).mappings())
+
+
+def _check_known(key: str) -> None:
     if key not in Inputs.model_fields:
         raise ProblemError(
             404,
@@ -250,8 +249,6 @@ def history(connection: Connection, key: str) -> list[RowMapping]:
                 f"沒有假設 {key}；GET /v1/roi 的 measured.inputs 列出所有假設",
             ),
         )
-    query = select(assumptions).where(assumptions.c.key == key).order_by(assumptions.c.sequence.desc())
-    return list(connection.execute(query).mappings())
 
 
 def _around(old: Assumption, value: float) -> dict[str, Any]:

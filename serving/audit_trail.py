@@ -12,14 +12,13 @@ import structlog
 from sqlalchemy import Connection, RowMapping, select
 from sqlalchemy.sql.elements import ColumnElement
 
-from data.wording import text
 from serving.audit import Action, Verification, entries, verify
 from serving.audit_schema import AuditBreak, AuditCheck, AuditEntry, AuditPage
 from serving.concerns import concerns_of
 from serving.csv_rows import csv_line, harmless
 from serving.gauges import Gauges
 from serving.periodic import Periodic
-from serving.problem import ProblemError
+from serving.problem import unknown_cursor
 from serving.store import Store
 from serving.tables import audit, from_microseconds
 
@@ -62,13 +61,7 @@ def list_page(connection: Connection, filters: Filters, cursor: str | None, limi
     clauses = filters.clauses()
     if cursor is not None:
         if not (cursor.isascii() and cursor.isdecimal() and len(cursor) < 10):
-            raise ProblemError(
-                422,
-                text(
-                    "cursor: not one that this server gave; leave it out for the first page",
-                    "cursor：不是此伺服器提供的頁碼標記；省略即從第一頁開始",
-                ),
-            )
+            raise unknown_cursor()
         clauses.append(audit.c.sequence < int(cursor))
     query = select(audit).where(*clauses).order_by(audit.c.sequence.desc()).limit(limit + 1)
     rows = connection.execute(query).mappings().all()

@@ -5,7 +5,6 @@ is in the backup when the database there says that it is still kept. The manifes
 off leaves the one before it whole. Nothing that was acknowledged before the backup began is missing from it.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -25,6 +24,7 @@ from sqlalchemy import URL, Connection, create_engine, func, make_url, select
 from sqlalchemy.exc import DatabaseError
 
 from data.bundle import MANIFEST as BUNDLE_MANIFEST
+from data.bundle import sha256_of
 from data.config import ConfigModel, explain
 from data.durable import replacing, sync
 from data.errors import InputError
@@ -99,7 +99,7 @@ def make_backup(settings: Settings, target: Path, say: Callable[[str], None]) ->
             made_at=datetime.now(UTC),
             kind="postgresql" if file is None else "sqlite",
             database=name,
-            database_sha256=_sha256(target / name),
+            database_sha256=sha256_of(target / name),
             revision=revision or "",
             audit_head=head,
             inspections=count,
@@ -265,9 +265,9 @@ def _copy_bundles(source: Path, target: Path) -> dict[str, str]:
     for manifest in sorted(source.glob(f"**/{BUNDLE_MANIFEST}")):
         for file in _files(manifest.parent):
             path = file.relative_to(source)
-            hashes[path.as_posix()] = _sha256(file)
+            hashes[path.as_posix()] = sha256_of(file)
             copy = target / path
-            if not copy.exists() or _sha256(copy) != hashes[path.as_posix()]:
+            if not copy.exists() or sha256_of(copy) != hashes[path.as_posix()]:
                 _copy(file, copy)
     return hashes
 
@@ -305,10 +305,10 @@ def _check_files(source: Path, made: Backup) -> tuple[set[str], set[str]]:
     for file, sha256 in expected.items():
         if not file.is_file():
             raise InputError(f"{file} is missing from the backup; nothing was restored")
-        if _sha256(file) != sha256:
+        if sha256_of(file) != sha256:
             raise InputError(f"{file} is not what was backed up: its hash differs; nothing was restored")
     there = {image.name for image in _files(source / _IMAGES)}
-    whole = {sha256 for sha256 in there if _sha256(_image(source, sha256)) == sha256}
+    whole = {sha256 for sha256 in there if sha256_of(_image(source, sha256)) == sha256}
     return whole, there - whole
 
 
@@ -365,8 +365,3 @@ def _copy(source: Path, target: Path) -> None:
 
 def _files(place: Path) -> list[Path]:
     return sorted(file for file in place.rglob("*") if file.is_file() and not file.name.endswith(".part"))
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

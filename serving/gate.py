@@ -10,11 +10,11 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from data.wording import Text, text
+from serving.access import SAFE
 from serving.problem import ProblemError, problem_response
 from serving.settings import Settings
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # JSON is read on the event loop: 30 MB of it kept every camera waiting for 1.4 s.
 _LARGEST_JSON = 4 * 1024 * 1024
 # Of whom nobody knows yet who it is: thousands of bodies at once must not fill the memory.
@@ -88,7 +88,7 @@ class Gate:
         if _split(f"//{host}").hostname not in self._hosts:
             raise ProblemError(400, f"Host {host!r} is not this server; call {' or '.join(sorted(self._hosts))}")
         origin = headers.get("origin")
-        if method not in _SAFE and origin is not None and _split(origin).netloc != host:
+        if method not in SAFE and origin is not None and _split(origin).netloc != host:
             raise ProblemError(403, f"a page of {origin} may not change anything here")
         length = headers.get("content-length", "0")
         if length.isdecimal() and int(length) > largest:

@@ -22,7 +22,7 @@ from data.region import Region
 from data.verdict import ReviewDecision, Verdict, part_verdict, worst
 from data.wording import text
 from serving.blindness import TELLING, Sight
-from serving.problem import ProblemError
+from serving.problem import ProblemError, unknown_cursor
 from serving.sampling import NOT_DRAWN, Draw
 from serving.schema import (
     FrameInfo,
@@ -448,10 +448,4 @@ def read_cursor(cursor: str) -> Sequence[Any]:
             raise ValueError("no id has a zero character")
         return (literal(datetime.fromisoformat(time).astimezone(UTC), Utc()), id_)
     except (binascii.Error, ValueError, OverflowError) as error:
-        raise ProblemError(
-            422,
-            text(
-                "cursor: not one that this server gave; leave it out for the first page",
-                "cursor：不是此伺服器提供的頁碼標記；省略即從第一頁開始",
-            ),
-        ) from error
+        raise unknown_cursor() from error

@@ -17,6 +17,7 @@ from data.errors import InputError, UnreadableImageError
 from data.image import read_header
 from data.verdict import ReviewDecision
 from serving.database import reading_beside
+from serving.hourly import UNNAMED
 from serving.image_store import DamagedImageError, ImageStore
 from serving.schema import AuditKind
 from serving.settings import Settings
@@ -25,7 +26,6 @@ from serving.tables import inspections, reviews, tombstones
 
 CATALOG = "catalog.csv"
 GOOD = "good"
-UNNAMED = "unnamed"
 
 _LABELS = (ReviewDecision.DEFECT_CONFIRMED.value, ReviewDecision.FALSE_CALL.value)
 _SUFFIXES = {

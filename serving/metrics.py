@@ -173,7 +173,7 @@ def throughput(connection: Connection, since: datetime, until: datetime) -> Thro
         since=since,
         until=until,
         lines=lines,
-        review_seconds_median=_median(connection, seconds, timed),
+        review_seconds_median=median(connection, seconds, timed),
         review_seconds_n=timed,
         reviews_per_hour=count / hours,
     )
@@ -241,8 +241,8 @@ def _of_flagged(counts: Outcomes, *decisions: ReviewDecision) -> int:
     return sum(count for (verdict, made), count in counts.items() if verdict.flagged and made in decisions)
 
 
-def _median(connection: Connection, ordered: Select[float], n: int) -> float | None:
-    """The middle of n ordered values (nearest rank)."""
+def median(connection: Connection, ordered: Select[float], n: int) -> float | None:
+    """The middle of n ordered values (nearest rank); None of none."""
     if n == 0:
         return None
     return float(connection.execute(ordered.limit(1).offset((n - 1) // 2)).scalar_one())

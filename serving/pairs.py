@@ -13,7 +13,7 @@ from data.verdict import DECIDED, ReviewDecision, Verdict
 from data.wording import text
 from serving.blindness import Sight
 from serving.inspections import find
-from serving.metrics import rate_of
+from serving.metrics import median, rate_of
 from serving.model_schema import Difference, ReviewedPairs, ShadowComparison, ShadowInfo, VerdictPair
 from serving.tables import inspections, shadow_inspections, shadows
 from serving.unindexed import Unindexed
@@ -63,6 +63,7 @@ def compare(connection: Connection, sight: Sight) -> ShadowComparison:
     for (one, other), count in pairs.items():
         flags[one.flagged, other.flagged] += count
     low, high = _change(flags, _frames_that_change_together(connection, sequence))
+    latency = select(table.latency_ms).where(table.shadow == sequence).order_by(table.latency_ms)
     nothing = text("the shadow has scored no frame yet", "影子模型尚未評分任何影像")
     return ShadowComparison(
         shadow=last,
@@ -75,7 +76,7 @@ def compare(connection: Connection, sight: Sight) -> ShadowComparison:
         flag_change_low=low,
         flag_change_high=high,
         reviewed=_reviewed(connection, sequence, since),
-        latency_p50_ms=_median_latency(connection, n, last),
+        latency_p50_ms=median(connection, latency, n),
         differences=_differences(connection, sequence, sight),
         notes=[_NOTE],
     )
@@ -156,14 +157,6 @@ def _reviewed(connection: Connection, sequence: int, since: datetime) -> Reviewe
         neither_right=right[False, False],
         mcnemar_p=mcnemar(ours_alone, ~ours_alone, parts) if parts else None,
     )
-
-
-def _median_latency(connection: Connection, n: int, last: ShadowInfo | None) -> float | None:
-    if last is None or n == 0:
-        return None
-    latency = shadow_inspections.c.latency_ms
-    query = select(latency).where(shadow_inspections.c.shadow == last.number).order_by(latency)
-    return float(connection.execute(query.limit(1).offset((n - 1) // 2)).scalar_one())
 
 
 def _differences(connection: Connection, shadow: int, sight: Sight) -> list[Difference]:

@@ -155,6 +155,16 @@ def not_possible(method: str, path: str) -> Text:
     )
 
 
+def unknown_cursor() -> ProblemError:
+    return ProblemError(
+        422,
+        text(
+            "cursor: not one that this server gave; leave it out for the first page",
+            "cursor：不是此伺服器提供的頁碼標記；省略即從第一頁開始",
+        ),
+    )
+
+
 def explain_fields(errors: object) -> Text:
     """Validation errors as one line that names every field at fault."""
     assert isinstance(errors, list | tuple)
