@@ -4,18 +4,18 @@ import json
 import re
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
+
+from data.record import Record
 
 _FARTHEST = 2**31 - 1
 """pixels; no image is as long, and any database keeps it"""
 _NOT_PLAIN = re.compile(r"[,;]|^\s|\s$")
 
 
-class Box(BaseModel):
+class Box(Record):
     """From `x0`, `y0` up to but without `x1`, `y1`, in pixels of the upright original; `label` is its defect class, if told."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     x0: int = Field(ge=0, le=_FARTHEST)
     y0: int = Field(ge=0, le=_FARTHEST)

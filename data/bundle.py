@@ -11,7 +11,7 @@ from typing import Literal, Self
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from data.config import explain
 from data.decide import Guarantee, InForce, Thresholds
@@ -23,6 +23,7 @@ from data.input_health import InputHealth
 from data.metric import Metric
 from data.novelty import Novelty, NoveltySummary
 from data.operating import OperatingCurve
+from data.record import Record
 from data.targets import TargetResult
 from data.wording import text
 
@@ -50,14 +51,10 @@ _PROVIDERS: dict[Provider, tuple[tuple[str, ...], str]] = {
 }
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 CalibrationMethod = Literal["temperature", "platt", "isotonic"]
 
 
-class Calibration(_Record):
+class Calibration(Record):
     """How raw log-odds became calibrated ones: straight between the knots and beyond them, fitted on `n` held-out images.
 
     `log_loss` holds the cross-validated log-loss in nats of every method that was compared, `none` without calibration.
@@ -77,14 +74,14 @@ class Calibration(_Record):
         return self
 
 
-class CrossValidation(_Record):
+class CrossValidation(Record):
     """The recipe on images that each model did not train on: the AUROC of each fold, and figures over all of them together."""
 
     fold_auroc: list[float]
     metrics: dict[str, Metric]
 
 
-class Variant(_Record):
+class Variant(Record):
     """One precision of the same model as measured at export: size, time an image, and accuracy on the held-out images.
 
     `auroc_loss` is float32's AUROC less its own; `verdict_agreement` the share of held-out images, 0..1, with the verdict
@@ -102,7 +99,7 @@ class Variant(_Record):
     why: str
 
 
-class Parity(_Record):
+class Parity(Record):
     """Largest difference of the outputs on the golden frames, and what was tolerated."""
 
     torch_onnxruntime: float
@@ -110,7 +107,7 @@ class Parity(_Record):
     replay_tolerance: float
 
 
-class DataFingerprint(_Record):
+class DataFingerprint(Record):
     """Which images the model saw: sha256 over the catalog's rows, and how many images each split holds."""
 
     source: str
@@ -120,7 +117,7 @@ class DataFingerprint(_Record):
     defects: dict[str, int]
 
 
-class Manifest(_Record):
+class Manifest(Record):
     """`manifest.json`; what the model is, what it promises and what it rests on."""
 
     schema_version: Literal[1] = 1
@@ -138,7 +135,7 @@ class Manifest(_Record):
     calibration: Calibration
     cross_validation: CrossValidation | None = None
     metrics: dict[str, Metric]
-    targets: list[TargetResult] = []
+    targets: list[TargetResult] = Field(default=[])
     variants: dict[str, Variant]
     parity: Parity
     novelty: NoveltySummary | None = None

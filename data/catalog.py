@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -23,13 +21,14 @@ from data.box import Box, format_boxes, parse_boxes
 from data.config import explain
 from data.durable import replacing
 from data.errors import InputError
+from data.record import Record
 
 Split = Literal["train", "val", "test", ""]
 
 OK_CLASSES = frozenset({"good", "ok", "normal", "pass"})
 
 
-class CatalogRow(BaseModel):
+class CatalogRow(Record):
     """One image.
 
     `path` is relative to the catalog's root; `label` is the class that training aims at; `classes` are all that apply,
@@ -40,8 +39,6 @@ class CatalogRow(BaseModel):
     outside, optionally with the class as a fifth value), or a `mask`: an image of the same size, its path relative like
     `path`, in which any pixel that is not 0 is defect. With both, the mask tells the place, as it is the finer.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str = Field(min_length=1)
     label: str = Field(min_length=1)
@@ -105,10 +102,8 @@ class CatalogRow(BaseModel):
         return self.defect_probability > 0.5
 
 
-class Catalog(BaseModel):
+class Catalog(Record):
     """Rows with the directory that their paths start from."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     root: Path
     rows: tuple[CatalogRow, ...]

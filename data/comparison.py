@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from scipy.stats import bootstrap, rankdata
 
 from data.bundle import PREDICTIONS, Manifest, read_manifest, sha256_of
@@ -18,6 +18,7 @@ from data.durable import replacing
 from data.errors import BundleError, InputError
 from data.groups import are_shared, clusters, numbered
 from data.metric import Metric
+from data.record import Record
 from data.wording import Text, text
 
 _RESAMPLES = 2000
@@ -25,13 +26,11 @@ _CELLS_AT_ONCE = 4_000_000
 """Resampled scores held in memory at a time."""
 
 
-class PredictedImage(BaseModel):
+class PredictedImage(Record):
     """What a model said of one test image: one row of `PREDICTIONS`.
 
     Images of one `group` show the same part; bundles that were made before it was kept have none.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     label: str

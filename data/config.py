@@ -5,16 +5,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from data.errors import InputError
-
-
-class ConfigModel(BaseModel):
-    """Base of every model that a YAML file fills: frozen, and closed to keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
 
 Model = TypeVar("Model", bound=BaseModel)
 

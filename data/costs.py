@@ -4,16 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from data.config import ConfigModel
+from data.record import Record
 
 Floats = NDArray[np.float64]
 
 _PARTS = 1000
 
 
-class Costs(ConfigModel):
+class Costs(Record):
     """What one part costs, in `currency`, when it escapes, when it is good and rejected unseen, and when a person reviews it."""
 
     escape: float = Field(ge=0)
@@ -22,7 +22,7 @@ class Costs(ConfigModel):
     currency: str = Field(min_length=1)
 
 
-class Capacity(ConfigModel):
+class Capacity(Record):
     """How many of a shift's parts people can review."""
 
     parts_per_shift: int = Field(gt=0)
@@ -34,15 +34,13 @@ class Capacity(ConfigModel):
         return self.reviews_per_shift / self.parts_per_shift
 
 
-class Bill(BaseModel):
+class Bill(Record):
     """What to expect of 1,000 parts of the line, `defect_rate` (0..1) of which are truly defective.
 
     `overkill` counts good parts rejected or sent to review, `good_rejected` those of them that no person looks at. Where
     `defect_rate_given` is false it is the share among the held-out parts, which were collected and not drawn from the
     line. Reviews are taken to find the truth; frames that look unknown are reviewed on top of these.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     defect_rate: float = Field(gt=0, lt=1)
     defect_rate_given: bool

@@ -6,22 +6,21 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from scipy.stats import binom
 
 from data.costs import Bill, Capacity, Costs, Outcomes
 from data.groups import Indices, are_shared, numbered, worst_scores
+from data.record import Record
 from data.verdict import Verdict
 from data.wording import Text, text
 
 
-class Thresholds(BaseModel):
+class Thresholds(Record):
     """Below `pass_below` PASS, from `reject_from` REJECT, between REVIEW.
 
     `pass_below` 0 passes nothing; a `reject_from` above 1 rejects nothing without a person.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     pass_below: float = Field(ge=0, le=1)
     reject_from: float = Field(ge=0)
@@ -49,7 +48,7 @@ _ESCAPE, _REJECT_GOOD = "escape rate", "good parts rejected"
 _RATES_ZH_HANT = {_ESCAPE: "漏檢率", _REJECT_GOOD: "良品未經人員查看即剔除的比率"}
 
 
-class Bound(BaseModel):
+class Bound(Record):
     """A one-sided limit on an error rate, `rate <= limit` with confidence `1 - delta`, over `n` held-out images or parts.
 
     `allowed` is how many of the n may err at the threshold; None when n is too small for any promise, and then
@@ -58,8 +57,6 @@ class Bound(BaseModel):
     `parts` where some groups of the catalog have several images: these are no independent evidence, so that each group
     counts as one, which errs as soon as one of its images does.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rate: str
     limit: float = Field(gt=0, lt=1)
@@ -125,15 +122,13 @@ class Bound(BaseModel):
         )
 
 
-class Aims(BaseModel):
+class Aims(Record):
     """What the plant asks of the thresholds; the limits are rates in 0..1.
 
     The bounds come first: with `costs` the thresholds are the cheapest within them, with `capacity` those whose reviews
     people can do, with both the cheapest of these. `defect_rate` is the share of truly defective parts on the line, which
     held-out images do not tell. `per_class` holds the escape bound for every defect class that has enough of them too.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     escape_rate: float = Field(default=0.02, gt=0, lt=1)
     reject_good_rate: float = Field(default=0.01, gt=0, lt=1)
@@ -144,18 +139,16 @@ class Aims(BaseModel):
     capacity: Capacity | None = None
 
 
-class Guarantee(BaseModel):
+class Guarantee(Record):
     """What the thresholds promise: escapes among defective parts, and good parts rejected with no person looking.
 
     `classes` are the escape bounds of the defect classes by themselves, empty where there is one class or none was named.
     `bill` is what the thresholds are expected to cost, None without held-out images of both kinds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     escape: Bound
     reject_good: Bound
-    classes: list[Bound] = []
+    classes: list[Bound] = Field(default=[])
     bill: Bill | None = None
 
     @property

@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from data.errors import UnreadableImageError
+from data.record import Record
 
 Pixels = NDArray[np.uint8]
 
@@ -54,13 +55,11 @@ _REDUCED = {
 }
 
 
-class Preprocessing(BaseModel):
+class Preprocessing(Record):
     """How a frame becomes model input: stretched to `width` x `height` pixels, area-averaged when it shrinks.
 
     A JPEG that is much larger is decoded at a half, a quarter or an eighth of its size, as `reduction` says.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     width: int = Field(ge=32, le=2048)
     height: int = Field(ge=32, le=2048)

@@ -14,11 +14,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from data.image import Pixels
 from data.metric import Metric
 from data.novelty import false_alarms_expected
+from data.record import Record
 
 FALSE_ALARM = 0.005
 
@@ -71,10 +72,8 @@ class Look(NamedTuple):
     thumbnail: Floats
 
 
-class Range(BaseModel):
+class Range(Record):
     """Allowed values, both ends included."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     low: float
     high: float
@@ -91,15 +90,13 @@ class Finding:
     reason: str
 
 
-class InputHealth(BaseModel):
+class InputHealth(Record):
     """The limits, written into the bundle's manifest at export.
 
     `expected` is the false-alarm rate that `ranges` were chosen for on `n` images, `false_alarm` what it came to on the test
     images. `quantiles` hold each measure's minimum, 1 %, 5 %, median, 95 %, 99 % and maximum. Two frames whose thumbnails
     differ by `still_below` grey levels or less, on average over their pixels, are the same picture.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     ranges: dict[str, Range]
     quantiles: dict[str, list[float]]

@@ -17,10 +17,11 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.linalg import eigh
 
 from data.metric import Metric
+from data.record import Record
 
 FALSE_ALARM = 0.01
 
@@ -87,14 +88,12 @@ class Novelty:
         return np.array([is_unknown(distance) for distance in self.distance(embedding).tolist()], dtype=bool)
 
 
-class NoveltySummary(BaseModel):
+class NoveltySummary(Record):
     """How frames unlike anything in training are told, and how often known ones are taken for such.
 
     `expected` is the false-alarm rate that the threshold has on average over sets of `n` held-out images, `false_alarm` what
     it came to on the test images.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: Literal["ppca"] = "ppca"
     threshold: float

@@ -6,11 +6,12 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from data.costs import Bill
 from data.decide import Bound, Guarantee, Thresholds
 from data.groups import numbered, worst_scores
+from data.record import Record
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +20,7 @@ _MOST_POINTS = 400
 _FINE = 100
 
 
-class OperatingCurve(BaseModel):
+class OperatingCurve(Record):
     """How many held-out images score below each of `points`, defective and good ones apart; exact there.
 
     Images of one group count as one, as in `data.decide.choose_thresholds`: a defective one is below as soon as one of its
@@ -27,13 +28,11 @@ class OperatingCurve(BaseModel):
     is never too good.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     points: list[float] = Field(min_length=2)
     """rising strictly, from 0 to just above 1"""
     defects_below: list[int]
     goods_below: list[int]
-    classes_below: dict[str, list[int]] = {}
+    classes_below: dict[str, list[int]] = Field(default={})
     """of each defect class by itself, where there is more than one"""
 
     @model_validator(mode="after")

@@ -6,17 +6,17 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from data.record import Record
 
 _RELATIVE_HEAT = 0.5
 _GRID = 128
 _MOST_REGIONS = 8
 
 
-class Region(BaseModel):
+class Region(Record):
     """A box in original image pixels (x, y is its upper left corner) and its hottest heat, 0..1."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     x: int = Field(ge=0)
     y: int = Field(ge=0)

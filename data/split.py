@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from data.catalog import Catalog, CatalogRow, Split
-from data.config import ConfigModel
 from data.errors import InputError
+from data.record import Record
 
 Part = TypeVar("Part", Split, int)
 
 
-class SplitShares(ConfigModel):
+class SplitShares(Record):
     """The share of images that go to validation and to test; the rest trains."""
 
     val: float = Field(default=0.2, gt=0, lt=1)

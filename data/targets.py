@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from data.config import ConfigModel
 from data.metric import Metric
+from data.record import Record
 from data.wording import Text, text
 
 MILLISECONDS = "milliseconds"
@@ -23,7 +23,7 @@ _WORDS = {
 _AT_LEAST = {"test_auroc", "test_accuracy"}
 
 
-class Targets(ConfigModel):
+class Targets(Record):
     """Limits on the figures measured on the test images; what is left out is not asked for.
 
     `test_auroc` and `test_accuracy` are the least allowed, all others the most. `milliseconds` is of the precision that
@@ -50,10 +50,8 @@ class Outcome(StrEnum):
 _OUTCOMES_ZH_HANT = {Outcome.MET: "達標", Outcome.WITHIN_NOISE: "達標，但仍在誤差範圍內", Outcome.MISSED: "未達標"}
 
 
-class TargetResult(BaseModel):
+class TargetResult(Record):
     """One target beside what was measured; `low` and `high` are None for a figure without an interval."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     limit: Literal["at least", "at most"]

@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, FiniteFloat, ValidationError, model_validator
 from sqlalchemy import Connection, RowMapping, func, insert, select
 
-from data.config import ConfigModel, load_config
+from data.config import load_config
 from data.errors import InputError
+from data.record import Record
 from data.wording import Text, text
 from serving.audit import Action, append, digest
 from serving.problem import ProblemError, explain_fields
@@ -25,7 +26,7 @@ LARGEST = 1e12
 """of any number of a plant, in whatever unit: what is larger is a slip of the pen, and products of such have no meaning"""
 
 
-class Assumption(ConfigModel):
+class Assumption(Record):
     """One number, 0 or more: its unit, where it comes from, who put it down, and how far it may be off."""
 
     least: ClassVar[float] = 0.0
@@ -74,7 +75,7 @@ class Years(Assumption):
     value: FiniteFloat = Field(ge=1, le=30, multiple_of=1)
 
 
-class Inputs(ConfigModel):
+class Inputs(Record):
     """What the formulas need. Rates are shares in 0..1; money is in the file's currency."""
 
     lines: Positive
@@ -140,7 +141,7 @@ class Inputs(ConfigModel):
             raise ProblemError(422, explain_fields(error.errors())) from error
 
 
-class Assumptions(ConfigModel):
+class Assumptions(Record):
     """An assumptions file, or what the database holds in its place."""
 
     name: Text = Field(description="what these numbers are called in the report")

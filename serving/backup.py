@@ -25,9 +25,10 @@ from sqlalchemy.exc import DatabaseError
 
 from data.bundle import MANIFEST as BUNDLE_MANIFEST
 from data.bundle import sha256_of
-from data.config import ConfigModel, explain
+from data.config import explain
 from data.durable import replacing, sync
 from data.errors import InputError
+from data.record import Record
 from serving.audit import GENESIS, verify
 from serving.claim import Claim
 from serving.database import connected, newest_revision, reading_beside, revision_of, shown, sqlite_file
@@ -41,7 +42,7 @@ _IMAGES, _BUNDLES = "images", "bundles"
 _BLOCK = 1024 * 1024
 
 
-class Backup(ConfigModel):
+class Backup(Record):
     """What a backup holds; images are named by their own hash."""
 
     version: Literal[1] = 1

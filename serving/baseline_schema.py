@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from data.config import ConfigModel
+from data.record import Record
 from data.wording import Text
 from serving.metrics_schema import Rate
 from serving.schema import LARGEST_INTEGER, Day, InvalidError, Message, Name, Reason
@@ -15,7 +15,7 @@ Count = Annotated[int, Field(ge=0, le=LARGEST_INTEGER)]
 _DAY_SECONDS = 86_400
 
 
-class HistoryRow(ConfigModel):
+class HistoryRow(Record):
     """What one line made of one product on one day of the plant, known from before this system or from outside it."""
 
     day: Day

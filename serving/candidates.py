@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from data.config import ConfigModel, load_config
+from data.config import load_config
 from data.errors import InputError
+from data.record import Record
 from data.wording import Text, text
 from serving.assumptions import Inputs
 from serving.csv_rows import read_rows
@@ -24,7 +25,7 @@ _UNKNOWN = Lognormal(log_sd=0.5, centre="mean")
 """of a rate or cost whose low and high nobody gave: within a factor of about 2.5 in 95 %"""
 
 
-class _Candidates(ConfigModel):
+class _Candidates(Record):
     candidates: list[Candidate] = Field(min_length=1)
 
 

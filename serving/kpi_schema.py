@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, PositiveInt, model_validator
 
-from data.config import ConfigModel
+from data.record import Record
 from data.wording import Text
 from serving.assumptions import LARGEST
 from serving.metrics_schema import Rate
@@ -15,7 +15,7 @@ Amount = Annotated[float, Field(gt=0, le=LARGEST)]
 KpiKey = Literal["survey", "nps", "staff_kept", "customers_kept", "npi_days", "ai_assisted_products"]
 
 
-class KpiRow(ConfigModel):
+class KpiRow(Record):
     """One imported figure of one day: a survey's mean, a score, days, a count."""
 
     kpi: KpiKey
@@ -72,7 +72,7 @@ class Kpis(Message):
     imported: list[Kpi]
 
 
-class Candidate(ConfigModel):
+class Candidate(Record):
     """A place where the next camera could stand."""
 
     name: Name

@@ -12,10 +12,10 @@ from itertools import islice
 
 import structlog
 import uuid_utils
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import DBAPIError
 
+from data.record import Record
 from serving.gauges import Gauges
 from serving.image_store import ImageStore
 from serving.settings import Settings
@@ -30,10 +30,8 @@ _CLOCK_SLACK = timedelta(minutes=1)
 _MOST_NAMED = 20
 
 
-class Report(BaseModel):
+class Report(Record):
     """What start-up found. `done` is false while it is still looking, in the background; frames are decided meanwhile."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     after_crash: bool
     since: datetime | None = None

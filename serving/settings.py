@@ -12,7 +12,8 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data.bundle import Provider
-from data.config import ConfigModel, load_config
+from data.config import load_config
+from data.record import Record
 from serving.quality.charts import ChartKind, Rule
 from serving.role import Role
 from serving.schema import Rule as RetentionRule
@@ -22,14 +23,14 @@ DEFAULT_CONFIG = Path("configs/serving/default.yaml")
 _DAY_MINUTES = 24 * 60
 
 
-class BundleName(ConfigModel):
+class BundleName(Record):
     """A model by its name; without a version, the newest of that name."""
 
     name: str
     version: str | None = None
 
 
-class Recipe(ConfigModel):
+class Recipe(Record):
     """How a product is inspected at a station: the model, and the cameras that must all have seen a part before it may pass."""
 
     product: str
@@ -45,14 +46,14 @@ class Recipe(ConfigModel):
     )
 
 
-class RateLimit(ConfigModel):
+class RateLimit(Record):
     """A token bucket for each camera: so many frames a second on average, and `burst` at once."""
 
     frames_per_second: float = Field(gt=0)
     burst: int = Field(default=10, ge=1)
 
 
-class Disk(ConfigModel):
+class Disk(Record):
     """Free bytes on the disks of images and database; a floor of 0 is never reached."""
 
     keep_passed_above: int = Field(
@@ -61,21 +62,21 @@ class Disk(ConfigModel):
     take_above: int = Field(default=512 * 1024**2, ge=0, description="below it, frames are answered 507")
 
 
-class Clock(ConfigModel):
+class Clock(Record):
     """When a frame's `captured_at` speaks of a clock that is wrong; it is stored as given, told and counted."""
 
     ahead_seconds: float = Field(default=60.0, gt=0)
     behind_seconds: float = Field(default=7 * 86_400.0, gt=0, description="a camera may have kept frames while offline")
 
 
-class Costs(ConfigModel):
+class Costs(Record):
     """What a wrong verdict costs, in any one currency; only their ratio orders the review queue."""
 
     escape: float = Field(default=285.71, gt=0)
     overkill: float = Field(default=10.0, gt=0)
 
 
-class Tls(ConfigModel):
+class Tls(Record):
     """HTTPS, by this server's own certificate or by a proxy in front of it."""
 
     certificate: Path | None = Field(default=None, description="PEM file, with the chain")
@@ -105,14 +106,14 @@ class Tls(ConfigModel):
         return self
 
 
-class Sessions(ConfigModel):
+class Sessions(Record):
     """How long a person stays signed in."""
 
     idle_seconds: float = Field(default=1800, gt=0, description="without any request; an open page makes some")
     longest_seconds: float = Field(default=43_200, gt=0, description="in all: a long shift")
 
 
-class Oidc(ConfigModel):
+class Oidc(Record):
     """Sign-in by the plant's own identity provider; the client secret is in the environment as QC_OIDC_CLIENT_SECRET."""
 
     metadata_url: str = Field(description="https://.../.well-known/openid-configuration")
@@ -122,7 +123,7 @@ class Oidc(ConfigModel):
     roles: dict[str, Role] = Field(min_length=1, description="claim value -> role; of several the last in Role counts")
 
 
-class Retention(ConfigModel):
+class Retention(Record):
     """Days from the receipt of a frame for which things are kept; without a number, for ever.
 
     What waits for a person, and what a legal hold names, is kept whatever its age.
@@ -157,7 +158,7 @@ class Retention(ConfigModel):
         return days
 
 
-class Tracing(ConfigModel):
+class Tracing(Record):
     """OpenTelemetry traces over OTLP/HTTP; needs `pip install '.[otel]'`."""
 
     endpoint: str | None = Field(
@@ -166,7 +167,7 @@ class Tracing(ConfigModel):
     share: float = Field(default=1.0, ge=0, le=1, description="of the requests that no caller traces already")
 
 
-class CameraHealth(ConfigModel):
+class CameraHealth(Record):
     """When a camera's frames are a fault of the camera, and not of the parts."""
 
     alike: int = Field(
@@ -189,7 +190,7 @@ class CameraHealth(ConfigModel):
         return self
 
 
-class Drift(ConfigModel):
+class Drift(Record):
     """When the frames of a camera, all together, are no longer what they were."""
 
     window: int = Field(
@@ -208,7 +209,7 @@ class Drift(ConfigModel):
     )
 
 
-class Shift(ConfigModel):
+class Shift(Record):
     """A shift on the wall clock; one that ends no later than it starts goes over midnight."""
 
     name: str = Field(min_length=1, max_length=64)
@@ -229,7 +230,7 @@ _THREE_SHIFTS = (
 )
 
 
-class LineClock(ConfigModel):
+class LineClock(Record):
     """The wall clock of a line, and its shifts."""
 
     line: str | None = Field(default=None, description="without one, of all lines that have none of their own")
@@ -259,7 +260,7 @@ class LineClock(ConfigModel):
         return shifts
 
 
-class QualityCosts(ConfigModel):
+class QualityCosts(Record):
     """What quality costs, beside `costs`; all in one currency. Without a number the category is told as unknown."""
 
     currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
@@ -269,7 +270,7 @@ class QualityCosts(ConfigModel):
     external: float | None = Field(default=None, ge=0, description="an escape: recall, warranty")
 
 
-class Spc(ConfigModel):
+class Spc(Record):
     """Control charts of each camera, product and model."""
 
     subgroup: int = Field(default=100, ge=10, description="frames that make one point")
@@ -285,14 +286,14 @@ class Spc(ConfigModel):
     )
 
 
-class Webhook(ConfigModel):
+class Webhook(Record):
     """Where alarms are posted, signed as Standard Webhooks; the secret is in the environment as QC_WEBHOOK_SECRET."""
 
     url: str = Field(pattern="^https?://")
     timeout_seconds: float = Field(default=5.0, gt=0)
 
 
-class Audit(ConfigModel):
+class Audit(Record):
     """How many passed parts people can look at, so that escapes are measured; of 0 none are drawn."""
 
     per_day: float = Field(default=0.0, ge=0, description="passed frames to review in 24 hours, over all lines")
@@ -313,7 +314,7 @@ class Audit(ConfigModel):
     plan_minutes: float = Field(default=5.0, gt=0, description="how often the chances are set anew")
 
 
-class Reviewing(ConfigModel):
+class Reviewing(Record):
     """How parts are given to people."""
 
     claim_seconds: float = Field(
@@ -338,7 +339,7 @@ class Reviewing(ConfigModel):
     )
 
 
-class Reports(ConfigModel):
+class Reports(Record):
     """Reports that the server writes by itself, once a week or month is over."""
 
     directory: Path | None = Field(default=None, description="where to write them; none: only when asked for")

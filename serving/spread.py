@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat
 from scipy import stats
 
-from data.config import ConfigModel
+from data.record import Record
 
 Floats = NDArray[np.float64]
 _LARGEST_COUNT = 10**12
 
 
-class Triangular(ConfigModel):
+class Triangular(Record):
     """From `low` to `high`, most likely at the number itself."""
 
     kind: Literal["triangular"] = "triangular"
@@ -29,7 +29,7 @@ class Triangular(ConfigModel):
         return quantiles
 
 
-class Lognormal(ConfigModel):
+class Lognormal(Record):
     """Off by a factor; the number itself is the median (ratios and rates) or the mean (money, which adds up)."""
 
     kind: Literal["lognormal"] = "lognormal"
@@ -43,7 +43,7 @@ class Lognormal(ConfigModel):
         return quantiles
 
 
-class Normal(ConfigModel):
+class Normal(Record):
     """A measured mean with its standard error."""
 
     kind: Literal["normal"] = "normal"
@@ -55,7 +55,7 @@ class Normal(ConfigModel):
         return quantiles
 
 
-class Proportion(ConfigModel):
+class Proportion(Record):
     """A measured share: Jeffreys' posterior of `hits` among `n`, scaled by `factor` where only a part could have been hit.
 
     Of an estimate, such as one from a stratified sample, the counts are those of a plain one that would tell as much.
@@ -72,7 +72,7 @@ class Proportion(ConfigModel):
         return posterior
 
 
-class Estimated(ConfigModel):
+class Estimated(Record):
     """An estimated share above 0 and below 1: the Beta distribution of its value and standard error."""
 
     kind: Literal["estimated"] = "estimated"

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from data.bundle import open_session, run_session
 from data.catalog import Catalog, write_catalog
@@ -21,6 +21,7 @@ from data.errors import InputError
 from data.groups import numbered
 from data.image import Pixels, Preprocessing
 from data.metric import Metric
+from data.record import Record
 from data.split import assign_splits
 from training.augment import build_policy
 from training.calibrate import calibrate, cross_calibrated
@@ -45,22 +46,18 @@ _ROWS = "rows.json"
 _PROGRESS = "progress.json"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Rows(_Record):
+class _Rows(Record):
     """What a finished backbone leaves beside its ONNX files until the whole comparison is finished."""
 
     rows: list[Row]
 
 
-class _Progress(_Record):
+class _Progress(Record):
     """What the epochs came to so far, beside the checkpoint of the network."""
 
-    probe: list[float] = []
+    probe: list[float] = Field(default=[])
     """validation log-odds of epoch 0"""
-    seconds: list[float] = []
+    seconds: list[float] = Field(default=[])
     """that each epoch took"""
 
 

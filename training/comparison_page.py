@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from markupsafe import Markup
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from data.catalog import Catalog
 from data.metric import Metric
+from data.record import Record
 from training.card import page
 from training.comparison_plot import Point, Stage, auroc_against_time
 from training.config import TrainConfig
@@ -21,9 +22,7 @@ def label(backbone: str, width: int, height: int) -> str:
     return f"{backbone}@{width}" if width == height else f"{backbone}@{width}x{height}"
 
 
-class _Shown(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Shown(Record):
     backbone: str
     width: int
     height: int
@@ -49,7 +48,7 @@ class Row(_Shown):
     parameters: int
     bytes: dict[str, int]
     """of the ONNX file, by precision; both stages have the same graph"""
-    milliseconds: dict[str, float] = {}
+    milliseconds: dict[str, float] = Field(default={})
     """an image, by precision"""
     int8_auroc: Metric | None = None
     """through onnxruntime; None for a probe that was fine-tuned afterwards and so not exported itself"""

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from data.catalog import OK_CLASSES
-from data.config import ConfigModel
 from data.decide import Aims
 from data.image import Preprocessing
+from data.record import Record
 from data.split import SplitShares
 from data.targets import Targets
 
 
-class DataSource(ConfigModel):
+class DataSource(Record):
     """Where the labelled images come from: `elpv` needs no path; `folder`, `coco` (its JSON) and `catalog` (a CSV) do."""
 
     source: Literal["elpv", "folder", "coco", "catalog"]
@@ -30,7 +30,7 @@ class DataSource(ConfigModel):
         return self
 
 
-class ModelConfig(ConfigModel):
+class ModelConfig(Record):
     """The pretrained backbone and the size of image that it sees."""
 
     backbone: str = "tf_efficientnet_lite0"
@@ -47,14 +47,14 @@ class ModelConfig(ConfigModel):
     )
 
 
-class Transform(ConfigModel):
+class Transform(Record):
     """One albumentations transform by name, with its arguments."""
 
     name: str
     args: dict[str, Any] = Field(default_factory=dict)
 
 
-class FitConfig(ConfigModel):
+class FitConfig(Record):
     """How the network learns: a linear head on frozen features first, then fine-tuning (Kumar et al., arXiv 2202.10054)."""
 
     head_views: int = Field(default=1, ge=1, description="augmented views of each image that the head is fitted on")
@@ -83,7 +83,7 @@ class FitConfig(ConfigModel):
 DefectKind = Literal["cut_paste", "real", "scratch", "spot", "texture"]
 
 
-class SyntheticConfig(ConfigModel):
+class SyntheticConfig(Record):
     """Synthetic defects drawn into good images while training, see training/synthetic.py."""
 
     share: float = Field(default=0.0, ge=0, le=1, description="of the good images in a batch that receive a defect")
@@ -98,14 +98,14 @@ class SyntheticConfig(ConfigModel):
         return size
 
 
-class ExportConfig(ConfigModel):
+class ExportConfig(Record):
     """When the int8 model may take the place of the float32 one."""
 
     int8_auroc_loss: float = Field(default=0.003, ge=0, description="the most AUROC that int8 may lose on val")
     calibration_images: int = Field(default=128, ge=1)
 
 
-class TrainConfig(ConfigModel):
+class TrainConfig(Record):
     """One training run; everything it writes goes under `output`."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")

@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from data.config import ConfigModel, load_config
+from data.config import load_config
 from data.errors import InputError
+from data.record import Record
 
 
-class Fit(ConfigModel):
+class Fit(Record):
     epochs: int = 3
     rate: float = 0.1
 
 
-class Run(ConfigModel):
+class Run(Record):
     name: str
     fit: Fit = Fit()
 
