@@ -9,13 +9,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import (
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_serializer,
-    field_validator,
-)
+from pydantic import Field, ValidationError, ValidationInfo, field_serializer, field_validator
 
 from data.box import Box, format_boxes, parse_boxes
 from data.config import explain

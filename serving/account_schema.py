@@ -3,9 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from serving.role import Permission, Role
 from serving.schema import Message, Name

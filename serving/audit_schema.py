@@ -2,10 +2,7 @@
 
 from datetime import date, datetime
 
-from pydantic import (
-    Field,
-    JsonValue,
-)
+from pydantic import Field, JsonValue
 
 from serving.audit import Action
 from serving.schema import Message, ModelRef

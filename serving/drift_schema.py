@@ -3,9 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from serving.schema import Message, ModelRef
 

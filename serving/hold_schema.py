@@ -3,9 +3,7 @@
 from datetime import datetime
 from typing import Self
 
-from pydantic import (
-    model_validator,
-)
+from pydantic import model_validator
 
 from serving.schema import InvalidError, Message, Name, Reason, UtcTime
 

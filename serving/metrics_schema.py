@@ -2,9 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from data.wording import Text
 from serving.schema import Message

@@ -3,9 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field
 
 from data.decide import Guarantee, Thresholds
 from data.verdict import Verdict
