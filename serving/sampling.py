@@ -75,7 +75,7 @@ class Sampler:
     ) -> Draw:
         """Whether people look at this frame although it passed, or because its truth is known."""
         if self.is_challenge(part_id) and verdict is not Verdict.NO_DECISION:
-            return Draw(AuditKind.CHALLENGE, queue_cost=self._place())
+            return Draw(AuditKind.CHALLENGE, queue_cost=place_in_queue(self._costs, self._chance))
         if verdict is not Verdict.PASS or defect_probability is None:
             return NOT_DRAWN
         assert thresholds is not None
@@ -83,10 +83,7 @@ class Sampler:
         probability = self._probabilities[band]
         if self._chance.random() >= probability:
             return Draw(band=band, probability=probability)
-        return Draw(AuditKind.SAMPLE, band, probability, self._place())
-
-    def _place(self) -> float:
-        return place_in_queue(self._costs, self._chance)
+        return Draw(AuditKind.SAMPLE, band, probability, place_in_queue(self._costs, self._chance))
 
     def run(self, stop: threading.Event) -> None:  # noqa: ARG002 - it takes no time
         """Set the chances anew."""

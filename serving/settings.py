@@ -5,14 +5,15 @@ import json
 from collections.abc import Sequence
 from datetime import time
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from data.bundle import Provider
 from data.config import load_config
+from data.image import MOST_PIXELS
 from data.record import Record
 from serving.quality.charts import ChartKind, Rule
 from serving.role import Role
@@ -21,6 +22,17 @@ from serving.schema import Rule as RetentionRule
 DEFAULT_CONFIG = Path("configs/serving/default.yaml")
 
 _DAY_MINUTES = 24 * 60
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{name!r} is no time zone; give one such as Asia/Taipei or Europe/Berlin") from error
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
 
 
 class BundleName(Record):
@@ -234,18 +246,9 @@ class LineClock(Record):
     """The wall clock of a line, and its shifts."""
 
     line: str | None = Field(default=None, description="without one, of all lines that have none of their own")
-    time_zone: str = Field(default="UTC", description="such as Asia/Taipei; without one, the plant's")
+    time_zone: TimeZone = Field(default="UTC", description="such as Asia/Taipei; without one, the plant's")
     shifts: tuple[Shift, ...] = Field(default=_THREE_SHIFTS, min_length=1)
     demand_per_shift: float | None = Field(default=None, gt=0, description="parts wanted of a shift: gives the takt")
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{name!r} is no time zone; give one such as Asia/Taipei or Europe/Berlin") from error
-        return name
 
     @field_validator("shifts")
     @classmethod
@@ -369,10 +372,10 @@ class Settings(BaseSettings):
     roi_candidates: Path | None = Field(
         default=None, description="YAML or CSV of places where the next camera could stand"
     )
-    time_zone: str = Field(default="UTC", description="the plant's, by which its days, weeks and months begin")
+    time_zone: TimeZone = Field(default="UTC", description="the plant's, by which its days, weeks and months begin")
     reports: Reports = Reports()
     largest_upload_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
-    most_pixels: int = Field(default=64_000_000, gt=0)
+    most_pixels: int = Field(default=MOST_PIXELS, gt=0)
     deadline_seconds: float = Field(default=5.0, gt=0)
     largest_batch: int = Field(default=8, ge=1, le=256)
     batch_seconds: float = Field(
@@ -456,15 +459,6 @@ class Settings(BaseSettings):
         if not self.is_loopback and not self.hosts:
             raise ValueError(f"{reachable}: set hosts to the names that browsers and cameras call it by")
         return self
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{name} is no time zone; an IANA name such as Asia/Taipei is expected") from error
-        return name
 
     @field_validator("clocks")
     @classmethod

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
+from data.image import MEDIA_TYPES
 from data.verdict import Verdict
 from data.wording import text
 from serving import history, inspections, problem, similar
@@ -20,7 +21,6 @@ from serving.service import service_of
 from serving.thumbnail import thumbnail
 
 _IMMUTABLE = {"Cache-Control": "private, max-age=31536000, immutable"}
-IMAGE_TYPES = ("image/jpeg", "image/png", "image/bmp", "image/tiff", "image/webp")
 
 
 def _frame_parameters() -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def _frame_body() -> dict[str, Any]:
     binary = {"type": "string", "format": "binary"}
     fields = FrameInfo.model_json_schema()["properties"]
     form = {"type": "object", "required": ["image"], "properties": {"image": binary, **fields}}
-    content = {media_type: {"schema": binary} for media_type in IMAGE_TYPES}
+    content = {media_type: {"schema": binary} for media_type in MEDIA_TYPES.values()}
     return {"required": True, "content": {**content, "multipart/form-data": {"schema": form}}}
 
 

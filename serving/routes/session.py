@@ -13,6 +13,7 @@ from data.wording import text
 from serving.access import device_cookie, session_cookie
 from serving.account_schema import ChangePassword, SessionInfo, SignIn
 from serving.caller import Caller, Calling
+from serving.oidc import IdentityProvider
 from serving.problem import ProblemError
 from serving.role import PERMISSIONS
 from serving.routes.parameters import Serving, problems
@@ -111,15 +112,9 @@ async def begin_oidc(
     service: Serving, request: Request, page: Annotated[str, Query(description="of this server, to end at")] = "/"
 ) -> Response:
     """Off to the plant's identity provider."""
-    if service.identity_provider is None:
-        raise ProblemError(
-            404,
-            text(
-                "no identity provider is set; sign in with name and password", "未設定公司帳號登入；請以姓名與密碼登入"
-            ),
-        )
+    provider = _provider(service)
     request.session["page"] = page if _OWN_PAGE.fullmatch(page) else "/"
-    return await service.identity_provider.begin(request, str(request.url_for("finish_oidc")))
+    return await provider.begin(request, str(request.url_for("finish_oidc")))
 
 
 @routes.get(
@@ -131,15 +126,9 @@ async def begin_oidc(
 )
 async def finish_oidc(service: Serving, request: Request) -> Response:
     """Back from the identity provider: sets the session cookie, and goes on to the page that wanted it."""
-    if service.identity_provider is None:
-        raise ProblemError(
-            404,
-            text(
-                "no identity provider is set; sign in with name and password", "未設定公司帳號登入；請以姓名與密碼登入"
-            ),
-        )
+    provider = _provider(service)
     try:
-        subject, name, role = await service.identity_provider.finish(request)
+        subject, name, role = await provider.finish(request)
         person = await asyncio.to_thread(service.people.from_oidc, subject, name, role)
         token = await asyncio.to_thread(service.sessions.open, person)
     except ProblemError as error:
@@ -149,14 +138,25 @@ async def finish_oidc(service: Serving, request: Request) -> Response:
         page = request.session.pop("page", "/")
     service.credentials.forget()
     response = RedirectResponse(page, 303)
-    set_session_cookie(service, response, token)
+    _set_session_cookie(service, response, token)
     return response
+
+
+def _provider(service: Service) -> IdentityProvider:
+    if service.identity_provider is None:
+        raise ProblemError(
+            404,
+            text(
+                "no identity provider is set; sign in with name and password", "未設定公司帳號登入；請以姓名與密碼登入"
+            ),
+        )
+    return service.identity_provider
 
 
 def _begin(service: Service, response: Response, token: str) -> SessionInfo:
     caller = service.credentials.look_up_session(token)
     assert caller is not None
-    set_session_cookie(service, response, token)
+    _set_session_cookie(service, response, token)
     _set_device_cookie(service, response, caller.name or "")
     return _info(service, caller, token)
 
@@ -179,7 +179,7 @@ def _set_device_cookie(service: Service, response: Response, name: str) -> None:
         )
 
 
-def set_session_cookie(service: Service, response: Response, token: str) -> None:
+def _set_session_cookie(service: Service, response: Response, token: str) -> None:
     https = service.settings.https
     response.set_cookie(
         session_cookie(https),
