@@ -27,8 +27,9 @@ from benchmarks.server_cost import cpu_seconds, elpv_frames
 from benchmarks.table import write_table
 from data.decide import Thresholds
 from data.verdict import Verdict
+from serving import heatmap
 from serving.audit import Action, append
-from serving.inspections import encode_heatmap, queue_cost
+from serving.inspections import queue_cost
 from serving.quality.allocation import band_of
 from serving.quality_schema import GroupBy
 from serving.settings import Costs
@@ -326,7 +327,7 @@ def fill(file: Path, count: int) -> tuple[list[str], list[str]]:
     return [row["part_id"] for row in kept], [row["id"] for row in kept]
 
 
-_HEATMAP = encode_heatmap(np.random.default_rng(3).random((7, 7)).astype(np.float32))
+_HEATMAP = heatmap.encode(np.random.default_rng(3).random((7, 7)).astype(np.float32))
 _INSPECTION = [column.name for column in inspections.c if not column.name.startswith("image_removed")]
 _REVIEW = [column.name for column in reviews.c if column.name != "sequence"]
 _SHADOW = [column.name for column in shadow_inspections.c]

@@ -24,7 +24,7 @@ from data.input_health import look_at
 from data.region import find_regions
 from data.sketch import sketch, write
 from data.sources.elpv import read_elpv
-from serving.inspections import encode_heatmap
+from serving import heatmap
 
 CAMERAS = (1, 4, 8, 16, 64)
 SECONDS = 6.0
@@ -138,7 +138,7 @@ def bare(path: Path, evidence: bool) -> float:
             if bundle.novelty is not None:
                 bundle.novelty.distance(prediction.embedding)
             write(sketch(prediction.embedding)[0])
-            encode_heatmap(prediction.heatmap[0])
+            heatmap.encode(prediction.heatmap[0])
             thresholds = bundle.own_thresholds
             if prediction.defect_probability[0] >= thresholds.pass_below:
                 find_regions(prediction.heatmap[0], decoded.width, decoded.height, thresholds.pass_below)

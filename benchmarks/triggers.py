@@ -20,7 +20,7 @@ from sqlalchemy import Connection, insert
 
 from benchmarks.table import write_table
 from data.verdict import Verdict
-from serving.inspections import encode_heatmap
+from serving import heatmap
 from serving.store import Store
 from serving.tables import inspections
 
@@ -28,7 +28,7 @@ SIZES = (1, 8, 64)
 TURNS, SECONDS = 9, 1.0
 WARM_UP = 2_000
 _FLAGGED_EVERY = 17
-_HEATMAP = encode_heatmap(np.random.default_rng(3).random((7, 7)).astype(np.float32))
+_HEATMAP = heatmap.encode(np.random.default_rng(3).random((7, 7)).astype(np.float32))
 
 Row = dict[str, Any]
 

@@ -10,8 +10,8 @@ from data.input_health import Fault, Finding
 from data.novelty import is_unknown
 from data.region import Region, find_regions
 from data.verdict import Verdict
+from serving import heatmap
 from serving.engine import Outputs
-from serving.inspections import encode_heatmap
 from serving.schema import Cause, ModelRef
 
 
@@ -74,7 +74,7 @@ def judge(
         thresholds=thresholds,
         regions=regions,
         model=ModelRef(name=manifest.name, version=manifest.version),
-        heatmap=encode_heatmap(outputs.heatmap),
+        heatmap=heatmap.encode(outputs.heatmap),
         bundle=bundle,
         position=outputs.position,
         sketch=outputs.sketch,

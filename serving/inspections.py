@@ -8,15 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, RowMapping, func, literal, select, tuple_
 from sqlalchemy.sql.elements import ColumnElement
 
 from data.box import Box
 from data.decide import InForce
-from data.image import Pixels
 from data.novelty import is_unknown
 from data.region import Region
 from data.verdict import ReviewDecision, Verdict, part_verdict, worst
@@ -394,29 +390,6 @@ def _newest_line_hold(connection: Connection, part_id: str) -> LineHoldRef | Non
     query = query.where(inspections.c.part_id == part_id, inspections.c.line_hold_id.is_not(None))
     row = connection.execute(query.order_by(inspections.c.received_at.desc(), inspections.c.id.desc()).limit(1)).first()
     return None if row is None else LineHoldRef(id=row.id, reason=row.reason)
-
-
-def encode_heatmap(heatmap: NDArray[np.float32]) -> bytes:
-    """Heat float32 [h, w] in 0..1 as a small 8-bit grey PNG."""
-    ok, png = cv2.imencode(".png", np.round(np.clip(heatmap, 0, 1) * 255).astype(np.uint8))
-    assert ok
-    return png.tobytes()
-
-
-def render_heatmap(stored: bytes, width: int, height: int) -> bytes:
-    """A stored heatmap as a transparent PNG of the image's shape, at most 512 pixels long, to lay over the image.
-
-    Colours are viridis, which colour-blind people read too; alpha rises with the heat, so that cold parts stay visible.
-    """
-    heat = cv2.imdecode(np.frombuffer(stored, np.uint8), cv2.IMREAD_GRAYSCALE)
-    assert heat is not None
-    shrink = min(1.0, 512 / max(width, height))
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    fine: Pixels = cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
-    picture = np.dstack([cv2.applyColorMap(fine, cv2.COLORMAP_VIRIDIS), (fine * 0.8).astype(np.uint8)])
-    ok, png = cv2.imencode(".png", picture)
-    assert ok
-    return png.tobytes()
 
 
 def missing(connection: Connection, id: str) -> ProblemError:  # noqa: A002

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from data.image import MEDIA_TYPES
 from data.verdict import Verdict
 from data.wording import text
-from serving import history, inspections, problem, similar
+from serving import heatmap, history, inspections, problem, similar
 from serving.blindness import in_review
 from serving.caller import Calling, caller_of
 from serving.review_schema import Past, SimilarCases
@@ -177,7 +177,7 @@ def get_inspection_heatmap(service: Serving, caller: Calling, sight: Looking, id
             )
         stored, image = inspections.get_heatmap(connection, id), inspections.get(connection, id).image
     assert image.width is not None and image.height is not None
-    png = inspections.render_heatmap(stored, image.width, image.height)
+    png = heatmap.render(stored, image.width, image.height)
     return Response(png, media_type="image/png", headers=_IMMUTABLE)
 
 
