@@ -32,7 +32,9 @@ def main() -> None:
     spec = Preprocessing(width=SIDE, height=SIDE) if bundle is None else bundle.manifest.preprocessing
 
     def plain(data: bytes) -> Pixels:
-        pixels = cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        assert decoded is not None
+        pixels = cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
         return cv2.resize(pixels, (spec.width, spec.height), interpolation=cv2.INTER_AREA)[None].astype(np.uint8)
 
     def ours(data: bytes) -> Pixels:

@@ -4,16 +4,18 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import uvloop
 
 MakeRequest = Callable[[str, int, bytes], bytes]
+Task = Callable[..., Coroutine[Any, Any, "Load"]]
 """From a camera's name, the number of its frame and the frame: the whole HTTP request. A function of a module."""
 
 
@@ -68,13 +70,13 @@ def open_loop(port: int, frames: Sequence[bytes], rate: float, duration: float, 
     return _in_a_process(_open, port, frames, cameras, duration, rate)
 
 
-def _in_a_process(task: object, *arguments: object) -> Load:
+def _in_a_process(task: Task, *arguments: object) -> Load:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_run, task, *arguments).result()  # type: ignore[arg-type]
+        return pool.submit(_run, task, *arguments).result()
 
 
-def _run(task: object, *arguments: object) -> Load:
-    return uvloop.run(task(*arguments))  # type: ignore[operator]
+def _run(task: Task, *arguments: object) -> Load:
+    return uvloop.run(task(*arguments))
 
 
 async def _closed(port: int, frames: Sequence[bytes], cameras: int, duration: float, make: MakeRequest) -> Load:

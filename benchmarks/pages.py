@@ -143,6 +143,9 @@ def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str], lots: 
     def inspections_of(**query: Any) -> Page:
         return lambda: _path("/v1/inspections", limit=50, **{name: _told(value) for name, value in query.items()})
 
+    def lately(days: float, path: str, **query: Any) -> Page:
+        return lambda: _path(path, since=ago(days), **{name: _told(value) for name, value in query.items()})
+
     deep = cursor_at(client, "/v1/inspections", until=ago(DAYS / 2))
     entries = int(cursor_at(client, "/v1/audit"))
     spans = {"hour": 1 / 24, "shift": 1 / 3, "day": 1, "week": 7, "month": 30}
@@ -197,19 +200,13 @@ def pages(client: httpx.Client, parts: Sequence[str], ids: Sequence[str], lots: 
         "inspections of a line that rejects nothing": inspections_of(line="line-9", verdict="REJECT"),
     }
     for name, days in spans.items():
-        found[f"quality, {name}"] = lambda days=days: _path("/v1/metrics/quality", since=ago(days))  # type: ignore[misc]
-        found[f"quality of a line, {name}"] = lambda days=days: _path(  # type: ignore[misc]
-            "/v1/metrics/quality", since=ago(days), line=pick.choice(LINES)
-        )
-        found[f"quality figures, {name}"] = lambda days=days: _path("/v1/metrics/quality/figures", since=ago(days))  # type: ignore[misc]
+        found[f"quality, {name}"] = lately(days, "/v1/metrics/quality")
+        found[f"quality of a line, {name}"] = lately(days, "/v1/metrics/quality", line=lambda: pick.choice(LINES))
+        found[f"quality figures, {name}"] = lately(days, "/v1/metrics/quality/figures")
         for by in GroupBy:
-            found[f"quality figures by {by.value}, {name}"] = lambda days=days, by=by: _path(  # type: ignore[misc]
-                "/v1/metrics/quality/figures", since=ago(days), by=by.value
-            )
-        found[f"escapes, {name}"] = lambda days=days: _path("/v1/metrics/escapes", since=ago(days))  # type: ignore[misc]
-        found[f"agreement, {name}"] = lambda days=days: _path("/v1/metrics/agreement", since=ago(days))  # type: ignore[misc]
-        found[f"bias, {name}"] = lambda days=days: _path("/v1/metrics/bias", since=ago(days))  # type: ignore[misc]
-        found[f"throughput, {name}"] = lambda days=days: _path("/v1/metrics/throughput", since=ago(days))  # type: ignore[misc]
+            found[f"quality figures by {by.value}, {name}"] = lately(days, "/v1/metrics/quality/figures", by=by.value)
+        for noun in ("escapes", "agreement", "bias", "throughput"):
+            found[f"{noun}, {name}"] = lately(days, f"/v1/metrics/{noun}")
     return found | {
         "ROI": lambda: "/v1/roi",
         "ROI, the next line": lambda: "/v1/roi/candidates",

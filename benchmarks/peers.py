@@ -42,7 +42,7 @@ def raw(camera: str, number: int, frame: bytes) -> bytes:  # noqa: ARG001 - as b
     return request("/predict", "Content-Type: image/png\r\n", frame)
 
 
-def multipart(camera: str, number: int, frame: bytes) -> bytes:  # noqa: ARG001
+def multipart(camera: str, number: int, frame: bytes) -> bytes:  # noqa: ARG001 - as above
     """The image as a form's file."""
     mark = uuid4().hex
     disposition = 'Content-Disposition: form-data; name="images"; filename="frame.png"'

@@ -15,7 +15,7 @@ class Inspect:
     def __init__(self) -> None:
         self.model = Model()
 
-    @bentoml.api(batchable=True, max_batch_size=LARGEST_BATCH, max_latency_ms=2000)
+    @bentoml.api(batchable=True, max_batch_size=LARGEST_BATCH, max_latency_ms=2000)  # type: ignore[untyped-decorator] # not installed here
     def predict(self, images: list[Path]) -> list[float]:
         """The defect probability of each image."""
         return self.model.predict([self.model.prepare(image.read_bytes()) for image in images])

@@ -12,7 +12,7 @@ from data.image import Pixels
 BATCH_TIMEOUT_SECONDS = 0.005
 
 
-class Inspect(litserve.LitAPI):
+class Inspect(litserve.LitAPI):  # type: ignore[misc] # not installed here
     """One worker process decodes and predicts; the HTTP process hands it the bytes."""
 
     def setup(self, device: str) -> None:  # noqa: ARG002 - LitServe's signature
