@@ -82,7 +82,7 @@ export function moved<B extends Corners>(box: B, dx: number, dy: number, { width
 }
 
 /** The box with one side elsewhere, inside the image and a pixel or more from the side across. */
-export function stretched<B extends Corners>(box: B, side: keyof Corners, to: number, { width, height }: Size): B {
+function stretched<B extends Corners>(box: B, side: keyof Corners, to: number, { width, height }: Size): B {
   const least = { x0: 0, x1: box.x0 + 1, y0: 0, y1: box.y0 + 1 }[side];
   const most = { x0: box.x1 - 1, x1: width, y0: box.y1 - 1, y1: height }[side];
   return { ...box, [side]: Math.round(clamp(to, least, most)) };
