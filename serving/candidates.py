@@ -7,6 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from data.config import load_config
+from data.decide import needed_images
 from data.errors import InputError
 from data.record import Record
 from data.wording import Text, text
@@ -18,8 +19,8 @@ from serving.problem import ProblemError
 from serving.spread import Estimated, Lognormal, Normal, Proportion, Spread, Triangular
 
 ENOUGH_IMAGES = 1000
-ENOUGH_DEFECTS = 149
-"""with so many held-out defects and none missed, an escape rate of 2 % is guaranteed at 95 % (DESIGN.md, section 5)"""
+ENOUGH_DEFECTS = needed_images(limit=0.02, delta=0.05)
+"""with so many held-out defects and none missed, an escape rate of 2 % is guaranteed at 95 %"""
 _READY = 0.6
 _UNKNOWN = Lognormal(log_sd=0.5, centre="mean")
 """of a rate or cost whose low and high nobody gave: within a factor of about 2.5 in 95 %"""

@@ -177,7 +177,7 @@ class DeployedNetwork(nn.Module):
         self.register_buffer("calibrated", torch.tensor(calibration.calibrated), persistent=False)
 
     def forward(self, images: Tensor) -> Outputs:
-        """uint8 [n, H, W, 3] RGB -> Outputs, float32, shapes as in DESIGN section 4."""
+        """uint8 [n, H, W, 3] RGB -> Outputs, float32 [n, C], [n], [n, h, w] and [n, d]."""
         maps = self.network.maps(images)
         embedding = own = self.network.embed(maps)
         second = self.network.second

@@ -1,4 +1,4 @@
-"""One training run from catalog to finished bundle, in the order of DESIGN section 3."""
+"""One training run from catalog to finished bundle: split, fit, calibrate, export, choose thresholds, measure, write."""
 
 import logging
 import shutil

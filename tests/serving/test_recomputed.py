@@ -1,4 +1,4 @@
-"""Figures of a random plant against short recomputations from METRICS.md, which share no code with what they check."""
+"""Figures of a random plant against short recomputations from their definitions, which share no code with what they check."""
 
 import json
 from datetime import UTC, datetime, timedelta

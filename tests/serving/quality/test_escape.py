@@ -45,7 +45,7 @@ def test_auditing_everything_leaves_no_doubt() -> None:
 
 
 def test_no_defect_in_29956_audits_means_at_most_100_in_a_million() -> None:
-    # METRICS.md; one band, so that Bonferroni takes nothing away.
+    # By hand; one band, so that Bonferroni takes nothing away.
     found = Escapes([drawn_evenly(10_000_000, 29_956, 0)], [Flags(0, 0, 0, 0)], Known())
     assert found.escaped.value == 0
     worst = found.bound
