@@ -10,7 +10,8 @@ from data.record import Record
 
 Floats = NDArray[np.float64]
 
-_PARTS = 1000
+PARTS = 1000
+"""that a bill is of"""
 
 
 class Costs(Record):
@@ -55,14 +56,14 @@ class Bill(Record):
     @property
     def fits(self) -> bool:
         """Whether people can do the reviews; always true where no capacity was stated."""
-        return self.capacity is None or self.reviews <= _PARTS * self.capacity.share + 1e-6
+        return self.capacity is None or self.reviews <= PARTS * self.capacity.share + 1e-6
 
     @property
     def capacity_sentence(self) -> str | None:
         """Whether the reviews fit what people can do, in one plain sentence; None where no capacity was stated."""
         if self.capacity is None:
             return None
-        share = self.reviews / _PARTS
+        share = self.reviews / PARTS
         needed = f"{100 * share:.3g}% of the parts ({share * self.capacity.parts_per_shift:,.0f} a shift)"
         can = f"{100 * self.capacity.share:.3g}% ({self.capacity.reviews_per_shift} of {self.capacity.parts_per_shift})"
         if self.fits:
@@ -106,11 +107,11 @@ class Outcomes:
         return Bill(
             defect_rate=self.defect_rate,
             defect_rate_given=given,
-            escapes=_PARTS * escapes,
-            overkill=_PARTS * overkill,
-            good_rejected=_PARTS * good_rejected,
-            reviews=_PARTS * reviews,
-            money=None if money is None else _PARTS * money,
+            escapes=PARTS * escapes,
+            overkill=PARTS * overkill,
+            good_rejected=PARTS * good_rejected,
+            reviews=PARTS * reviews,
+            money=None if money is None else PARTS * money,
             currency=costs and costs.currency,
             capacity=capacity,
         )

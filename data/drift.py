@@ -30,11 +30,13 @@ MOST_SAMPLE = 500
 _BINS = 10
 _DRAWS = 4000
 _BLOCK = 1_000_000
+"""frames drawn at once, 8 MB"""
 _REFERENCES, _WINDOWS = 0, 1
 """seeds: the two are drawn apart"""
 _KEPT = 4
 """draws of 8 MB at most: of the reference, of the whole window and of its newest tenth, and one that fills up"""
 _LEAST_SPREAD = 1e-3
+"""of positions: equal frames have none, and all others would lie infinitely far"""
 _SMOOTHING = 0.5
 
 Floats = NDArray[np.float32]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import Field, model_validator
 
-from data.costs import Bill
+from data.costs import PARTS, Bill
 from data.decide import Bound, Guarantee, Thresholds
 from data.groups import numbered, worst_scores
 from data.record import Record
@@ -114,10 +114,10 @@ class OperatingCurve(Record):
         return Bill(
             defect_rate=like.defect_rate,
             defect_rate_given=like.defect_rate_given,
-            escapes=1000 * bad * self.most_below(self.defects_below, pass_below) / self.defects,
-            overkill=1000 * good * (1 - passed / self.goods),
-            good_rejected=1000 * good * (1 - seen / self.goods),
-            reviews=1000 * (bad * reviewed_defects / self.defects + good * reviewed_goods / self.goods),
+            escapes=PARTS * bad * self.most_below(self.defects_below, pass_below) / self.defects,
+            overkill=PARTS * good * (1 - passed / self.goods),
+            good_rejected=PARTS * good * (1 - seen / self.goods),
+            reviews=PARTS * (bad * reviewed_defects / self.defects + good * reviewed_goods / self.goods),
             capacity=like.capacity,
         )
 
