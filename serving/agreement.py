@@ -97,7 +97,7 @@ def list_studies(connection: Connection) -> list[Study]:
     return [get_study(connection, id_) for id_ in ids]
 
 
-def get_study(connection: Connection, id: str) -> Study:  # noqa: A002 - the API's name
+def get_study(connection: Connection, id: str) -> Study:
     """One study. Raises a 404 problem when there is none."""
     row = connection.execute(select(studies).where(studies.c.id == id)).mappings().first()
     if row is None:
@@ -117,7 +117,7 @@ def get_study(connection: Connection, id: str) -> Study:  # noqa: A002 - the API
     )
 
 
-def next_task(connection: Connection, id: str, person: str) -> StudyTask:  # noqa: A002
+def next_task(connection: Connection, id: str, person: str) -> StudyTask:
     """What a person looks at next: each trial in another order, so that nobody remembers the place."""
     study = get_study(connection, id)
     _check_person(study, person)
@@ -142,7 +142,7 @@ def next_task(connection: Connection, id: str, person: str) -> StudyTask:  # noq
     return StudyTask(trial=study.trials, number=0, inspection_id=None, aid=None, answered=len(done), of=len(done))
 
 
-def answer(connection: Connection, id: str, given: StudyAnswer) -> StudyTask:  # noqa: A002
+def answer(connection: Connection, id: str, given: StudyAnswer) -> StudyTask:
     """Keep a call and give the next part; the same call again is harmless. Raises a 409 problem for another one."""
     study = get_study(connection, id)
     _check_person(study, given.person)
@@ -220,7 +220,7 @@ class Answers:
         return np.take_along_axis(values[:, :, self.complete], place, axis=1)
 
 
-def answers_of(connection: Connection, id: str) -> Answers:  # noqa: A002
+def answers_of(connection: Connection, id: str) -> Answers:
     """Every answer of a study so far."""
     study = get_study(connection, id)
     parts = connection.execute(
@@ -237,7 +237,7 @@ def answers_of(connection: Connection, id: str) -> Answers:  # noqa: A002
     return Answers(np.array(truth, bool), np.array(flagged, bool), made, aided, answered, timed)
 
 
-def of_study(connection: Connection, id: str) -> AgreementMetrics:  # noqa: A002
+def of_study(connection: Connection, id: str) -> AgreementMetrics:
     """The agreement in a study, over the parts that all people have answered in all trials."""
     study = get_study(connection, id)
     answers = answers_of(connection, id)

@@ -113,7 +113,7 @@ def _refuse_known_name(connection: Connection, name: str, zone: ZoneInfo) -> Non
     )
 
 
-def get(connection: Connection, id: str, zone: ZoneInfo) -> Baseline:  # noqa: A002 - the API's name
+def get(connection: Connection, id: str, zone: ZoneInfo) -> Baseline:
     """One baseline. Raises a 404 problem when there is none."""
     row = connection.execute(select(baselines).where(baselines.c.id == id)).mappings().first()
     if row is None:
@@ -170,7 +170,7 @@ def before_system(connection: Connection, zone: ZoneInfo) -> list[Baseline]:
 
 def compare(
     connection: Connection,
-    id: str,  # noqa: A002 - the API's name
+    id: str,
     first: date,
     end: date,
     imported: bool,

@@ -100,7 +100,7 @@ def waits_for_second(row: Mapping[Any, Any]) -> bool:
     return row["queue_cost"] is not None and row["decision"] in DECIDED
 
 
-def second_waits(connection: Connection, id: str) -> bool:  # noqa: A002 - the API's name
+def second_waits(connection: Connection, id: str) -> bool:
     """Whether an inspection waits for a second opinion."""
     table = inspections.c
     row = connection.execute(select(table.queue_cost, table.decision).where(table.id == id)).mappings().first()
@@ -108,7 +108,7 @@ def second_waits(connection: Connection, id: str) -> bool:  # noqa: A002 - the A
 
 
 def is_blind(
-    id: str,  # noqa: A002 - the API's name
+    id: str,
     verdict: Verdict,
     share: float,
     audit: str | None = None,

@@ -34,7 +34,7 @@ class _Reading:
     """mean of a part; NaN where no answer was timed"""
 
 
-def of_study(connection: Connection, id: str) -> StudyComparison:  # noqa: A002 - the API's name
+def of_study(connection: Connection, id: str) -> StudyComparison:
     """The comparison over complete parts. Raises a 404 problem when there is no such study."""
     study, answers = get_study(connection, id), answers_of(connection, id)
     truth = answers.truth[answers.complete]

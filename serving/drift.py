@@ -22,7 +22,7 @@ from data.drift import LEAST_SAMPLE, Floats, Reference, Sample
 from serving.alarm_schema import AlarmKind
 from serving.blindness import Sight
 from serving.cameras import Camera
-from serving.drift_schema import CameraDrift, DriftCheck, DriftExample, DriftPoint, DriftReport, Histogram
+from serving.drift_schema import Against, CameraDrift, DriftCheck, DriftExample, DriftPoint, DriftReport, Histogram
 from serving.schema import Inspection, ModelRef
 from serving.settings import Drift
 from serving.tables import drift_references, drift_windows, promotions
@@ -38,7 +38,6 @@ _HISTORY = 60
 # From JSON at once: there are thousands.
 _CHECKS_OF = TypeAdapter(list[DriftCheck])
 
-Against = Literal["training", "promotion"]
 _KIND = {"psi": AlarmKind.SCORE_DRIFT, "distance": AlarmKind.EMBEDDING_DRIFT}
 _AGAINST = {"training": "the training images", "promotion": "this camera's first frames after the last promotion"}
 

@@ -7,6 +7,8 @@ from pydantic import Field
 
 from serving.schema import Message, ModelRef
 
+Against = Literal["training", "promotion"]
+
 
 class DriftCheck(Message):
     """One statistic of a window of frames; above its limit something changed."""
@@ -14,7 +16,7 @@ class DriftCheck(Message):
     statistic: Literal["psi", "distance"] = Field(
         description="psi: population stability index of the scores; distance: of the mean embedding, in standard deviations"
     )
-    against: Literal["training", "promotion"] = Field(
+    against: Against = Field(
         description="held-out images of the training, or the camera's first frames after the last promotion"
     )
     span: Literal["window", "recent"] = Field(description="the whole window, or its newest tenth")
@@ -29,7 +31,7 @@ class Histogram(Message):
     edges: list[float]
     reference: list[float]
     window: list[float]
-    against: Literal["training", "promotion"]
+    against: Against
 
 
 class DriftExample(Message):

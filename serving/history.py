@@ -169,7 +169,7 @@ def _hidden(
     )
 
 
-def list_reviews(connection: Connection, id: str, sight: Sight) -> list[Review]:  # noqa: A002 - the API's name
+def list_reviews(connection: Connection, id: str, sight: Sight) -> list[Review]:
     """Every review of an inspection, oldest first, the withdrawn ones too; of what waits for a second opinion, an inspector's
     own. Raises a 404 problem when there is no such.
     """
@@ -277,7 +277,7 @@ def _lead(connection: Connection, filters: HistoryFilters) -> str | None:
 
 def _after(
     received_at: datetime | ColumnElement[datetime],
-    id: str,  # noqa: A002 - the API's name
+    id: str,
     rows: FromClause = inspections,
 ) -> ColumnElement[bool]:
     """Of what follows this inspection in the list: older ones."""

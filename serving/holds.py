@@ -20,7 +20,7 @@ def set_hold(connection: Connection, request: HoldRequest) -> Hold:
     return get(connection, row["id"])
 
 
-def lift_hold(connection: Connection, id: str, person: str, reason: str) -> Hold:  # noqa: A002 - the API's name
+def lift_hold(connection: Connection, id: str, person: str, reason: str) -> Hold:
     """End a hold, which stays on record. Raises a 404 problem for none of that id, 409 when it was lifted before."""
     hold = get(connection, id)
     if hold.lifted_at is not None:
@@ -38,7 +38,7 @@ def lift_hold(connection: Connection, id: str, person: str, reason: str) -> Hold
     return get(connection, id)
 
 
-def get(connection: Connection, id: str) -> Hold:  # noqa: A002
+def get(connection: Connection, id: str) -> Hold:
     """One hold. Raises a 404 problem when there is none."""
     row = connection.execute(select(holds).where(holds.c.id == id)).mappings().first()
     if row is None:

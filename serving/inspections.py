@@ -225,7 +225,7 @@ def find(connection: Connection, *clauses: ColumnElement[bool], sight: Sight | N
     return [inspection_of(row) if sight is None else sight.of(inspection_of(row), row) for row in rows]
 
 
-def get(connection: Connection, id: str, sight: Sight | None = None) -> Inspection:  # noqa: A002 - the API's name
+def get(connection: Connection, id: str, sight: Sight | None = None) -> Inspection:
     """One inspection. Raises a 404 problem when there is none, 410 when retention removed it."""
     found = find(connection, inspections.c.id == id, sight=sight)
     if not found:
@@ -233,7 +233,7 @@ def get(connection: Connection, id: str, sight: Sight | None = None) -> Inspecti
     return found[0]
 
 
-def get_posted_by(connection: Connection, id: str, posted_by: str) -> Inspection:  # noqa: A002
+def get_posted_by(connection: Connection, id: str, posted_by: str) -> Inspection:
     """The inspection when this key posted it; a 404 problem otherwise, so that a camera learns nothing of others."""
     found = find(connection, inspections.c.id == id, inspections.c.posted_by == posted_by)
     if not found:
@@ -241,7 +241,7 @@ def get_posted_by(connection: Connection, id: str, posted_by: str) -> Inspection
     return found[0]
 
 
-def get_image(connection: Connection, id: str) -> StoredImage:  # noqa: A002
+def get_image(connection: Connection, id: str) -> StoredImage:
     """The image of an inspection. Raises a 404 problem when there is no such, 410 when it was not kept or is removed."""
     image = get(connection, id).image
     if not image.kept:
@@ -265,7 +265,7 @@ def get_image(connection: Connection, id: str) -> StoredImage:  # noqa: A002
     return image
 
 
-def get_heatmap(connection: Connection, id: str) -> bytes:  # noqa: A002
+def get_heatmap(connection: Connection, id: str) -> bytes:
     """The stored heat as a small 8-bit grey PNG. Raises a 404 problem when there is none."""
     row = connection.execute(select(inspections.c.heatmap).where(inspections.c.id == id)).first()
     if row is None:
@@ -392,7 +392,7 @@ def _newest_line_hold(connection: Connection, part_id: str) -> LineHoldRef | Non
     return None if row is None else LineHoldRef(id=row.id, reason=row.reason)
 
 
-def missing(connection: Connection, id: str) -> ProblemError:  # noqa: A002
+def missing(connection: Connection, id: str) -> ProblemError:
     """What to answer for an id that no inspection has: 410 when retention removed it, else 404."""
     row = connection.execute(select(tombstones).where(tombstones.c.id == id)).first()
     if row is None:
@@ -408,7 +408,7 @@ def missing(connection: Connection, id: str) -> ProblemError:  # noqa: A002
     )
 
 
-def write_cursor(received_at: datetime, id: str) -> str:  # noqa: A002 - the API's name
+def write_cursor(received_at: datetime, id: str) -> str:
     """Where a page ended, for the next one."""
     return base64.urlsafe_b64encode(f"{received_at.isoformat()} {id}".encode()).decode()
 

@@ -5,8 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
-from sqlalchemy import Connection, insert, or_, select, update
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import ColumnElement, Connection, Table, insert, or_, select, update
 
 from data.bundle import CARD, MANIFEST, Bundle, Manifest, read_manifest, sha256_of
 from data.errors import BundleError
@@ -304,11 +303,9 @@ class Models:
             (promotions.c.name == name) & (promotions.c.version == version),
             (promotions.c.previous_name == name) & (promotions.c.previous_version == version),
         )
+        query = select(promotions.c.sequence).where(own, of_recipe(promotions, recipe)).limit(1)
         with self._store.reading() as connection:
-            return (
-                connection.execute(select(promotions.c.sequence).where(own, promotions_of(recipe)).limit(1)).first()
-                is not None
-            )
+            return connection.execute(query).first() is not None
 
     def _load(self, path: Path) -> Bundle:
         bundle = Bundle.load(path, threads=1, provider=self._settings.provider)
@@ -375,11 +372,11 @@ def named_recipe(settings: Settings, asked: RecipeRef | None) -> RecipeName | No
     return (asked.product, asked.station)
 
 
-def promotions_of(recipe: RecipeName | None) -> ColumnElement[bool]:
-    """The promotions of one recipe, or those for wherever none has a model of its own."""
+def of_recipe(table: Table, recipe: RecipeName | None) -> ColumnElement[bool]:
+    """The promotions or threshold changes of one recipe, or those for wherever none has a model of its own."""
     if recipe is None:
-        return promotions.c.product.is_(None)
-    return (promotions.c.product == recipe[0]) & (promotions.c.station == recipe[1])
+        return table.c.product.is_(None)
+    return (table.c.product == recipe[0]) & (table.c.station == recipe[1])
 
 
 def bundle_to_serve(settings: Settings, connection: Connection | None) -> Path:
@@ -419,7 +416,7 @@ def _manifests_in(bundles: Path) -> dict[Path, Manifest]:
 def _last_promoted(
     settings: Settings, connection: Connection, manifests: dict[Path, Manifest], recipe: RecipeName | None = None
 ) -> Path | None:
-    query = select(promotions).where(promotions_of(recipe)).order_by(promotions.c.sequence.desc()).limit(1)
+    query = select(promotions).where(of_recipe(promotions, recipe)).order_by(promotions.c.sequence.desc()).limit(1)
     last = connection.execute(query).first()
     if last is None:
         return None

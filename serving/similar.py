@@ -22,7 +22,7 @@ _LINE_MINUTES = 60
 _MOST_FRAMES = 20
 
 
-def find_similar(connection: Connection, id: str, limit: int) -> SimilarCases:  # noqa: A002 - the API's name
+def find_similar(connection: Connection, id: str, limit: int) -> SimilarCases:
     """The past decisions that look most alike, and a good part to compare with.
 
     Exhaustive cosine search over the newest decisions of the same product, of sketches of the same model only: those of
@@ -48,7 +48,7 @@ def find_similar(connection: Connection, id: str, limit: int) -> SimilarCases:  
     )
 
 
-def get_past(connection: Connection, id: str, sight: Sight) -> Past:  # noqa: A002
+def get_past(connection: Connection, id: str, sight: Sight) -> Past:
     """The other frames of the part, and how its lot and its line did. Raises a 404 problem for an unknown inspection.
 
     Of lot and line, frames that wait for a person whom the model's word is kept from are not counted at all: of a lot of one

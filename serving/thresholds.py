@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Select, func, insert, select
+from sqlalchemy import Connection, Select, func, insert, select
 
 from data.bundle import Bundle
 from data.decide import Guarantee, InForce, Thresholds
@@ -20,7 +20,7 @@ from serving.audit import Action, append
 from serving.caller import Caller
 from serving.engine import Engine, RecipeName
 from serving.model_schema import RecipeRef
-from serving.models import Models, named_recipe, promotions_of
+from serving.models import Models, named_recipe, of_recipe
 from serving.problem import ProblemError
 from serving.role import Permission
 from serving.schema import ModelRef
@@ -225,13 +225,11 @@ def _joined(sentences: Sequence[Text]) -> Text:
 
 
 def _changes(recipe: RecipeName | None) -> Select[tuple[Any, ...]]:
-    where: ColumnElement[bool] = threshold_changes.c.product.is_(None)
-    if recipe is not None:
-        where = (threshold_changes.c.product == recipe[0]) & (threshold_changes.c.station == recipe[1])
-    return select(threshold_changes).where(where).order_by(threshold_changes.c.sequence.desc())
+    query = select(threshold_changes).where(of_recipe(threshold_changes, recipe))
+    return query.order_by(threshold_changes.c.sequence.desc())
 
 
 def _last_promotion(connection: Connection, place: _Place) -> int:
     """0 before the first."""
-    last = select(func.max(promotions.c.sequence)).where(promotions_of(place.promoted_for))
+    last = select(func.max(promotions.c.sequence)).where(of_recipe(promotions, place.promoted_for))
     return connection.execute(last).scalar_one() or 0

@@ -14,14 +14,7 @@ from data.input_health import Fault
 from serving.alarm_schema import Alarm, AlarmKind
 from serving.alarms import Alarms, without_frame
 from serving.cameras import Camera
-from serving.drift import (
-    STEPS,
-    Window,
-    add_reference,
-    find_reference,
-    present_promotion,
-    reference_of,
-)
+from serving.drift import STEPS, Window, add_reference, find_reference, present_promotion, reference_of
 from serving.engine import Engine
 from serving.events import Events
 from serving.gauges import Gauges

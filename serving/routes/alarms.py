@@ -40,7 +40,7 @@ async def acknowledge_alarm(
     service: Serving,
     caller: Calling,
     sight: Looking,
-    id: Id,  # noqa: A002 - the API's name
+    id: Id,
     acknowledgement: AcknowledgeRequest,
 ) -> Alarm:
     """Say that a person knows of an alarm and what is done about it; it stands until the frames are healthy again."""

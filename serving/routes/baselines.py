@@ -85,7 +85,7 @@ async def freeze_baseline(service: Serving, caller: Calling, request: FreezeBase
 @routes.get("/baselines/{id}/comparison", operation_id="compare_baseline", responses=problems(_404="No such baseline."))
 def compare_baseline(
     service: Serving,
-    id: Id,  # noqa: A002 - the API's name
+    id: Id,
     first_day: Day,
     last_day: Annotated[Day, Query(description="included")],
     after: Annotated[

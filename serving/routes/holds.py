@@ -38,7 +38,7 @@ async def set_hold(service: Serving, caller: Calling, request: HoldRequest) -> H
 async def lift_hold(
     service: Serving,
     caller: Calling,
-    id: Id,  # noqa: A002 - the API's name
+    id: Id,
     person: Annotated[Name, Query()],
     reason: Annotated[Reason, Query()],
 ) -> Hold:

@@ -125,7 +125,7 @@ def list_inspections(
     operation_id="get_inspection",
     responses=problems(_404="No such inspection.", _410="Retention removed it."),
 )
-def get_inspection(service: Serving, caller: Calling, sight: Looking, id: Id) -> Inspection:  # noqa: A002 - the API's name
+def get_inspection(service: Serving, caller: Calling, sight: Looking, id: Id) -> Inspection:
     """One inspection with the review that stands; a camera reads back those that its own key posted.
 
     While it waits to be reviewed blind, what the model said is kept from inspectors; without authentication, from everybody.
@@ -148,7 +148,7 @@ def get_inspection(service: Serving, caller: Calling, sight: Looking, id: Id) ->
         ),
     },
 )
-def get_inspection_image(service: Serving, id: Id) -> Response:  # noqa: A002
+def get_inspection_image(service: Serving, id: Id) -> Response:
     """The frame, byte for byte as it was posted."""
     with service.store.reading() as connection:
         image = inspections.get_image(connection, id)
@@ -164,7 +164,7 @@ def get_inspection_image(service: Serving, id: Id) -> Response:  # noqa: A002
         **problems(_404="No such inspection, or it has no heatmap.", _410="Retention removed it."),
     },
 )
-def get_inspection_heatmap(service: Serving, caller: Calling, sight: Looking, id: Id) -> Response:  # noqa: A002
+def get_inspection_heatmap(service: Serving, caller: Calling, sight: Looking, id: Id) -> Response:
     """Where the model saw evidence: a transparent PNG to stretch over the whole image."""
     with service.store.reading() as connection:
         if in_review(sight, service.settings.reviewing, caller.name is not None).hidden_ids(connection, [id]):
@@ -190,7 +190,7 @@ def get_inspection_heatmap(service: Serving, caller: Calling, sight: Looking, id
         **problems(_404="No such inspection, or no image that can be decoded.", _410="Retention removed it."),
     },
 )
-def get_inspection_thumbnail(service: Serving, id: Id) -> Response:  # noqa: A002
+def get_inspection_thumbnail(service: Serving, id: Id) -> Response:
     """A small copy of the frame, 256 pixels at most."""
     with service.store.reading() as connection:
         image = inspections.get_image(connection, id)
@@ -202,7 +202,7 @@ def get_inspection_thumbnail(service: Serving, id: Id) -> Response:  # noqa: A00
     operation_id="list_reviews",
     responses=problems(_404="No such inspection.", _410="Retention removed it."),
 )
-def list_reviews(service: Serving, sight: Looking, id: Id) -> list[Review]:  # noqa: A002 - the API's name
+def list_reviews(service: Serving, sight: Looking, id: Id) -> list[Review]:
     """Every review of it, oldest first, also those superseded and withdrawn. While it waits for a second opinion, inspectors
     see their own.
     """
@@ -217,7 +217,7 @@ def list_reviews(service: Serving, sight: Looking, id: Id) -> list[Review]:  # n
 )
 def get_similar(
     service: Serving,
-    id: Id,  # noqa: A002 - the API's name
+    id: Id,
     limit: Annotated[int, Query(ge=1, le=50)] = 6,
 ) -> SimilarCases:
     """Past cases that look alike, with what people decided, and a good part to compare with."""
@@ -230,7 +230,7 @@ def get_similar(
     operation_id="get_past",
     responses=problems(_404="No such inspection.", _410="Retention removed it."),
 )
-def get_past(service: Serving, sight: Looking, id: Id) -> Past:  # noqa: A002 - the API's name
+def get_past(service: Serving, sight: Looking, id: Id) -> Past:
     """The part's other frames, its lot so far, and its line in the hour before."""
     with service.store.reading() as connection:
         return similar.get_past(connection, id, sight)

@@ -23,7 +23,7 @@ def add_key(service: Serving, caller: Calling, new: AddKey) -> NewKey:
 
 
 @routes.delete("/keys/{id}", operation_id="revoke_key", responses=problems(_404="No such key."))
-def revoke_key(service: Serving, caller: Calling, id: Id) -> Key:  # noqa: A002
+def revoke_key(service: Serving, caller: Calling, id: Id) -> Key:
     """Let nothing in with this key from now on."""
     key = service.keys.revoke(id, caller.signature)
     service.credentials.forget()

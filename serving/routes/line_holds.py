@@ -50,7 +50,7 @@ async def hold_line(service: Serving, caller: Calling, request: LineHoldRequest)
 async def release_line(
     service: Serving,
     caller: Calling,
-    id: Id,  # noqa: A002 - the API's name
+    id: Id,
     person: Annotated[Name, Query()],
     reason: Annotated[Reason, Query()],
 ) -> LineHold:

@@ -27,7 +27,7 @@ def add_person(service: Serving, caller: Calling, new: AddPerson) -> OneTimePass
     operation_id="change_person",
     responses=problems(_404="No such person.", _409="No admin would be left."),
 )
-def change_person(service: Serving, caller: Calling, id: Id, change: ChangePerson) -> Person:  # noqa: A002
+def change_person(service: Serving, caller: Calling, id: Id, change: ChangePerson) -> Person:
     """Disable, enable, or give another role; the person is signed out everywhere."""
     person = service.people.change(id, caller.signature, change.role, change.disabled)
     service.credentials.forget()
@@ -39,7 +39,7 @@ def change_person(service: Serving, caller: Calling, id: Id, change: ChangePerso
     operation_id="reset_password",
     responses=problems(_404="No such person.", _409="The person signs in with the identity provider."),
 )
-def reset_password(service: Serving, caller: Calling, id: Id) -> OneTimePassword:  # noqa: A002
+def reset_password(service: Serving, caller: Calling, id: Id) -> OneTimePassword:
     """A new one-time password, shown this once; the person is signed out everywhere."""
     password = service.people.reset_password(id, caller.signature)
     service.credentials.forget()

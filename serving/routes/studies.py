@@ -32,7 +32,7 @@ async def create_study(service: Serving, caller: Calling, request: StudyRequest)
 
 
 @routes.get("/studies/{id}/comparison", operation_id="compare_study", responses=problems(_404="No such study."))
-def compare_study(service: Serving, id: Id) -> StudyComparison:  # noqa: A002 - the API's name
+def compare_study(service: Serving, id: Id) -> StudyComparison:
     """People, the model, and people who saw the model, on the same parts: sensitivity, specificity, seconds, paired gaps."""
     with service.store.reading() as connection:
         return comparison.of_study(connection, id)
@@ -42,7 +42,7 @@ def compare_study(service: Serving, id: Id) -> StudyComparison:  # noqa: A002 - 
 def get_study_task(
     service: Serving,
     caller: Calling,
-    id: Id,  # noqa: A002 - the API's name
+    id: Id,
     person: Annotated[Name, Query()],
 ) -> StudyTask:
     """The part that a person calls next."""
@@ -56,7 +56,7 @@ def get_study_task(
     operation_id="answer_study",
     responses=problems(_403="Takes no part in it.", _404="No such study.", _409="Called otherwise before."),
 )
-async def answer_study(service: Serving, caller: Calling, id: Id, given: StudyAnswer) -> StudyTask:  # noqa: A002
+async def answer_study(service: Serving, caller: Calling, id: Id, given: StudyAnswer) -> StudyTask:
     """Keep a call and get the next part; a repeat is harmless."""
     caller.answers_to(given.person)
     return await asyncio.wrap_future(service.store.submit(lambda connection: agreement.answer(connection, id, given)))
