@@ -35,6 +35,11 @@ class ModelInfo(Message):
     )
     shadow: bool = Field(default=False, description="scores the same frames silently")
     previous: bool = Field(default=False, description="decided before the active one: where a roll-back leads")
+    amiss: Text | None = Field(
+        default=None,
+        description="what is wrong on disk with the files of a bundle in use: it works from memory, and the next start "
+        "could not take it",
+    )
     thresholds: Thresholds
     guarantee: Guarantee
     metrics: dict[str, float]
