@@ -117,7 +117,11 @@ class ReviewedPairs(Message):
 
 
 class ShadowComparison(Message):
-    """Both models on the same frames. Flagged is whatever is not PASS."""
+    """Both models on the same frames. Flagged is whatever is not PASS.
+
+    Shares are of frames; their intervals (Wilson, with the frames' effective number by Korn and Graubard 1998) take frames of
+    one part together, as that of `flag_change` does.
+    """
 
     shadow: ShadowInfo | None = Field(description="null when no bundle has been a shadow here")
     frames: int
