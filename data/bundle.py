@@ -199,22 +199,7 @@ class Bundle:
         `provider` that this machine has not.
         """
         manifest = read_manifest(path)
-        for name, expected in manifest.files.items():
-            file = path / name
-            if not file.is_file():
-                raise BundleError(
-                    text(
-                        f"bundle {path}: {name} is missing; export or copy the bundle again",
-                        f"模型 {path}：缺少 {name}；請重新匯出或複製模型",
-                    )
-                )
-            if sha256_of(file) != expected:
-                raise BundleError(
-                    text(
-                        f"bundle {path}: {name} was altered after export (its sha256 differs); copy the bundle again",
-                        f"模型 {path}：{name} 在匯出後遭更動（sha256 不符）；請重新複製模型",
-                    )
-                )
+        check_files(path, manifest)
         for name in (MODEL, GOLDEN, *([NOVELTY] if manifest.novelty else [])):
             if name not in manifest.files:
                 raise BundleError(
@@ -282,6 +267,26 @@ def read_manifest(path: Path) -> Manifest:
                 f"模型 {path}：{MANIFEST} 無效（{explain(error)}）；請重新匯出模型",
             )
         ) from error
+
+
+def check_files(path: Path, manifest: Manifest) -> None:
+    """Raise BundleError, naming the file, unless every file that the manifest lists is there and as it was exported."""
+    for name, expected in manifest.files.items():
+        file = path / name
+        if not file.is_file():
+            raise BundleError(
+                text(
+                    f"bundle {path}: {name} is missing; export or copy the bundle again",
+                    f"模型 {path}：缺少 {name}；請重新匯出或複製模型",
+                )
+            )
+        if sha256_of(file) != expected:
+            raise BundleError(
+                text(
+                    f"bundle {path}: {name} was altered after export (its sha256 differs); copy the bundle again",
+                    f"模型 {path}：{name} 在匯出後遭更動（sha256 不符）；請重新複製模型",
+                )
+            )
 
 
 def _read_novelty(path: Path, session: onnxruntime.InferenceSession) -> Novelty:

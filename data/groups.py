@@ -64,15 +64,19 @@ def effective_size(events: Truth, group: Indices) -> float:
     >>> effective_size(np.array([True, True, False, False]), np.array([0, 0, 2, 2])) < 2
     True
     """
-    n = len(events)
-    if not are_shared(group):
-        return float(n)
     _, place = np.unique(group, return_inverse=True)
-    images, erring = np.bincount(place), np.bincount(place, events)
-    groups, share = len(images), float(events.mean())
+    return effective_size_of(np.bincount(place), np.bincount(place, events).astype(float))
+
+
+def effective_size_of(images: Indices, events: Floats) -> float:
+    """`effective_size` of groups of which each holds so many `images` [g], at least one, with so many `events` [g]."""
+    n, groups = int(images.sum()), len(images)
+    if n == groups:
+        return float(n)
+    share = float(events.sum()) / n
     if groups == 1 or share in (0, 1):
         return float(n**2 / np.sum(images**2))
-    variance = groups / (groups - 1) * float(np.sum((erring - share * images) ** 2)) / n**2
+    variance = groups / (groups - 1) * float(np.sum((events - share * images) ** 2)) / n**2
     freedom = (t.ppf(_TAIL, n - 1) / t.ppf(_TAIL, groups - 1)) ** 2
     independent = share * (1 - share) * float(freedom)
     return float(n) if independent >= n * variance else independent / variance

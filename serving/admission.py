@@ -25,19 +25,27 @@ class Arrivals:
     def __init__(self, limit: int, gauges: Gauges) -> None:
         self._limit = limit
         self._gauges = gauges
-        self.reading = 0
+        self._by_caller: Counter[str] = Counter()
+
+    @property
+    def reading(self) -> int:
+        """How many bodies are being read."""
+        return self._by_caller.total()
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        """Around the reading of a body.
+    async def one(self, caller: str) -> AsyncIterator[None]:
+        """Around the reading of a body that `caller` sends: its key's name, or its address.
 
-        Raises OverloadedError while as many are being read as there is room for, a 503 problem for one that does not come to
-        its end: a camera whose cable was pulled must not hold its room for good.
+        Raises OverloadedError while as many are being read as there is room for, or its share of n callers, 1 / (n + 1): one
+        whose bodies do not come must not keep the others out. Raises a 503 problem for one that does not come to its end: a
+        camera whose cable was pulled must not hold its room for good.
         """
-        if self.reading >= self._limit:
+        own = self._by_caller[caller]
+        callers = len(self._by_caller) + (own == 0)
+        if self.reading >= self._limit or own >= max(1, self._limit // (callers + 1)):
             self._gauges.overloaded.inc()
             raise OverloadedError(1.0)
-        self.reading += 1
+        self._by_caller[caller] += 1
         try:
             async with asyncio.timeout(_LONGEST_BODY_SECONDS):
                 yield
@@ -48,7 +56,9 @@ class Arrivals:
                 {"Retry-After": "1"},
             ) from error
         finally:
-            self.reading -= 1
+            self._by_caller[caller] -= 1
+            if not self._by_caller[caller]:
+                del self._by_caller[caller]
 
 
 class Admission:

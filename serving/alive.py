@@ -14,11 +14,17 @@ from serving.commands.options import Config, Overrides
 from serving.settings import DEFAULT_CONFIG, Settings, load_settings
 
 _SECONDS = 2
+_MOST_BYTES = 64 * 1024
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what it listens on is nothing to call
 
 
 def is_alive(settings: Settings) -> bool:
     """Whether a server of this project answers where `settings` say, whatever name its certificate is for."""
+    return answer_of(settings, "/healthz") == b"ok\n"
+
+
+def answer_of(settings: Settings, path: str) -> bytes | None:
+    """What is answered at `path` where `settings` say, at most 64 KiB; None when nothing is."""
     certificate = settings.tls.certificate
     host = _ANY.get(settings.host, settings.host)
     connection = (
@@ -28,10 +34,10 @@ def is_alive(settings: Settings) -> bool:
     )
     try:
         # by the name that every server knows itself by
-        connection.request("GET", "/healthz", headers={"Host": "localhost"})
-        return connection.getresponse().read(16) == b"ok\n"
+        connection.request("GET", path, headers={"Host": "localhost"})
+        return connection.getresponse().read(_MOST_BYTES)
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 

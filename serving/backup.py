@@ -40,6 +40,11 @@ from serving.tables import audit, inspections
 MANIFEST = "backup.json"
 _IMAGES, _BUNDLES = "images", "bundles"
 _BLOCK = 1024 * 1024
+_DUMP, _RESTORE = "pg_dump", "pg_restore"
+_INSTALL = (
+    "install PostgreSQL's client programs of the server's version (for 18, Debian's package postgresql-client-18 from "
+    "apt.postgresql.org) and let PATH find them; a container is built with --build-arg POSTGRESQL=18"
+)
 
 
 class Backup(Record):
@@ -68,6 +73,9 @@ def make_backup(settings: Settings, target: Path, say: Callable[[str], None]) ->
     image store or directory that cannot be read or written.
     """
     images = ImageStore(settings.images)
+    file = sqlite_file(settings.database_url)
+    if file is None:
+        _client(_DUMP)
     try:
         target.mkdir(parents=True, exist_ok=True)
         previous = read_backup(target) if (target / MANIFEST).exists() else None
@@ -78,7 +86,6 @@ def make_backup(settings: Settings, target: Path, say: Callable[[str], None]) ->
         copied, _ = _copy_images(images, target, needed)
         say(f"{copied:,} images copied")
         name = f"database-{uuid_utils.uuid7()}"
-        file = sqlite_file(settings.database_url)
         if file is not None:
             _copy_sqlite(file, target / name)
             with connected(f"sqlite:///{target / name}") as connection:
@@ -153,6 +160,8 @@ def _restore(source: Path, made: Backup, settings: Settings, force: bool, say: C
             _leave_out(needed - whole, made, force, say)
         else:
             _leave_out(damaged, made, force, say)
+        if file is None:
+            _client(_RESTORE)
         images = ImageStore(settings.images)
         for sha256 in sorted(whole):
             images.put(sha256, _image(source, sha256).read_bytes())
@@ -239,17 +248,23 @@ def _copy_sqlite(source: Path, target: Path) -> None:
 
 
 def _dump_postgresql(url: str, target: Path, snapshot: str) -> None:
-    _run_postgresql("pg_dump", url, "--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={target}")
+    _run_postgresql(_DUMP, url, "--format=custom", "--no-owner", f"--snapshot={snapshot}", f"--file={target}")
 
 
 def _load_postgresql(source: Path, url: str) -> None:
-    _run_postgresql("pg_restore", url, "--clean", "--if-exists", "--no-owner", "--exit-on-error", str(source))
+    _run_postgresql(_RESTORE, url, "--clean", "--if-exists", "--no-owner", "--exit-on-error", str(source))
+
+
+def _client(program: str) -> str:
+    """Where a client program of PostgreSQL is; asked for before the work begins, so that hours of copying are not lost."""
+    path = shutil.which(program)
+    if path is None:
+        raise InputError(f"{program} is not installed; {_INSTALL}")
+    return path
 
 
 def _run_postgresql(program: str, url: str, *arguments: str) -> None:
-    path = shutil.which(program)
-    if path is None:
-        raise InputError(f"{program} is not installed; install PostgreSQL's client programs of the server's version")
+    path = _client(program)
     parsed = make_url(url).set(drivername="postgresql")
     # Other people on the machine can read a command line, not an environment.
     environment = os.environ | ({"PGPASSWORD": str(parsed.password)} if parsed.password else {})
@@ -258,7 +273,9 @@ def _run_postgresql(program: str, url: str, *arguments: str) -> None:
         [path, f"--dbname={open_url}", *arguments], env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise InputError(f"{program} failed: {' '.join(done.stderr.split())}")
+        said = " ".join(done.stderr.split())
+        todo = f"; {_INSTALL}" if "server version mismatch" in said else ""
+        raise InputError(f"{program} failed: {said}{todo}")
 
 
 def _copy_bundles(source: Path, target: Path) -> dict[str, str]:

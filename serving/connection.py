@@ -1,6 +1,7 @@
-"""One connection of a caller: uvicorn's own, but what comes before a body is bounded in size and in time.
+"""One connection of a caller: uvicorn's own, but what comes before a body is bounded in size and in time, and so is an answer
+that nobody reads.
 
-uvicorn bounds neither. Measured without these bounds: a head of one line of 100 MB kept the event loop, and with it every
+uvicorn bounds none of them. Measured without these bounds: a head of one line of 100 MB kept the event loop, and with it every
 camera, waiting for 8 s, and a connection that sends half a head stayed open for good.
 """
 
@@ -10,15 +11,19 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 LARGEST_HEAD = 64 * 1024
 HEAD_SECONDS = 20.0
+UNREAD_SECONDS = 60.0
 
 
 class Connection(HttpToolsProtocol):
-    """Closed when its bytes bring neither a head to its end nor a body forward, or when a head takes too long."""
+    """Closed when its bytes bring neither a head to its end nor a body forward, when a head takes too long, or when the caller
+    reads nothing of what waits for it.
+    """
 
     _got_on = False
     _fruitless = 0
     _in_head = True
     _too_slow: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
@@ -26,7 +31,16 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._is_read()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._is_read()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         self._got_on = False
@@ -60,6 +74,11 @@ class Connection(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """Nothing: an upgrade that is not taken up is an ordinary request, and anybody could fill the log with it."""
+
+    def _is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _stop_waiting(self) -> None:
         if self._too_slow is not None:

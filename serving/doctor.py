@@ -4,6 +4,7 @@ Works before the first start and beside a running server; it writes nothing but 
 """
 
 import errno
+import json
 import os
 import shutil
 import socket
@@ -23,10 +24,10 @@ from sqlalchemy.exc import DBAPIError
 
 from data.bundle import Bundle
 from data.errors import BundleError, InputError
-from serving.alive import is_alive
+from serving.alive import answer_of, is_alive
 from serving.database import connected, newest_revision, revision_of, shown, sqlite_file
 from serving.image_store import ImageStore, directory_of, first_line
-from serving.models import bundle_to_serve
+from serving.models import bundle_of_recipe, bundle_to_serve
 from serving.settings import Settings
 from serving.tables import audit, inspections
 
@@ -58,7 +59,8 @@ class Finding:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Every check in turn; a check that cannot go on because an earlier one failed is left out."""
-    yield _port(settings)
+    alive = is_alive(settings)
+    yield _port(settings, alive)
     yield from _disks(settings)
     with ExitStack() as open_ones:
         connection: Connection | None = None
@@ -79,11 +81,13 @@ def examine(settings: Settings) -> Iterator[Finding]:
         if settings.tls.certificate is not None:
             yield _certificate(settings.tls.certificate)
         yield from _permissions(settings)
-        yield _model(settings, connection)
+        yield from _models(settings, connection)
+        if alive:
+            yield _running(settings)
         yield from _clock(connection)
 
 
-def _port(settings: Settings) -> Finding:
+def _port(settings: Settings, alive: bool) -> Finding:
     where = f"{settings.host}:{settings.port}"
     with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -96,7 +100,7 @@ def _port(settings: Settings) -> Finding:
                 )
         else:
             return Finding(Level.OK, "port", f"{where} is free")
-    if is_alive(settings):
+    if alive:
         return Finding(Level.OK, "port", f"the server runs on {where}")
     return Finding(
         Level.FAIL, "port", f"{where} is taken by another program; stop it, or set another port (QC_PORT=8001)"
@@ -218,15 +222,42 @@ def _permissions(settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.OK, "permissions", "database, images and bundles are this user's to use")
 
 
-def _model(settings: Settings, connection: Connection | None) -> Finding:
+def _models(settings: Settings, connection: Connection | None) -> Iterator[Finding]:
+    """What the next start would take, for wherever no recipe has its own and for each recipe that has."""
+    keeps = "A server that runs keeps the model that it has loaded; from its next start on"
     try:
-        bundle = Bundle.load(bundle_to_serve(settings, connection), threads=1)
+        what = _loads(bundle_to_serve(settings, connection))
     except BundleError as error:
-        held = "A server that runs keeps the model that it has loaded; from its next start on every part is held"
-        return Finding(Level.FAIL, "model", f"{error}. {held}")
-    manifest = bundle.manifest
-    what = f"{manifest.name} {manifest.version}: hashes match, golden frames give what they gave at export"
-    return Finding(Level.OK, "model", what)
+        yield Finding(Level.FAIL, "model", f"{error}. {keeps} every part is held")
+    else:
+        yield Finding(Level.OK, "model", what)
+    for recipe in settings.recipes:
+        name = f"{recipe.product} at {recipe.station}"
+        try:
+            path = bundle_of_recipe(settings, connection, recipe)
+            if path is not None:
+                yield Finding(Level.OK, "recipe model", f"{name}: {_loads(path)}")
+        except BundleError as error:
+            yield Finding(Level.FAIL, "recipe model", f"{name}: {error}. {keeps} its parts are held")
+
+
+def _loads(path: Path) -> str:
+    manifest = Bundle.load(path, threads=1).manifest
+    return f"{manifest.name} {manifest.version}: hashes match, golden frames give what they gave at export"
+
+
+def _running(settings: Settings) -> Finding:
+    """What the server says of itself: it knows what it has in memory, and why parts are held."""
+    try:
+        told = json.loads(answer_of(settings, "/readyz") or b"")
+        warnings, why_not = told.get("warnings", []), told.get("detail")
+    except (ValueError, AttributeError):
+        return Finding(Level.WARN, "server", "it does not say whether it is ready; look into its log")
+    if why_not is not None:
+        return Finding(Level.FAIL, "server", str(why_not))
+    if warnings:
+        return Finding(Level.WARN, "server", "; ".join(map(str, warnings)))
+    return Finding(Level.OK, "server", "it decides parts, with bundles that are on disk as they were loaded")
 
 
 def _clock(connection: Connection | None) -> Iterator[Finding]:

@@ -6,9 +6,13 @@ from collections.abc import AsyncIterator
 from fastapi.sse import ServerSentEvent
 from pydantic import BaseModel
 
+from data.wording import text
 from serving.gauges import Gauges
+from serving.problem import ProblemError
 
 _QUEUE = 256
+# A frame is told to each of them on the event loop: a thousand kept every camera waiting for 0.1 s.
+_MOST_CLIENTS = 256
 
 
 class Events:
@@ -17,7 +21,20 @@ class Events:
     def __init__(self, gauges: Gauges) -> None:
         self._gauges = gauges
         self._clients: dict[asyncio.Queue[ServerSentEvent | None], bool] = {}
+        self._open = 0
         self._closed = False
+
+    def check_room(self) -> None:
+        """Raises a 503 problem when as many streams are open as there is room for."""
+        if self._open >= _MOST_CLIENTS:
+            raise ProblemError(
+                503,
+                text(
+                    f"{_MOST_CLIENTS} event streams are open already; close pages that nobody looks at, then try again",
+                    f"已開啟 {_MOST_CLIENTS} 個事件串流；請關閉無人查看的頁面後再試一次",
+                ),
+                {"Retry-After": "30"},
+            )
 
     def publish(self, kind: str, message: BaseModel, blind: BaseModel | None = None) -> None:
         """Send `message` as JSON to every client, but `blind`, where there is one, to whom the model's word is kept from."""
@@ -43,6 +60,7 @@ class Events:
         if self._closed:
             return
         self._clients[queue] = hides
+        self._open += 1
         self._gauges.event_clients.inc()
         try:
             yield ServerSentEvent(comment="connected", retry=1000)
@@ -50,6 +68,7 @@ class Events:
                 yield sent
         finally:
             self._clients.pop(queue, None)
+            self._open -= 1
             self._gauges.event_clients.dec()
 
     def close(self) -> None:

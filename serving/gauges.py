@@ -30,6 +30,11 @@ class Gauges:
         self.watch_dropped = Counter(
             "qc_watch_dropped", "Inspections that drift and alarms did not see for lack of time", registry=self.registry
         )
+        self.bundles_amiss = Gauge(
+            "qc_bundles_amiss",
+            "Bundles in use whose files are missing or altered on disk: the next start could not take them",
+            registry=self.registry,
+        )
         self.shadow_scored = Counter("qc_shadow_scored", "Frames that a shadow model scored", registry=self.registry)
         self.shadow_dropped = Counter(
             "qc_shadow_dropped",

@@ -72,11 +72,17 @@ def period(since: datetime | None, until: datetime | None) -> tuple[datetime, da
     return start, end
 
 
-def rate_of(numerator: int, denominator: int, why_unknown: Text | None = None) -> Rate:
-    """A share with its 95 % Wilson interval; unknown, for the given reason, when there is nothing to divide by."""
+def rate_of(
+    numerator: int, denominator: int, why_unknown: Text | None = None, independent: float | None = None
+) -> Rate:
+    """A share with its 95 % Wilson interval; unknown, for the given reason, when there is nothing to divide by.
+
+    `independent` is what the denominator is worth in independent counts, above 0 and by default all of it.
+    """
     if denominator == 0:
         return Rate(value=None, low=None, high=None, numerator=None, denominator=0, why_unknown=why_unknown)
-    share = rates.share(numerator, denominator)
+    worth = denominator if independent is None else independent
+    share = rates.share(numerator * worth / denominator, worth)
     return Rate(value=share.value, low=share.low, high=share.high, numerator=numerator, denominator=denominator)
 
 

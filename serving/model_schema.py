@@ -33,6 +33,11 @@ class ModelInfo(Message):
     )
     shadow: bool = Field(default=False, description="scores the same frames silently")
     previous: bool = Field(default=False, description="decided before the active one: where a roll-back leads")
+    amiss: Text | None = Field(
+        default=None,
+        description="what is wrong on disk with the files of a bundle in use: it works from memory, and the next start "
+        "could not take it",
+    )
     thresholds: Thresholds
     guarantee: Guarantee
     metrics: dict[str, float]
@@ -110,7 +115,11 @@ class ReviewedPairs(Message):
 
 
 class ShadowComparison(Message):
-    """Both models on the same frames. Flagged is whatever is not PASS."""
+    """Both models on the same frames. Flagged is whatever is not PASS.
+
+    Shares are of frames; their intervals (Wilson, with the frames' effective number by Korn and Graubard 1998) take frames of
+    one part together, as that of `flag_change` does.
+    """
 
     shadow: ShadowInfo | None = Field(description="null when no bundle has been a shadow here")
     frames: int

@@ -12,11 +12,12 @@ from data.errors import BundleError
 from data.promotion import judge
 from data.wording import Text, text
 from serving.audit import Action, append
+from serving.bundle_watch import BundleWatch
 from serving.engine import Engine, RecipeName
 from serving.model_schema import ModelInfo, PromoteRequest, PromotionKind, RecipeRef, ShadowInfo, ShadowRequest
 from serving.pairs import last_shadow
 from serving.problem import ProblemError
-from serving.settings import BundleName, Settings
+from serving.settings import Recipe, Settings
 from serving.shadow import Shadow, Shadowing
 from serving.store import Store
 from serving.tables import promotions, shadows
@@ -28,12 +29,21 @@ log = structlog.get_logger()
 class Models:
     """Loads bundles off the request path and lets the engine swap; a refused bundle changes nothing."""
 
-    def __init__(self, settings: Settings, store: Store, engine: Engine, shadow: Shadow, watch: Watch) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        engine: Engine,
+        shadow: Shadow,
+        watch: Watch,
+        bundle_watch: BundleWatch,
+    ) -> None:
         self._settings = settings
         self._store = store
         self._engine = engine
         self._shadow = shadow
         self._watch = watch
+        self._bundle_watch = bundle_watch
         self.changing = threading.Lock()
         """held while it changes which model decides, or at which thresholds"""
 
@@ -57,9 +67,7 @@ class Models:
             name = (recipe.product, recipe.station)
             try:
                 with self._store.reading() as connection:
-                    path = _last_promoted(self._settings, connection, self._manifests(), name)
-                if path is None and recipe.bundle is not None:
-                    path = self._named(recipe.bundle)
+                    path = bundle_of_recipe(self._settings, connection, recipe)
                 if path is not None:
                     self._engine.swap(self._loaded(path) or self._load(path), name)
             except BundleError as error:
@@ -68,8 +76,12 @@ class Models:
         return unfit
 
     def list(self) -> list[ModelInfo]:
-        """The bundles whose manifest can be read, newest first."""
-        manifests = sorted(self._manifests().values(), key=lambda manifest: manifest.created_at, reverse=True)
+        """The bundles whose manifest can be read, and those in use that went from disk, newest first."""
+        there = list(self._manifests().values())
+        known = {(manifest.name, manifest.version) for manifest in there}
+        used = (bundle.manifest for bundle in self._bundle_watch.in_use)
+        there += [manifest for manifest in used if (manifest.name, manifest.version) not in known]
+        manifests = sorted(there, key=lambda manifest: manifest.created_at, reverse=True)
         previous = self._previous()
         return [
             self._info(manifest).model_copy(update={"previous": (manifest.name, manifest.version) == previous})
@@ -151,6 +163,7 @@ class Models:
             self._store.submit(add).result()
             self._engine.swap(bundle, recipe)
             self._watch.restart()
+            self._bundle_watch.check_soon()
             self._end_shadow_of(bundle.manifest, person)
             log.info(
                 "model promoted",
@@ -320,22 +333,6 @@ class Models:
         deciding = (self._engine.bundle, *self._engine.recipes.values())
         return next((bundle for bundle in deciding if bundle is not None and bundle.path == path), None)
 
-    def _named(self, wanted: BundleName) -> Path:
-        found = {
-            path: manifest
-            for path, manifest in self._manifests().items()
-            if manifest.name == wanted.name and wanted.version in (None, manifest.version)
-        }
-        if not found:
-            raise BundleError(
-                text(
-                    f"no bundle {wanted.name} {wanted.version or ''} in {self._settings.bundles}, as a recipe wants; "
-                    "copy it there",
-                    f"{self._settings.bundles} 中沒有檢驗配方所需的模型 {wanted.name} {wanted.version or ''}；請複製到該處",
-                )
-            )
-        return max(found, key=lambda path: found[path].created_at)
-
     def _info(self, manifest: Manifest) -> ModelInfo:
         shadow = self._shadow.present
         return ModelInfo(
@@ -351,6 +348,7 @@ class Models:
                 for (product, station), own in self._engine.recipes.items()
                 if own is not None and _is(own.manifest, manifest.name, manifest.version)
             ],
+            amiss=self._bundle_watch.amiss(manifest.name, manifest.version),
             thresholds=manifest.thresholds,
             guarantee=manifest.guarantee,
             metrics={name: metric.value for name, metric in manifest.metrics.items()},
@@ -398,6 +396,32 @@ def bundle_to_serve(settings: Settings, connection: Connection | None) -> Path:
             )
         )
     return path
+
+
+def bundle_of_recipe(settings: Settings, connection: Connection | None, recipe: Recipe) -> Path | None:
+    """The bundle last promoted for a recipe, else the one that its settings name; None when it has none of its own.
+
+    Raises BundleError when it is not there.
+    """
+    manifests = _manifests_in(settings.bundles)
+    name = (recipe.product, recipe.station)
+    path = None if connection is None else _last_promoted(settings, connection, manifests, name)
+    if path is not None or recipe.bundle is None:
+        return path
+    wanted = recipe.bundle
+    found = {
+        path: manifest
+        for path, manifest in manifests.items()
+        if manifest.name == wanted.name and wanted.version in (None, manifest.version)
+    }
+    if not found:
+        raise BundleError(
+            text(
+                f"no bundle {wanted.name} {wanted.version or ''} in {settings.bundles}, as a recipe wants; copy it there",
+                f"{settings.bundles} 中沒有檢驗配方所需的模型 {wanted.name} {wanted.version or ''}；請複製到該處",
+            )
+        )
+    return max(found, key=lambda path: found[path].created_at)
 
 
 def _manifests_in(bundles: Path) -> dict[Path, Manifest]:

@@ -40,7 +40,8 @@ async def healthz() -> Response:
 
 @pages.api_route("/readyz", methods=_PROBE)
 async def readyz(request: Request) -> Response:
-    """Frames are decided; otherwise 503 with the reason."""
+    """Frames are decided; otherwise 503 with the reason. What the next start could not do is among the warnings: a server that
+    decides is ready all the same."""
     service = service_of(request)
     why_not = service.why_not_ready
     if why_not is not None:
@@ -51,6 +52,7 @@ async def readyz(request: Request) -> Response:
         {
             "ready": True,
             "model": {"name": manifest.name, "version": manifest.version},
+            "warnings": [warning.en for warning in service.bundle_watch.warnings],
             "repair": service.repair.report.model_dump(mode="json"),
         }
     )

@@ -1,6 +1,7 @@
 """The active model and a shadow on the same frames: where they differ, and which of them people agree with."""
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from scipy.stats import norm
 from sqlalchemy import Connection, Select, case, func, select
 
 from data.comparison import mcnemar
+from data.groups import effective_size_of
 from data.verdict import DECIDED, ReviewDecision, Verdict
 from data.wording import text
 from serving.blindness import Sight
@@ -20,6 +22,7 @@ from serving.unindexed import Unindexed
 
 _MOST_DIFFERENCES = 50
 _MOST_TOGETHER = 20_000
+_MOST_ALIKE = 10_000
 _DEFECTIVE = frozenset({ReviewDecision.DEFECT_CONFIRMED, ReviewDecision.DEFECT_ACCEPTED})
 
 _JOINED = shadow_inspections.join(inspections, inspections.c.id == shadow_inspections.c.inspection_id)
@@ -62,6 +65,7 @@ def compare(connection: Connection, sight: Sight) -> ShadowComparison:
     flags: Counter[tuple[bool, bool]] = Counter()
     for (one, other), count in pairs.items():
         flags[one.flagged, other.flagged] += count
+    worth = _worth(connection, sequence, n)
     low, high = _change(flags, _frames_that_change_together(connection, sequence))
     latency = select(table.latency_ms).where(table.shadow == sequence).order_by(table.latency_ms)
     nothing = text("the shadow has scored no frame yet", "影子模型尚未評分任何影像")
@@ -69,9 +73,11 @@ def compare(connection: Connection, sight: Sight) -> ShadowComparison:
         shadow=last,
         frames=n,
         pairs=[VerdictPair(active=one, shadow=other, frames=count) for (one, other), count in sorted(pairs.items())],
-        agreement=rate_of(sum(count for (one, other), count in pairs.items() if one is other), n, nothing),
-        active_flags=rate_of(flags[True, True] + flags[True, False], n, nothing),
-        shadow_flags=rate_of(flags[True, True] + flags[False, True], n, nothing),
+        agreement=rate_of(
+            sum(count for (one, other), count in pairs.items() if one is other), n, nothing, worth.agreement
+        ),
+        active_flags=rate_of(flags[True, True] + flags[True, False], n, nothing, worth.active_flags),
+        shadow_flags=rate_of(flags[True, True] + flags[False, True], n, nothing, worth.shadow_flags),
         flag_change=(flags[False, True] - flags[True, False]) / n if n else None,
         flag_change_low=low,
         flag_change_high=high,
@@ -80,6 +86,44 @@ def compare(connection: Connection, sight: Sight) -> ShadowComparison:
         differences=_differences(connection, sequence, sight),
         notes=[_NOTE],
     )
+
+
+@dataclass(frozen=True)
+class _Worth:
+    """How many independent frames would tell as much of each share, since frames of one part are alike."""
+
+    agreement: float
+    active_flags: float
+    shadow_flags: float
+
+
+def _worth(connection: Connection, sequence: int, n: int) -> _Worth:
+    """Of `n` frames that a shadow scored; how alike frames of one part are is seen in the newest `_MOST_ALIKE` of them."""
+    table = shadow_inspections.c
+    active, shadow = (verdict != Verdict.PASS.value for verdict in (table.active_verdict, table.verdict))
+    events = {"agreement": table.verdict == table.active_verdict, "active_flags": active, "shadow_flags": shadow}
+    counted = [case((event, 1), else_=0).label(name) for name, event in events.items()]
+    newest = (
+        select(table.inspection_id, *counted)
+        .where(table.shadow == sequence)
+        .order_by(table.inspection_id.desc())
+        .limit(_MOST_ALIKE)
+        .subquery()
+    )
+    parts = (
+        select(func.count().label("frames"), *(func.sum(newest.c[name]).label(name) for name in events))
+        .select_from(newest.join(inspections, inspections.c.id == newest.c.inspection_id))
+        .group_by(inspections.c.product, inspections.c.part_id)
+        .subquery()
+    )
+    rows = connection.execute(select(*parts.c, func.count()).group_by(*parts.c)).all()
+    if not rows:
+        return _Worth(n, n, n)
+    kinds = np.array(rows, np.int64)
+    each = np.repeat(kinds[:, :-1], kinds[:, -1], axis=0)
+    frames = each[:, 0]
+    share = n / frames.sum()
+    return _Worth(*(share * effective_size_of(frames, each[:, place].astype(float)) for place in (1, 2, 3)))
 
 
 def _change(flags: Counter[tuple[bool, bool]], together: float) -> tuple[float | None, float | None]:

@@ -11,6 +11,7 @@ from data.errors import BundleError
 from serving.admission import Arrivals
 from serving.assumptions import adopt, read_assumptions
 from serving.audit_trail import AuditWatch
+from serving.bundle_watch import BundleWatch
 from serving.candidates import read_candidates
 from serving.claim import Claim
 from serving.credentials import Credentials
@@ -85,7 +86,8 @@ class Service:
             self.sampler,
             self.line_holds,
         )
-        self.models = Models(settings, self.store, self.engine, self.shadow, self.watch)
+        self.bundle_watch = BundleWatch(self.engine, self.shadow, self.gauges)
+        self.models = Models(settings, self.store, self.engine, self.shadow, self.watch, self.bundle_watch)
         self.thresholds = ThresholdChanges(settings, self.store, self.engine, self.models)
         self.people = People(self.store)
         self.keys = Keys(self.store)
@@ -125,6 +127,7 @@ class Service:
         if service.webhook is not None:
             service.webhook.start()
         service.audit_watch.start()
+        service.bundle_watch.start()
         service.retention.start()
         service.report_writer.start()
         return service
@@ -164,6 +167,7 @@ class Service:
     def close(self) -> None:
         """Finish what is in progress: decisions first, then what is to be written."""
         self.audit_watch.close()
+        self.bundle_watch.close()
         self.sampler.close()
         self.retention.close()
         self.report_writer.close()

@@ -101,6 +101,7 @@ def test_the_containerfile_runs_what_exists() -> None:
     for path in (command[command.index("--config") + 1], *re.findall(r"QC_ROI_ASSUMPTIONS=(\S+)", whole)):
         (target,) = [target for target in copied if path.startswith(f"{target}/")]
         assert (ROOT / copied[target] / Path(path).relative_to(target)).is_file()
+    assert re.search(r"apt-get install \S.* postgresql-client-\$POSTGRESQL", whole), "backup calls pg_dump"
     assert ["USER", "verdict-line"] in lines
     assert any(line[0] == "HEALTHCHECK" for line in lines)
     assert lines.index(["USER", "verdict-line"]) < next(i for i, line in enumerate(lines) if line[0] == "ENTRYPOINT")

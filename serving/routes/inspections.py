@@ -1,10 +1,12 @@
 """Frames in, inspections and the parts they are of out."""
 
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from data.image import MEDIA_TYPES
@@ -74,19 +76,19 @@ async def post_inspection(request: Request) -> Response:
     The answer is sent once the inspection is on disk. What cannot be decided is answered NO_DECISION with the reason.
     """
     service = service_of(request)
-    key = request.headers.get("idempotency-key")
+    keys = request.headers.getlist("idempotency-key")
+    if len(keys) > 1:
+        raise problem.ProblemError(422, "Idempotency-Key: given more than once; send one for each frame")
+    key = keys[0] if keys else None
     if key is not None and not 0 < len(key) <= 200:
-        raise problem.ProblemError(422, "Idempotency-Key: 1 to 200 characters")
+        raise problem.ProblemError(422, "Idempotency-Key: 1 to 200 characters; make a shorter one, such as a UUID")
     service.space.check()
     given: list[tuple[str, Any]] = request.query_params.multi_items()
-    async with service.arrivals.one():
+    caller = caller_of(request).name
+    async with service.arrivals.one(caller or (request.client.host if request.client else "")):
         if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            async with request.form(max_files=1, max_fields=len(FrameInfo.model_fields)) as form:
-                upload = form.get("image")
-                if not isinstance(upload, UploadFile):
-                    raise problem.ProblemError(422, "image: missing; send the image as the form's file field `image`")
-                content = await upload.read()
-                given += [(name, value) for name, value in form.multi_items() if name != "image"]
+            content, fields_of_form = await _read_form(request)
+            given += fields_of_form
         else:
             content = await request.body()
     fields = dict(given)
@@ -97,8 +99,27 @@ async def post_inspection(request: Request) -> Response:
         info = FrameInfo.model_validate(fields)
     except ValidationError as error:
         raise problem.ProblemError(422, problem.explain_fields(error.errors())) from error
-    inspection = await service.line.inspect(info, content, key, caller_of(request).name)
+    inspection = await service.line.inspect(info, content, key, caller)
     return Response(inspection.model_dump_json(by_alias=True), 201, media_type="application/json")
+
+
+async def _read_form(request: Request) -> tuple[bytes, list[tuple[str, Any]]]:
+    """The image of a multipart form, and its other fields. Raises 400 and 422 problems that say how to send it."""
+    how = 'send the image as the form\'s file field `image`, with a filename="..."'
+    try:
+        # One more than there are, so that an image without a file name is told as that.
+        async with request.form(max_files=1, max_fields=len(FrameInfo.model_fields) + 1) as form:
+            upload = form.get("image")
+            if not isinstance(upload, UploadFile):
+                raise problem.ProblemError(422, f"image: missing; {how}")
+            return await upload.read(), [(name, value) for name, value in form.multi_items() if name != "image"]
+    except HTTPException as error:
+        if error.status_code != HTTPStatus.BAD_REQUEST:
+            raise
+        why = error.detail.rstrip(".")
+        raise problem.ProblemError(
+            400, f"the form cannot be read: {why}; {how}, each other field once, and name the boundary in Content-Type"
+        ) from error
 
 
 @routes.get("/inspections", operation_id="list_inspections")

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 import threading
@@ -267,7 +268,21 @@ def test_nothing_is_restored_beside_a_running_server(
     assert server.inspect(grey_png(0.5))["verdict"] == "REVIEW"
 
 
-def test_without_pg_dump_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+def test_without_pg_dump_it_says_what_to_install_before_it_copies(
+    server: Served, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server.inspect(grey_png(0.9))
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    with pytest.raises(InputError, match="pg_dump is not installed"):
+    with pytest.raises(InputError, match=r"pg_dump is not installed.* postgresql-client-18 .*POSTGRESQL=18"):
+        make_backup(server.service.settings, tmp_path / "backup", quiet)
+    assert not (tmp_path / "backup").exists()
+
+
+def test_a_pg_dump_older_than_the_server_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    old = tmp_path / "pg_dump"
+    old.write_text("#!/bin/sh\necho 'pg_dump: error: aborting because of server version mismatch' >&2; exit 1\n")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(InputError, match=r"server version mismatch; install .*postgresql-client-18"):
         _dump_postgresql("postgresql+psycopg://qc@127.0.0.1/qc", tmp_path / "dump", "00000003-1")

@@ -150,6 +150,37 @@ def test_a_form_is_a_form_in_capitals_too(server: Served) -> None:
     assert answer.json()["verdict"] == "PASS"
 
 
+@pytest.mark.parametrize(
+    ("part", "boundary", "told"),
+    [
+        (b'name="image"', b"x", "image: missing"),
+        (b"name=\"image\"; filename*=UTF-8''a.png", b"x", "image: missing"),
+        (b'filename="a.png"', b"x", "must be provided"),
+        (b'name="image"; filename="a.png"', b"", "Missing boundary"),
+    ],
+)
+def test_a_form_that_cannot_be_read_says_how_to_send_it(
+    server: Served, part: bytes, boundary: bytes, told: str
+) -> None:
+    parts = [(f'name="{name}"'.encode(), value.encode()) for name, value in server.frame().items()]
+    body = b"".join(
+        b"--x\r\nContent-Disposition: form-data; " + one + b"\r\n\r\n" + value + b"\r\n"
+        for one, value in [*parts, (part, grey_png(0.1))]
+    )
+    kind = b"multipart/form-data" + (b"; boundary=" + boundary if boundary else b"")
+    answer = server.client.post("/v1/inspections", content=body + b"--x--\r\n", headers={b"Content-Type": kind})
+    assert answer.status_code in (400, 422)
+    assert told in answer.json()["detail"]
+    assert 'file field `image`, with a filename="..."' in answer.json()["detail"]
+
+
+def test_two_keys_for_one_frame_are_refused(server: Served) -> None:
+    keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    answer = server.client.post("/v1/inspections", params=server.frame(), content=grey_png(0.1), headers=keys)
+    assert answer.status_code == 422
+    assert "Idempotency-Key: given more than once" in answer.json()["detail"]
+
+
 def test_multipart_without_an_image_is_named(server: Served) -> None:
     answer = server.client.post("/v1/inspections", data=server.frame(), files={"picture": b"x"})
     assert_problem(answer, 422, "image: missing")

@@ -10,6 +10,7 @@ import pytest
 
 from tests.accounts import PASSWORD
 from tests.conftest import Served, StartServer, grey_png
+from tests.serving.test_cameras import eventually
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 
@@ -51,6 +52,22 @@ def test_a_head_of_ordinary_size_in_pieces_is_taken(server: Served) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 200")
         connection.sendall(HEAD + b"\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200"), "and the next one on the same connection"
+
+
+def test_an_answer_that_nobody_reads_is_given_up(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.connection.UNREAD_SECONDS", 0.2)
+    content = b"no image " * 3_000_000
+    id_ = server.inspect(content)["id"]
+    with connect(server) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(f"GET /v1/inspections/{id_}/image HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        open_ones = server.server.server_state.connections
+        eventually(lambda: any(one._unread is not None for one in open_ones))
+        eventually(lambda: all(one._unread is None for one in open_ones))
+        with pytest.raises(ConnectionError):
+            while connection.recv(1_000_000):
+                pass
+    assert server.client.get(f"/v1/inspections/{id_}/image").content == content, "whoever reads gets it"
 
 
 def test_a_large_body_in_small_pieces_is_no_head(server: Served) -> None:

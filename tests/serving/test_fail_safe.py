@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
+import httpx
 import numpy as np
 import pytest
 
@@ -113,11 +114,11 @@ def test_overload_is_answered_503_and_stores_nothing(start_server: StartServer) 
 @contextmanager
 def half_sent(server: Served, content: bytes) -> Iterator[socket.socket]:
     """A camera that stops in the middle of its frame."""
-    url = urlsplit(server.url)
+    url, before = urlsplit(server.url), server.service.arrivals.reading
     with socket.create_connection((url.hostname, url.port), timeout=30) as camera:
         head = f"POST /v1/inspections?{urlencode(server.frame(part_id='slow'))} HTTP/1.1\r\nHost: {url.netloc}\r\n"
         camera.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content[: len(content) // 2])
-        while not server.service.arrivals.reading:
+        while server.service.arrivals.reading == before:
             threading.Event().wait(0.005)
         yield camera
 
@@ -131,6 +132,17 @@ def test_bodies_that_come_slowly_do_not_fill_the_memory(start_server: StartServe
         camera.sendall(content[len(content) // 2 :])
         assert camera.recv(65536).startswith(b"HTTP/1.1 201")
     assert server.inspect(grey_png(0.1), part_id="next")["verdict"] == "PASS"
+
+
+def test_a_caller_whose_bodies_do_not_come_keeps_no_other_out(start_server: StartServer) -> None:
+    server = start_server(queue_limit=4)
+    content = grey_png(0.1)
+    with half_sent(server, content), half_sent(server, content):
+        assert server.post(content, part_id="refused").status_code == 503, "it has its half"
+        with httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2")) as other:
+            url = f"{server.url}/v1/inspections"
+            answer = other.post(url, params=server.frame(part_id="other"), content=content)
+    assert answer.status_code == 201, "another has its own"
 
 
 def test_a_body_that_never_ends_gives_its_room_back(start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> None:

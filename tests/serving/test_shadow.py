@@ -127,6 +127,25 @@ def test_frames_of_one_part_change_their_flags_together(server: Served) -> None:
     assert half_width(8, shared) == pytest.approx(1.96 * (8 + 1 - 16 / 10) ** 0.5 / 10, 1e-3)
 
 
+def test_shares_of_frames_are_as_sure_as_their_parts_make_them(server: Served) -> None:
+    def widths(start_at: int, parts: list[str]) -> list[float]:
+        assert start(server).status_code == 200
+        for number, part in enumerate(parts):
+            # Half the parts are flagged by both, a quarter by the shadow alone; all frames of a part look the same.
+            brightness = (0.4, 0.4, 0.22, 0.1)[number * 8 // len(parts) % 4]
+            server.inspect(grey_png(brightness), part_id=part, camera=f"{start_at + number}")
+        found = comparison(server, len(parts))
+        shares = [found[name] for name in ("agreement", "active_flags", "shadow_flags")]
+        assert [(one["value"], one["denominator"]) for one in shares] == [(0.75, 32), (0.5, 32), (0.75, 32)]
+        return [one["high"] - one["low"] for one in shares]
+
+    alone = widths(0, [f"one-{number}" for number in range(32)])
+    together = widths(32, [f"four-{number // 4}" for number in range(32)])
+    assert alone == pytest.approx([0.29, 0.33, 0.29], abs=0.01), "Wilson's of 32 frames"
+    for shared, single in zip(together, alone, strict=True):
+        assert shared > 1.7 * single, "eight parts tell less than half as much, however often they are seen"
+
+
 def test_held_and_repeated_frames_are_not_scored(server: Served) -> None:
     start(server)
     server.inspect(b"rubbish", part_id="held")

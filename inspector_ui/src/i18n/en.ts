@@ -950,6 +950,7 @@ export const en = {
     active: "decides",
     shadow: "shadow",
     previous: "before this one",
+    amiss: "The next start could not take it",
     made: "made {{time}}, {{precision}}",
     guarantee: "What it promises",
     metrics: "Measured on test images",

@@ -907,6 +907,7 @@ export const zhHant: Words<typeof en> = {
     active: "使用中",
     shadow: "影子",
     previous: "前一個",
+    amiss: "下次啟動將無法載入此模型",
     made: "{{time}} 建立，{{precision}}",
     guarantee: "保證內容",
     metrics: "測試影像的量測結果",

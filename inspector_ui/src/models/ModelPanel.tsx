@@ -1,7 +1,8 @@
-import { Badge, Button, Group, Paper, SimpleGrid, Table, Text, Title } from "@mantine/core";
+import { Alert, Badge, Button, Group, Paper, SimpleGrid, Table, Text, Title } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import type { ModelInfo } from "../api/types";
-import { useFormat } from "../i18n/format";
+import { useFormat, useServerText } from "../i18n/format";
+import { Icon } from "../icons/Icon";
 import { useMay } from "../who/WhoProvider";
 import type { Change } from "./ModelsPage";
 import { Promises } from "./Promises";
@@ -24,6 +25,7 @@ const isKnown = (name: string): name is (typeof METRICS)[number] => METRICS.some
 export function ModelPanel({ model, onAsk }: { model: ModelInfo; onAsk: (change: Change) => void }) {
   const { t } = useTranslation();
   const format = useFormat();
+  const text = useServerText();
   const mayChange = useMay("models");
   return (
     <Paper p="md" mb="md" component="section" data-testid={`model-${model.version}`}>
@@ -76,6 +78,11 @@ export function ModelPanel({ model, onAsk }: { model: ModelInfo; onAsk: (change:
           )}
         </Group>
       </Group>
+      {model.amiss && (
+        <Alert color="red" icon={<Icon name="alert" />} mb="sm" title={t("models.amiss")}>
+          {text(model.amiss)}
+        </Alert>
+      )}
       <SimpleGrid cols={{ base: 1, md: 2 }}>
         <div>
           <Text fw={600}>{t("models.guarantee")}</Text>

@@ -35,7 +35,18 @@ export function Pairs({ comparison }: { comparison: ShadowComparison }) {
         <>
           <SimpleGrid cols={{ base: 2, md: 5 }} mb="md">
             <Figure label={t("models.frames")} value={format.count(frames)} />
-            <Figure label={t("models.agreement")} value={share(comparison.agreement)} />
+            <Figure
+              label={t("models.agreement")}
+              value={share(comparison.agreement)}
+              hint={
+                comparison.agreement.low === null || comparison.agreement.high === null
+                  ? undefined
+                  : t("models.interval", {
+                      low: format.percent(comparison.agreement.low),
+                      high: format.percent(comparison.agreement.high),
+                    })
+              }
+            />
             <Figure
               label={t("models.change")}
               value={comparison.flag_change === null ? "–" : format.change(comparison.flag_change, 1)}
