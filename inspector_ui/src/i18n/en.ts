@@ -428,6 +428,8 @@ export const en = {
     lostHint: "What you see may be old. Reconnecting by itself.",
     empty: "No parts yet",
     emptyHint: "The first part that a camera sends appears here by itself.",
+    quiet: "No parts in the last 24 hours",
+    quietHint: "The last one came {{time}} on line {{line}}. The next one appears here by itself.",
     trendFlagged: "{{share}} not passed",
     trendFrames: "of {{n}} in the last hour",
     trendPoint_one: "{{time}}: {{n}} frame, {{flagged}} not passed",

@@ -415,6 +415,8 @@ export const zhHant: Words<typeof en> = {
     lostHint: "畫面內容可能已過時，正在自動重新連線。",
     empty: "還沒有零件",
     emptyHint: "相機送出的第一個零件會自動顯示在這裡。",
+    quiet: "最近 24 小時沒有零件",
+    quietHint: "最後一件於 {{time}} 在產線 {{line}} 收到。下一件會自動顯示在這裡。",
     trendFlagged: "{{share}} 未直接合格",
     trendFrames: "最近 1 小時共 {{n}} 張",
     trendPoint_other: "{{time}}：{{n}} 張，未直接合格 {{flagged}} 張",
