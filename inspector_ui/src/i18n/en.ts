@@ -302,7 +302,7 @@ export const en = {
     image: "Image",
     imageLoading: "The image is being fetched",
     imageAway: "This image is not on this machine yet",
-    imageAwayHint: "It comes by itself when the connection is back. Decide without it only with the part in hand.",
+    imageAwayHint: "It is fetched again by itself. Decide without it only with the part in hand.",
     noImage: "This image cannot be shown",
     imageRemoved:
       "This image was removed on {{date}}, because images are not kept longer. The inspection is still here.",
@@ -422,7 +422,7 @@ export const en = {
     latest: "Latest parts",
     part: "Part {{part}}",
     ago: "{{n}} s ago",
-    agoLong: "since {{time}}",
+    agoLong: "at {{time}}",
     reviewed: "Person: {{decision}}",
     lost: "Connection lost",
     lostHint: "What you see may be old. Reconnecting by itself.",
