@@ -61,6 +61,11 @@ def split(since: datetime, until: datetime, step: timedelta = HOUR) -> tuple[Spa
     return whole, [(start, end) for start, end in ((since, whole[0]), (whole[1], until)) if start < end]
 
 
+def outcomes(connection: Connection, since: datetime, until: datetime, line: str | None) -> Outcomes:
+    """Of the whole period."""
+    return sum(outcomes_by_bucket(connection, since, until, line, HOUR // timedelta(seconds=1)).values(), Counter())
+
+
 def outcomes_by_bucket(
     connection: Connection, since: datetime, until: datetime, line: str | None, seconds: int
 ) -> dict[int, Outcomes]:

@@ -1,6 +1,5 @@
 """Innovation, employees and customers: figures that are tracked over time and never summed into money."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
@@ -12,7 +11,7 @@ from data.wording import text
 from serving.audit import Action
 from serving.baseline_schema import Imported
 from serving.batches import add_batch
-from serving.hourly import outcomes_by_bucket, outcomes_ever
+from serving.hourly import outcomes, outcomes_ever
 from serving.kpi_schema import Kpi, KpiKey, KpiPoint, KpiRow, Kpis, NewClass
 from serving.metrics import EARLIEST, rate_of
 from serving.metrics_schema import Rate
@@ -65,7 +64,7 @@ def override_rate(connection: Connection, since: datetime | None = None, until: 
         found = outcomes_ever(connection)
     else:
         period = (since or EARLIEST, until or _LATEST)
-        found = sum(outcomes_by_bucket(connection, *period, None, 3600).values(), Counter())
+        found = outcomes(connection, *period, None)
     overruled = sum(found[one] for one in against)
     total = sum(found[one] for one in counted)
     nobody = text("no passed or rejected part is decided by a person yet", "尚無合格或不合格零件經人員判定")

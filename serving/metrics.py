@@ -1,9 +1,10 @@
 """Quality and throughput of a period. Formulas: verdict counts over stored inspections and the reviews that stand; intervals
 are Wilson's at 95 % (statsmodels `proportion_confint`)."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from serving.hourly import (
     flagged_by_line_and_bucket,
     frames_by_line,
     latencies_by_line,
+    outcomes,
     outcomes_by_bucket,
     parts_by_line,
     quantile,
@@ -32,7 +34,7 @@ from serving.metrics_schema import (
     Trend,
     TrendPoint,
 )
-from serving.plant_day import start_of
+from serving.plant_day import DAY_SECONDS, stretches
 from serving.problem import ProblemError
 from serving.quality import rates
 from serving.scope import Scope
@@ -44,6 +46,7 @@ _FEW_BUCKETS = 120
 _MOST_BUCKETS = 2000
 _SHORTEST_SPAN = timedelta(minutes=1)
 _DAY = timedelta(hours=24)
+_HOUR_SECONDS = 3600
 _TREND_BUCKETS, _TREND_SECONDS = 12, 300
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -94,7 +97,7 @@ def quality(
     bucket_seconds: int | None,
     settings: Settings,
 ) -> QualityMetrics:
-    """Counts, rates and series of [since, until); buckets start at multiples of their length since 1970 UTC."""
+    """Counts, rates and series of [since, until), whose buckets are those of `_by_bucket`."""
     span = (until - since).total_seconds()
     seconds = bucket_seconds or next((size for size in _BUCKETS if span / size <= _FEW_BUCKETS), _BUCKETS[-1])
     if span / seconds > _MOST_BUCKETS:
@@ -105,7 +108,7 @@ def quality(
                 f"bucket_seconds：共 {span / seconds:,.0f} 個時段；最多 {_MOST_BUCKETS:,} 個",
             ),
         )
-    by_bucket = outcomes_by_bucket(connection, since, until, line, seconds)
+    by_bucket = _by_bucket(connection, max(since, EARLIEST), until, line, seconds, settings.zone)
     total: Outcomes = sum(by_bucket.values(), Counter())
     inspected = total.total()
     flagged = _sum(total, [verdict for verdict in Verdict if verdict.flagged])
@@ -135,19 +138,8 @@ def quality(
         escape_rate=escapes.rate_of(escapes.metrics(connection, Scope(since, until, line), settings).rate),
         by_class=confirmed_by_class(connection, since, until, line),
         bucket_seconds=seconds,
-        series=_series(by_bucket, seconds),
+        series=_series(by_bucket),
     )
-
-
-def days(connection: Connection, first: date, end: date, zone: ZoneInfo) -> list[QualityBucket]:
-    """The plant's days [first, end), from the first that has frames to the last; they are as long as its clock makes them."""
-    starts = [start_of(first + timedelta(days=number), zone) for number in range((end - first).days + 1)]
-    counted = [
-        (start, sum(outcomes_by_bucket(connection, start, until, None, 3600).values(), Counter()))
-        for start, until in pairwise(starts)
-    ]
-    seen = [number for number, (_, counts) in enumerate(counted) if counts]
-    return [_bucket(*one) for one in counted[seen[0] : seen[-1] + 1]] if seen else []
 
 
 def throughput(connection: Connection, since: datetime, until: datetime) -> ThroughputMetrics:
@@ -213,13 +205,30 @@ def _first_and_last(connection: Connection, since: datetime, until: datetime, li
     return min(times), max(times)
 
 
-def _series(by_bucket: dict[int, Outcomes], seconds: int) -> list[QualityBucket]:
-    if not by_bucket:
+def _by_bucket(
+    connection: Connection, since: datetime, until: datetime, line: str | None, seconds: int, zone: ZoneInfo
+) -> dict[datetime, Outcomes]:
+    """Counts by the start of the bucket, also of buckets without any; the first may start before `since`.
+
+    Buckets of more than an hour that make up a day, or are made of days, go by the plant's clock; others start at
+    multiples of their length since 1970 UTC.
+    """
+    if seconds <= _HOUR_SECONDS or (seconds % DAY_SECONDS and DAY_SECONDS % seconds):
+        found = outcomes_by_bucket(connection, since, until, line, seconds)
+        numbers = range(int(since.timestamp() // seconds), math.ceil(until.timestamp() / seconds))
+        return {datetime.fromtimestamp(number * seconds, UTC): found.get(number, Counter()) for number in numbers}
+    return {
+        start: outcomes(connection, max(start, since), min(end, until), line)
+        for start, end in pairwise(stretches(since, until, seconds, zone))
+    }
+
+
+def _series(by_bucket: dict[datetime, Outcomes]) -> list[QualityBucket]:
+    """Up to now; none where nothing was inspected."""
+    if not any(by_bucket.values()):
         return []
-    return [
-        _bucket(datetime.fromtimestamp(number * seconds, UTC), by_bucket.get(number, Counter()))
-        for number in range(min(by_bucket), max(by_bucket) + 1)
-    ]
+    now = datetime.now(UTC)
+    return [_bucket(start, counts) for start, counts in by_bucket.items() if counts or start <= now]
 
 
 def _bucket(start: datetime, counts: Outcomes) -> QualityBucket:

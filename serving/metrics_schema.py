@@ -53,8 +53,13 @@ class QualityMetrics(Message):
     false_call_rate: Rate = Field(description="false calls among all inspected; exact once every flag is reviewed")
     escape_rate: Rate
     by_class: dict[str, int] = Field(description="confirmed defects by class, for the Pareto chart")
-    bucket_seconds: int
-    series: list[QualityBucket]
+    bucket_seconds: int = Field(
+        description="of more than an hour, where they make up a day or are made of days, they go by the plant's clock, so "
+        "that one with a clock change is an hour shorter or longer"
+    )
+    series: list[QualityBucket] = Field(
+        description="one for every stretch of the period up to now, also where there was no frame; empty when there was none"
+    )
 
 
 class TrendPoint(Message):

@@ -1,13 +1,17 @@
 """Days, weeks and months of the plant, in its own time zone: a day with a clock change has 23 or 25 hours."""
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import count
 from zoneinfo import ZoneInfo
 
 from data.wording import Text, text
 from serving.problem import ProblemError
 from serving.schema import FIRST_DAY, LAST_DAY
+
+DAY_SECONDS = 86_400
 
 _WEEK = re.compile(r"(\d{4})-W(\d{2})")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")
@@ -21,6 +25,23 @@ def start_of(day: date, zone: ZoneInfo) -> datetime:
 def day_of(at: datetime, zone: ZoneInfo) -> date:
     """The plant's day at a time."""
     return at.astimezone(zone).date()
+
+
+def stretches(since: datetime, until: datetime, seconds: int, zone: ZoneInfo) -> list[datetime]:
+    """When the stretches that cover [since, until) begin, and when the last one ends, in UTC.
+
+    `seconds` divides a day, and then the plant's clock shows 00:00 and multiples of it from there on, or is a number of
+    whole days, counted from a Monday. A stretch with a clock change is an hour shorter or longer.
+    """
+    days = max(seconds // DAY_SECONDS, 1)
+    first = date.fromordinal((day_of(since, zone).toordinal() - 1) // days * days + 1)
+    starts = [start_of(first, zone)]
+    for number in count(1):
+        if starts[-1] >= until:
+            break
+        wall = datetime.combine(first, time()) + number * timedelta(seconds=seconds)
+        starts.append(wall.replace(tzinfo=zone).astimezone(UTC))
+    return starts[bisect_right(starts, since) - 1 :]
 
 
 @dataclass(frozen=True)

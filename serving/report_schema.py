@@ -21,7 +21,7 @@ class Report(Message):
     time_zone: str
     complete: bool = Field(description="false: the period is not over")
     computed_at: datetime
-    quality: QualityMetrics = Field(description="its series is of the plant's days, however long")
+    quality: QualityMetrics = Field(description="its series is of days")
     previous: QualityMetrics = Field(description="the period before")
     figures: QualityFigures = Field(description="of the whole plant")
     by_line: QualityFigures

@@ -18,7 +18,7 @@ from serving.kpi_schema import Candidate
 from serving.kpis import kpis_of, override_rate
 from serving.metrics_schema import QualityMetrics
 from serving.model_schema import ModelInfo
-from serving.plant_day import Period, start_of
+from serving.plant_day import DAY_SECONDS, Period, start_of
 from serving.quality_schema import GroupBy
 from serving.report_schema import Report
 from serving.scope import Scope
@@ -26,7 +26,6 @@ from serving.settings import Settings
 from serving.tables import audit
 
 Language = Literal["en", "zh-Hant"]
-_DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,7 @@ def collect(connection: Connection, period: Period, plant: Plant) -> Report:
 
 def _quality(connection: Connection, period: Period, plant: Plant) -> QualityMetrics:
     since, until = start_of(period.first, plant.zone), start_of(period.end, plant.zone)
-    found = metrics.quality(connection, since, until, None, _DAY_SECONDS, plant.settings)
-    # Its own days are those of UTC.
-    found.series = metrics.days(connection, period.first, period.end, plant.zone)
-    return found
+    return metrics.quality(connection, since, until, None, DAY_SECONDS, plant.settings)
 
 
 def _comparison(connection: Connection, period: Period, zone: ZoneInfo) -> BaselineComparison | None:

@@ -1,7 +1,7 @@
 """The Live page: read from four metres, and a line that a person puts on hold and releases."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,6 +16,7 @@ from tests.conftest import Served, StartServer, grey_png
 from tests.e2e.conftest import Watch
 from tests.e2e.test_review import open_review
 from tests.e2e.test_sign_in import sign_in, sign_out
+from tests.serving.test_hourly import add, rows
 
 # 25 mm at 96 px an inch: what four metres ask for
 FOUR_METRES_PX = 95
@@ -58,6 +59,20 @@ def test_two_lines_on_a_desk_screen_are_read_from_four_metres(
     server.inspect(b"no image", line="line-2", part_id="no image")
     expect(tiles.last).to_contain_text("no image")
     assert letter_height(tiles.last) >= FOUR_METRES_PX
+
+
+def test_a_plant_that_rested_is_not_taken_for_a_new_one(page: Page, server: Served, watch: Watch) -> None:
+    watch.expected = ("404 (Not Found)",)  # a row has no picture
+    page.goto("/live")
+    expect(page.get_by_text("No parts yet")).to_be_visible()
+    row = rows(3)[0]
+    add(server.service.store, [row | {"line": "line-7", "received_at": datetime.now(UTC) - timedelta(days=2)}])
+    page.reload()
+    expect(page.get_by_text("No parts in the last 24 hours")).to_be_visible()
+    expect(page.get_by_text("on line line-7")).to_be_visible()
+    expect(page.get_by_text("a key of its own")).to_have_count(0)
+    server.inspect(grey_png(0.1), line="line-7", part_id="first today")
+    expect(page.get_by_test_id("live-verdict")).to_contain_text("first today")
 
 
 def test_a_hidden_tab_leaves_its_connection_to_others_and_catches_up(page: Page, server: Served, watch: Watch) -> None:

@@ -13,6 +13,8 @@ from tests.e2e.conftest import Watch
 from tests.e2e.test_drift_and_models import answer
 from tests.serving.test_baselines import freeze, load, table
 
+# within margins of 10 mm
+A4_PX = 718
 EXAMPLE = (
     "name,volume,defective_rate,escape_rate,escape_cost,cost,labelled_images,defect_images,camera\n"
     "line 3 final,2000000,0.01,0.2,300,200000,2000,300,true\nline 9,100,0.01,0.2,300,200000,0,0,false\n"
@@ -105,6 +107,22 @@ def test_figures_are_imported_and_places_of_ones_own_ranked(page: Page, server: 
     next_line.locator("input[type=file]").set_input_files(tmp_path / "candidates.csv")
     expect(next_line.get_by_role("row").nth(1)).to_contain_text("line 3 final")
     assert server.client.get("/v1/roi/candidates").json() is None
+
+
+def test_the_page_prints_light_with_all_columns_of_its_tables(page: Page, server: Served) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.goto("/roi")
+    expect(page.get_by_role("columnheader", name="Source")).to_be_visible()
+    scheme = "document.documentElement.getAttribute('data-mantine-color-scheme')"
+    page.evaluate(f"addEventListener('beforeprint', () => {{ window.printed = {scheme}; }})")
+    page.pdf()
+    assert page.evaluate("window.printed") == "light"
+    assert page.evaluate(scheme) == "dark", "the screen is as it was"
+    page.set_viewport_size({"width": A4_PX, "height": 1047})
+    page.emulate_media(media="print")
+    for heading in page.get_by_role("columnheader").all():
+        box = heading.bounding_box()
+        assert box is not None and box["x"] + box["width"] <= A4_PX
 
 
 @pytest.mark.parametrize("language", ["en", "zh-Hant"])

@@ -8,7 +8,7 @@ from uuid import uuid4
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.conftest import Served, StartServer, grey_png
 from tests.e2e.conftest import Watch
@@ -279,14 +279,37 @@ def test_an_image_that_the_lost_connection_withheld_is_told_and_comes_with_it(
     for address in withheld.values():
         page.route(address, lambda route: route.abort())
     open_review(page)
-    expect(page.get_by_text("This image cannot be shown")).to_be_visible()
-    page.context.set_offline(True)
     expect(page.get_by_text("This image is not on this machine yet")).to_be_visible()
+    page.context.set_offline(True)
     for address in withheld.values():
         page.unroute(address)
     page.context.set_offline(False)
     part = shown_part(page)
     drawn(page, {"I-5": first, "I-6": second}[part])
+    expect(page.get_by_text("This image is not on this machine yet")).to_have_count(0)
+
+
+@pytest.mark.parametrize("lost", [None, 503])
+def test_an_image_whose_answer_was_lost_once_comes_by_itself(
+    page: Page, server: Served, watch: Watch, lost: int | None
+) -> None:
+    watch.expected = ("ERR_FAILED", "503 (Service Unavailable)", "failed to load")
+    made = server.inspect(patterned_png(5), part_id="I-5")
+    tries: list[str] = []
+
+    def answer(route: Route) -> None:
+        tries.append(route.request.url)
+        if len(tries) > 2:
+            route.continue_()
+        elif lost is None:
+            route.abort()
+        else:
+            route.fulfill(status=lost)
+
+    page.route(f"**/v1/inspections/{made['id']}/image", answer)
+    open_review(page)
+    expect(page.get_by_text("This image is not on this machine yet")).to_be_visible()
+    drawn(page, made)
     expect(page.get_by_text("This image is not on this machine yet")).to_have_count(0)
 
 

@@ -1,9 +1,15 @@
 """Counts, and rates with their denominators."""
 
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from serving.metrics import rate_of
-from tests.conftest import Served, grey_png
+from serving.metrics import quality, rate_of
+from serving.settings import load_settings
+from serving.store import Store
+from tests.conftest import ROOT, Served, grey_png
+from tests.serving.test_hourly import add, rows
 from tests.serving.test_reviews import review
 
 DATABASES = ("sqlite", "postgresql")
@@ -57,6 +63,41 @@ def test_empty_period_has_unknown_rates_and_no_series(server: Served) -> None:
     assert quality["inspected"] == 0
     assert quality["flag_rate"]["value"] is None
     assert quality["series"] == []
+
+
+@pytest.mark.parametrize("zone", ["Asia/Taipei", "America/Los_Angeles", "Asia/Kolkata"])
+def test_long_buckets_go_by_the_clock_of_the_plant(zone: str, database: str) -> None:
+    plant = ZoneInfo(zone)
+
+    def at(*wall: int) -> datetime:
+        return datetime(2026, *wall, tzinfo=plant).astimezone(UTC)  # type: ignore[arg-type]
+
+    made = rows(5)
+    # The clocks of Los Angeles go back on the morning of 1 November.
+    moments = [at(10, 31, 23, 50), at(11, 1, 0, 5), at(11, 1, 23, 55), at(11, 2, 0, 5), at(11, 3, 7, 59)]
+    for row, moment in zip(made, moments, strict=True):
+        row["received_at"] = moment
+    settings = load_settings(ROOT / "configs/serving/default.yaml", [f"time_zone={zone}"])
+    store = Store.open(database)
+    add(store, made)
+    with store.reading() as connection:
+
+        def series(since: datetime, until: datetime, seconds: int) -> list[tuple[str, int]]:
+            told = quality(connection, since, until, None, seconds, settings).series
+            return [(f"{one.start.astimezone(plant):%m-%d %H:%M}", one.inspected) for one in told]
+
+        days = series(at(10, 30, 15, 20), at(11, 4, 9, 0), 86_400)
+        hours = series(at(11, 1, 23, 0), at(11, 3, 8, 0), 4 * 3600)
+        weeks = series(at(10, 30, 15, 20), at(11, 4, 9, 0), 7 * 86_400)
+        cut = series(at(11, 2, 0, 1), at(11, 3, 0, 0), 86_400)
+    store.close()
+    wanted = {"10-30": 0, "10-31": 1, "11-01": 2, "11-02": 1, "11-03": 1, "11-04": 0}
+    assert days == [(f"{day} 00:00", n) for day, n in wanted.items()]
+    every_four = [f"{day} {hour:02}:00" for day in ("11-02", "11-03") for hour in range(0, 24, 4)]
+    assert [start for start, _ in hours] == ["11-01 20:00", *every_four[:8]]
+    assert [n for _, n in hours] == [1, 1, 0, 0, 0, 0, 0, 0, 1]
+    assert weeks == [("10-26 00:00", 3), ("11-02 00:00", 2)], "from Monday"
+    assert cut == [("11-02 00:00", 1)]
 
 
 def test_rate_has_its_wilson_interval() -> None:

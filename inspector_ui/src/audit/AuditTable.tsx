@@ -42,8 +42,10 @@ export function AuditTable({ entries }: { entries: AuditEntry[] }) {
                       </ActionIcon>
                     </Table.Td>
                     <Table.Td style={{ whiteSpace: "nowrap" }}>{format.dateTime(entry.at)}</Table.Td>
-                    <Table.Td style={{ overflowWrap: "anywhere" }}>{entry.person}</Table.Td>
-                    <Table.Td fw={600} miw={110}>
+                    <Table.Td miw={110} style={{ overflowWrap: "anywhere" }}>
+                      {entry.person}
+                    </Table.Td>
+                    <Table.Td fw={600} miw={130}>
                       {t(`auditAction.${entry.action}`)}
                     </Table.Td>
                     <Table.Td>

@@ -23,14 +23,12 @@ import { VerdictShape } from "../verdict/VerdictShape";
 import { inspectionQuery, partQuery } from "./historyQueries";
 import { Reviews } from "./Reviews";
 import classes from "./StoryPage.module.css";
-import { useLightPrint } from "./useLightPrint";
 import { cameFromGallery } from "./wayBack";
 
 /** The complete story of one inspection and its part: to read, to print, to pass on by its address. */
 export function StoryPage({ id }: { id: string }) {
   const { t } = useTranslation();
   const query = useQuery(inspectionQuery(id));
-  useLightPrint();
   // The gallery, whose path is the same, may have been far down.
   useLayoutEffect(() => void window.scrollTo(0, 0), []);
   return (

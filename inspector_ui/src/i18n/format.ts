@@ -2,6 +2,7 @@ import { useTranslation } from "react-i18next";
 import { serverNow } from "../api/serverClock";
 import type { Text } from "../api/types";
 import { useZone } from "../who/WhoProvider";
+import { unbroken } from "./unbroken";
 
 const LOCALES: Record<string, string> = { en: "en-US", "zh-Hant": "zh-Hant-TW" };
 
@@ -119,5 +120,5 @@ export function useFormat(): Format {
 /** The server's own sentences, in the language of the page. */
 export function useServerText(): (text: Text) => string {
   const { i18n } = useTranslation();
-  return (text) => text[i18n.language === "zh-Hant" ? "zh-Hant" : "en"];
+  return (text) => unbroken(text[i18n.language === "zh-Hant" ? "zh-Hant" : "en"]);
 }

@@ -1,6 +1,7 @@
 import i18next from "i18next";
 import { initReactI18next } from "react-i18next";
 import { en } from "./en";
+import { unbrokenWords } from "./unbroken";
 import { zhHant } from "./zhHant";
 
 export type Language = "en" | "zh-Hant";
@@ -22,7 +23,7 @@ export async function startI18n(): Promise<void> {
   await i18next.use(initReactI18next).init({
     lng: storedLanguage() ?? browserLanguage(),
     fallbackLng: false,
-    resources: { en: { translation: en }, "zh-Hant": { translation: zhHant } },
+    resources: { en: { translation: unbrokenWords(en) }, "zh-Hant": { translation: unbrokenWords(zhHant) } },
     interpolation: { escapeValue: false },
   });
 }

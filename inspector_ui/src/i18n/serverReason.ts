@@ -1,5 +1,6 @@
 import type { ParseKeys } from "i18next";
 import { useTranslation } from "react-i18next";
+import { unbroken } from "./unbroken";
 
 type Key = Extract<ParseKeys, `reasonWords.${string}`>;
 
@@ -61,6 +62,6 @@ export function useReason(): (reason: string) => { words: string; lang: string }
     const found = reasonWords(reason);
     return found === null
       ? { words: reason, lang: "en" }
-      : { words: t(found.key, { ...found.values, defaultValue: reason }), lang: i18n.language };
+      : { words: unbroken(t(found.key, { ...found.values, defaultValue: reason })), lang: i18n.language };
   };
 }

@@ -26,6 +26,7 @@ export interface ViewerHandle {
 const LONGEST_WAIT_MS = 100;
 /** Longer than any image takes that was fetched ahead: words that come and go at once only disturb. */
 const LATE_MS = 400;
+const TRY_AGAIN_MS = 2000;
 
 interface Props {
   inspection: Inspection;
@@ -53,7 +54,8 @@ export function ImageViewer(props: Props) {
   const overlay = useRef<HTMLDivElement>(null);
   const marked = useRef<HTMLDivElement>(null);
   const stage = useRef<Stage | null>(null);
-  const [failed, setFailed] = useState<ReadonlySet<string>>(new Set());
+  /** Whether each may come yet. */
+  const [failed, setFailed] = useState<ReadonlyMap<string, boolean>>(new Map());
   const [late, setLate] = useState<string | null>(null);
   const awaited = useRef<(() => void) | null>(null);
   useImperativeHandle(handle, () => ({
@@ -105,7 +107,7 @@ export function ImageViewer(props: Props) {
           root.current.dataset.drawn = id;
         }
         setLate((before) => (before === id ? null : before));
-        setFailed((before) => (before.has(id) ? new Set([...before].filter((each) => each !== id)) : before));
+        setFailed((before) => (before.has(id) ? new Map([...before].filter(([each]) => each !== id)) : before));
         const resolve = awaited.current;
         awaited.current = null;
         if (resolve !== null) {
@@ -113,7 +115,7 @@ export function ImageViewer(props: Props) {
           requestAnimationFrame(() => window.setTimeout(resolve));
         }
       },
-      onFailed: (id) => setFailed((before) => new Set([...before, id])),
+      onFailed: (id, lost) => setFailed((before) => new Map([...before, [id, lost]])),
     });
     stage.current = made;
     return () => {
@@ -127,10 +129,17 @@ export function ImageViewer(props: Props) {
   const connected = useStreamState() !== "lost" && online;
   useEffect(() => {
     if (connected) {
-      setFailed(new Set());
+      setFailed((before) => new Map([...before].filter(([, lost]) => !lost)));
       stage.current?.retry();
     }
   }, [connected]);
+  // one answer may be lost on bad Wi-Fi while the stream holds
+  useEffect(() => {
+    if (connected && [...failed.values()].includes(true)) {
+      const waiting = window.setTimeout(() => stage.current?.retry(), TRY_AGAIN_MS);
+      return () => window.clearTimeout(waiting);
+    }
+  }, [connected, failed]);
 
   const picture = pictureOf(inspection);
   // the id alone tells one part from another: a refreshed copy of the same part must not reset the zoom
@@ -200,7 +209,7 @@ export function ImageViewer(props: Props) {
           {t("review.imageLoading")}
         </Group>
       )}
-      {missing && <Missing inspection={inspection} away={picture !== null && !connected} />}
+      {missing && <Missing inspection={inspection} away={picture !== null && (failed.get(inspection.id) ?? false)} />}
       {children}
     </div>
   );

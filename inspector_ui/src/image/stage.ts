@@ -30,7 +30,8 @@ interface Events {
   onPlace(place: Place, picture: Picture): void;
   /** The picture is drawn on the screen. */
   onDrawn(id: string): void;
-  onFailed(id: string): void;
+  /** `lost`: it may come yet, as when the connection broke. */
+  onFailed(id: string, lost: boolean): void;
 }
 
 interface Layer {
@@ -48,6 +49,11 @@ interface TileJob {
   fail(message: string, request: null): void;
 }
 
+/** How a failure begins that another try would meet again; OpenSeadragon passes on nothing but words. */
+const UNFIT = "unfit";
+const SERVER_AT_FAULT = 500;
+/** Not the image's either: the server took too long or is asked too much. */
+const LATER = new Set([408, 429]);
 const STEP = 1.5;
 /** How much larger than the screen a picture is kept, so that a window may grow a little. */
 const ROOM = 1.2;
@@ -69,7 +75,8 @@ export class Stage {
   private current: string | null = null;
   private instead: string | null = null;
   private drawn: string | null = null;
-  private readonly failed = new Set<string>();
+  /** Whether each may come yet. */
+  private readonly failed = new Map<string, boolean>();
   private fitted = true;
   private smooth = true;
   private strokes: Strokes | null = null;
@@ -111,11 +118,12 @@ export class Stage {
         this.fit();
       }
     });
-    viewer.addHandler("tile-load-failed", ({ tiledImage }) => {
+    viewer.addHandler("tile-load-failed", ({ tiledImage, message }) => {
       const failed = [...this.layers.values()].find((layer) => layer.item === tiledImage);
       if (failed !== undefined) {
-        this.failed.add(failed.picture.id);
-        events.onFailed(failed.picture.id);
+        const lost = !message.startsWith(UNFIT);
+        this.failed.set(failed.picture.id, lost);
+        events.onFailed(failed.picture.id, lost);
       }
     });
     viewer.addHandler("update-viewport", () => this.afterDraw());
@@ -134,11 +142,11 @@ export class Stage {
     }
   }
 
-  /** Load once more what could not be loaded. */
+  /** Load once more what may come yet. */
   retry(): void {
-    for (const id of this.failed) {
+    for (const [id, lost] of [...this.failed]) {
       const layer = this.layers.get(id);
-      if (layer !== undefined) {
+      if (lost && layer !== undefined) {
         this.forget(id, layer);
         this.take(layer.picture);
       }
@@ -336,7 +344,7 @@ export class Stage {
         item.addHandler("fully-loaded-change", () => this.viewer.forceRedraw());
         this.applyOpacity();
       },
-      error: () => this.events.onFailed(picture.id),
+      error: () => this.events.onFailed(picture.id, false),
     });
   }
 
@@ -405,14 +413,23 @@ export class Stage {
 async function load(job: TileJob, scale: number, width: number): Promise<void> {
   const given = new AbortController();
   job.userData.abort = () => given.abort();
+  let image: Blob;
   try {
     const answer = await fetch(job.src, { signal: given.signal });
     if (!answer.ok) {
-      job.fail(`${job.src}: ${answer.status}`, null);
+      const { status } = answer;
+      job.fail(`${status >= SERVER_AT_FAULT || LATER.has(status) ? "" : UNFIT} ${job.src}: ${status}`, null);
       return;
     }
+    image = await answer.blob();
+  } catch (error) {
+    // no connection, or given up
+    job.fail(`${job.src}: ${error}`, null);
+    return;
+  }
+  try {
     const size = scale < 1 ? { resizeWidth: Math.round(scale * width), resizeQuality: "high" as const } : {};
-    const bitmap = await createImageBitmap(await answer.blob(), size);
+    const bitmap = await createImageBitmap(image, size);
     const canvas = document.createElement("canvas");
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;
@@ -421,12 +438,12 @@ async function load(job: TileJob, scale: number, width: number): Promise<void> {
     // OpenSeadragon frees a canvas with its tile, a bitmap never
     bitmap.close();
     if (context === null) {
-      job.fail(`${job.src}: no canvas of ${canvas.width} x ${canvas.height}`, null);
+      job.fail(`${UNFIT} ${job.src}: no canvas of ${canvas.width} x ${canvas.height}`, null);
     } else {
       job.finish(context, null, "context2d");
     }
   } catch (error) {
-    // no connection, given up, or a format that the browser cannot decode
-    job.fail(`${job.src}: ${error}`, null);
+    // a format that the browser cannot decode
+    job.fail(`${UNFIT} ${job.src}: ${error}`, null);
   }
 }

@@ -7,7 +7,7 @@ import { modelsQuery } from "../review/modelsQuery";
 import { Notice } from "../shell/Notice";
 import { usePages } from "../shell/pages";
 
-/** While no camera has sent anything, or none for long: what is missing, each with its page for those who may open it. */
+/** While no camera has sent anything: what is missing, each with its page for those who may open it. */
 export function FirstSteps() {
   const { t } = useTranslation();
   const pages = usePages();

@@ -7,10 +7,10 @@ import { serverNow } from "../api/serverClock";
 import { Icon } from "../icons/Icon";
 import { useLineHolds } from "../lines/useLineHolds";
 import { QueryView } from "../shell/QueryView";
-import { FirstSteps } from "./FirstSteps";
 import { LineTile } from "./LineTile";
 import classes from "./LivePage.module.css";
 import { withHeld } from "./lines";
+import { QuietDay } from "./QuietDay";
 import { trendQuery } from "./trendQuery";
 import { useLiveLines } from "./useLiveLines";
 
@@ -49,7 +49,7 @@ export default function LivePage() {
           ))}
         </div>
       ) : (
-        <QueryView query={query}>{() => <FirstSteps />}</QueryView>
+        <QueryView query={query}>{() => <QuietDay />}</QueryView>
       )}
     </div>
   );

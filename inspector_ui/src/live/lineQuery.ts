@@ -20,3 +20,13 @@ export const liveQuery = queryOptions({
   },
   staleTime: 0,
 });
+
+/** The newest frame there is; null where there never was one. */
+export const newestQuery = queryOptions({
+  queryKey: ["live", "newest"],
+  queryFn: async ({ signal }) => {
+    const page = expectData(await api.GET("/v1/inspections", { params: { query: { limit: 1 } }, signal }));
+    return page.items[0] ?? null;
+  },
+  staleTime: 0,
+});

@@ -4,7 +4,6 @@ import type { QualityMetrics } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { ChartCard } from "./ChartCard";
 import { useBucketLabel } from "./useBucketLabel";
-import { wholePeriod } from "./wholePeriod";
 
 /** How many frames got which verdict, over time. */
 export function MixChart({ metrics }: { metrics: QualityMetrics }) {
@@ -16,7 +15,7 @@ export function MixChart({ metrics }: { metrics: QualityMetrics }) {
       <BarChart
         h={260}
         type="stacked"
-        data={wholePeriod(metrics).map((bucket) => ({ ...bucket, label: label(bucket.start) }))}
+        data={metrics.series.map((bucket) => ({ ...bucket, label: label(bucket.start) }))}
         dataKey="label"
         withLegend
         legendProps={{ verticalAlign: "bottom", itemSorter: null }}

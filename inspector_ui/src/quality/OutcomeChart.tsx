@@ -4,7 +4,6 @@ import type { QualityMetrics } from "../api/types";
 import { useFormat } from "../i18n/format";
 import { ChartCard } from "./ChartCard";
 import { useBucketLabel } from "./useBucketLabel";
-import { wholePeriod } from "./wholePeriod";
 
 /** What people found in the flagged parts, over time. */
 export function OutcomeChart({ metrics }: { metrics: QualityMetrics }) {
@@ -15,7 +14,7 @@ export function OutcomeChart({ metrics }: { metrics: QualityMetrics }) {
     <ChartCard title={t("quality.outcomes")}>
       <LineChart
         h={260}
-        data={wholePeriod(metrics).map((bucket) => ({ ...bucket, label: label(bucket.start) }))}
+        data={metrics.series.map((bucket) => ({ ...bucket, label: label(bucket.start) }))}
         dataKey="label"
         curveType="linear"
         withDots={false}

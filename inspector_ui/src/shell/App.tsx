@@ -6,6 +6,7 @@ import { useActionKeys } from "../actions/useActionKeys";
 import { Header } from "./Header";
 import { HelpDialog } from "./HelpDialog";
 import { GUIDE, type PagePath, usePages } from "./pages";
+import { useLightPrint } from "./useLightPrint";
 
 // Each page is loaded when it is opened: the charts and the image viewer weigh more than everything else together. The first
 // one is not waited for until it is known who is there.
@@ -52,12 +53,14 @@ export function App() {
   const pages = usePages();
   const first: PagePath = pages[0]?.path ?? "/review";
   const [path] = useLocation();
+  const name = path === GUIDE ? "guide.title" : pages.find((page) => page.path === path)?.label;
   // biome-ignore lint/correctness/useExhaustiveDependencies: another page begins at its top, however far down the last one was
   useLayoutEffect(() => void window.scrollTo(0, 0), [path]);
+  useLightPrint();
   useActionKeys(globalActions, { showHelp: () => setHelping(true) });
   return (
     <>
-      <title>{t("app.name")}</title>
+      <title>{name === undefined ? t("app.name") : `${t(name)} · ${t("app.name")}`}</title>
       <Header onHelp={() => setHelping(true)} />
       <main id="content">
         <Suspense>

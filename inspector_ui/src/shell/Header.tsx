@@ -30,6 +30,7 @@ const SCHEMES = [
 
 export function Header({ onHelp }: { onHelp: () => void }) {
   const { t } = useTranslation();
+  const format = useFormat();
   const [location] = useLocation();
   const waiting = useWaiting();
   const { auth } = useWho();
@@ -62,7 +63,7 @@ export function Header({ onHelp }: { onHelp: () => void }) {
               {t(page.label)}
               {page.path === "/review" && waiting > 0 && (
                 <Badge size="md" variant="light" color="gray" data-testid="nav-waiting">
-                  {waiting}
+                  {format.count(waiting)}
                 </Badge>
               )}
             </Link>
