@@ -16,16 +16,22 @@ import { SignInGate } from "./who/SignInGate";
 import { WhoProvider } from "./who/WhoProvider";
 
 const ASK_AGAIN_MS = 5_000;
+const SERVER_AT_FAULT = 500;
+
+/** Asked again, the server would say the same; not so where it, or the proxy before it, has a bad moment. */
+function refused(error: Error): boolean {
+  return error instanceof ProblemError && error.status < SERVER_AT_FAULT;
+}
 
 // "always": whether the server on this network answers is known by asking it, not by the browser's idea of being online.
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
       networkMode: "always",
-      retry: 1,
+      retry: (failures, error) => failures === 0 && !refused(error),
       staleTime: 5_000,
       // what the page says of a server that does not answer: it is tried again by itself
-      refetchInterval: ({ state: { error } }) => error !== null && !(error instanceof ProblemError) && ASK_AGAIN_MS,
+      refetchInterval: ({ state: { error } }) => error !== null && !refused(error) && ASK_AGAIN_MS,
     },
     // a decision in a study is refused at once where there is no network, rather than kept waiting without a word
     mutations: { networkMode: "always" },

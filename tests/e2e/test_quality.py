@@ -8,6 +8,7 @@ from sqlalchemy import insert
 
 from serving.tables import spc_points
 from tests.conftest import Served, StartServer, grey_png
+from tests.e2e.conftest import Watch
 from tests.e2e.test_review import open_review
 
 
@@ -55,3 +56,15 @@ def test_the_chosen_control_chart_stays_when_a_newer_point_comes_elsewhere(page:
         page.get_by_text(chart, exact=True).click()
         expect(choice.locator("option").first).to_have_text(names[2])
         expect(choice.locator("option:checked")).to_have_text(names[shown])
+
+
+def test_a_page_that_a_proxy_could_not_fill_fills_itself_when_the_server_is_back(
+    page: Page, server: Served, watch: Watch
+) -> None:
+    watch.expected = ("502 (Bad Gateway)",)
+    server.inspect(grey_png(0.9))
+    page.route("**/v1/metrics/quality?*", lambda route: route.fulfill(status=502))
+    page.goto("/quality")
+    expect(page.get_by_text("HTTP 502")).to_be_visible()
+    page.unroute("**/v1/metrics/quality?*")
+    expect(page.get_by_text("Verdicts over time")).to_be_visible()

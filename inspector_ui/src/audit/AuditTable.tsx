@@ -13,7 +13,7 @@ export function AuditTable({ entries }: { entries: AuditEntry[] }) {
   const [opened, setOpened] = useState<number | null>(null);
   return (
     <Paper p="md">
-      <Table.ScrollContainer minWidth={700}>
+      <Table.ScrollContainer minWidth={740}>
         <Table verticalSpacing={6} tabularNums>
           <Table.Thead>
             <Table.Tr>
@@ -48,10 +48,12 @@ export function AuditTable({ entries }: { entries: AuditEntry[] }) {
                     <Table.Td fw={600} miw={130}>
                       {t(`auditAction.${entry.action}`)}
                     </Table.Td>
-                    <Table.Td>
+                    <Table.Td miw={150}>
                       <Concerns entry={entry} />
                     </Table.Td>
-                    <Table.Td style={{ overflowWrap: "anywhere" }}>{entry.reason}</Table.Td>
+                    <Table.Td miw={110} style={{ overflowWrap: "anywhere" }}>
+                      {entry.reason}
+                    </Table.Td>
                   </Table.Tr>
                   {open && (
                     <Table.Tr>

@@ -162,7 +162,9 @@ function Card({ item, position, of }: { item: HistoryItem; position: number; of:
         ) : (
           <span className={classes.image} />
         )}
-        <span className={classes.part}>{item.part_id}</span>
+        <span className={classes.part} title={item.part_id}>
+          <bdi>{item.part_id}</bdi>
+        </span>
         <span className={classes.fact}>{format.dateTime(item.received_at)}</span>
         <span className={classes.verdict}>
           <VerdictShape verdict={item.verdict} size={14} /> {t(`verdict.${item.verdict}`)}

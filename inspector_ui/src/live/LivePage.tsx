@@ -35,7 +35,7 @@ export default function LivePage() {
           <span>{t("live.lostHint")}</span>
         </div>
       )}
-      {lines.length > 0 ? (
+      {lines.length > 0 && (running.length > 0 || !query.isPending) ? (
         <div className={classes.lines} data-stale={state === "lost"} data-many={lines.length > IN_ONE_ROW}>
           {lines.map((line) => (
             <LineTile

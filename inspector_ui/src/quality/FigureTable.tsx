@@ -65,7 +65,7 @@ function Figures({ figures }: { figures: QualityFigures }) {
           <Table.Tbody>
             {keys.map((key, row) => (
               <Table.Tr key={key}>
-                <Table.Td>
+                <Table.Td miw={140}>
                   <Text size="sm" fw={600}>
                     {t(`figure.${key}`)}
                   </Text>

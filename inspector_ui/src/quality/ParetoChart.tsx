@@ -12,6 +12,17 @@ import { figuresQuery } from "./qualityQueries";
 
 const GROUPS = ["class", "line", "shift"] as const;
 
+/** So many names stand under their bars; of more, every other one would be left out. */
+const SIDE_BY_SIDE = 6;
+const LONGEST_NAME = 16;
+const SLANTED = {
+  interval: 0,
+  angle: -35,
+  textAnchor: "end",
+  height: 92,
+  tickFormatter: (name: string) => (name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 1)}…` : name),
+} as const;
+
 type Group = (typeof GROUPS)[number];
 
 interface Props {
@@ -40,6 +51,7 @@ export function ParetoChart({ metrics, period, line }: Props) {
           ]),
         );
   const rows = pareto(counts).filter(({ count }) => count > 0);
+  const slanted = rows.length > SIDE_BY_SIDE;
   return (
     <ChartCard title={t("quality.pareto")} empty={rows.length === 0 && t("quality.paretoEmpty")}>
       <SegmentedControl
@@ -50,9 +62,10 @@ export function ParetoChart({ metrics, period, line }: Props) {
         data={GROUPS.map((each) => ({ value: each, label: t(`quality.by.${each}`) }))}
       />
       <CompositeChart
-        h={240}
+        h={slanted ? 300 : 240}
         data={rows}
         dataKey="name"
+        xAxisProps={slanted ? SLANTED : undefined}
         withLegend
         legendProps={{ verticalAlign: "bottom", itemSorter: null }}
         withRightYAxis
