@@ -11,10 +11,13 @@ _LONGEST = 256
 _QUALITY = 80
 
 
-def thumbnail(content: bytes) -> bytes:
-    """A JPEG of at most 256 pixels along the longer side. Raises a 404 problem for bytes that are no image."""
+def thumbnail(content: bytes, most_pixels: int) -> bytes:
+    """A JPEG of at most 256 pixels along the longer side.
+
+    Raises a 404 problem for bytes that are no image, or one of more than `most_pixels`.
+    """
     try:
-        pixels = decode(content)
+        pixels = decode(content, most_pixels)
     except UnreadableImageError as error:
         raise ProblemError(404, text(f"there is no small copy: {error.reason}", f"沒有縮圖：{error.reason}")) from error
     height, width = pixels.shape[:2]

@@ -215,7 +215,8 @@ def get_inspection_thumbnail(service: Serving, id: Id) -> Response:
     """A small copy of the frame, 256 pixels at most."""
     with service.store.reading() as connection:
         image = inspections.get_image(connection, id)
-    return Response(thumbnail(service.images.get(image.sha256)), media_type="image/jpeg", headers=_IMMUTABLE)
+    small = thumbnail(service.images.get(image.sha256), service.settings.most_pixels)
+    return Response(small, media_type="image/jpeg", headers=_IMMUTABLE)
 
 
 @routes.get(

@@ -22,7 +22,7 @@ from serving.history_schema import HistoryFilters, HistoryItem, HistoryQuery
 from serving.history_workbook import history_workbook
 from serving.problem import ProblemError
 from serving.store import Store
-from tests.conftest import Served, grey_png
+from tests.conftest import Served, StartServer, grey_png
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -227,6 +227,15 @@ def test_a_small_copy_looks_like_the_frame(server: Served) -> None:
     assert abs(float(small.mean()) - 128) < 3
     unreadable = server.inspect(b"not an image")
     assert server.client.get(f"/v1/inspections/{unreadable['id']}/thumbnail").status_code == 404
+
+
+def test_a_small_copy_is_bounded_in_pixels_as_the_line_is(start_server: StartServer) -> None:
+    server = start_server(most_pixels=1000)
+    frame = server.inspect(grey_png(0.5, width=40, height=40))
+    assert frame["verdict"] == "NO_DECISION"
+    answer = server.client.get(f"/v1/inspections/{frame['id']}/thumbnail")
+    assert answer.status_code == 404
+    assert "at most 1,000" in answer.json()["detail"]
 
 
 _ASKED: dict[str, Any] = {
