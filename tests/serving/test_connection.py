@@ -64,9 +64,6 @@ def test_an_answer_that_nobody_reads_is_given_up(server: Served, monkeypatch: py
         assert connection.recv(1) == b"H", "the answer has begun"
         open_ones, own = server.server.server_state.connections, connection.getsockname()
         eventually(lambda: all(one.transport.get_extra_info("peername") != own for one in list(open_ones)))
-        with pytest.raises(ConnectionError):
-            while connection.recv(1_000_000):
-                pass
     assert server.client.get(f"/v1/inspections/{id_}/image").content == content, "whoever reads gets it"
 
 
