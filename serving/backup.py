@@ -38,7 +38,7 @@ from serving.store import StorageError
 from serving.tables import audit, inspections
 
 MANIFEST = "backup.json"
-_IMAGES, _BUNDLES = "images", "bundles"
+_IMAGES, _BUNDLES, _DATABASE = "images", "bundles", "database-"
 _BLOCK = 1024 * 1024
 _DUMP, _RESTORE = "pg_dump", "pg_restore"
 _INSTALL = (
@@ -78,14 +78,17 @@ def make_backup(settings: Settings, target: Path, say: Callable[[str], None]) ->
         _client(_DUMP)
     try:
         target.mkdir(parents=True, exist_ok=True)
-        previous = read_backup(target) if (target / MANIFEST).exists() else None
+        previous = read_backup(target).database if (target / MANIFEST).exists() else None
+        _remove_databases(
+            target, previous
+        )  # what backups that were cut off left: each takes as much room as the next needs
         with reading_beside(settings.database_url) as connection:
             needed = _needed(connection)
             revision = revision_of(connection)
         # What is not there now, retention may have removed meanwhile: the copy of the database tells.
         copied, _ = _copy_images(images, target, needed)
         say(f"{copied:,} images copied")
-        name = f"database-{uuid_utils.uuid7()}"
+        name = f"{_DATABASE}{uuid_utils.uuid7()}"
         if file is not None:
             _copy_sqlite(file, target / name)
             with connected(f"sqlite:///{target / name}") as connection:
@@ -118,11 +121,12 @@ def make_backup(settings: Settings, target: Path, say: Callable[[str], None]) ->
         with replacing(target / MANIFEST) as stream:
             stream.write(made.model_dump_json(indent=2).encode())
         sync(target)
-        _tidy(target, made, previous, needed)
+        _tidy(target, made, needed)
     except StorageError as error:
         raise InputError(str(error)) from error
-    except OSError as error:
-        raise InputError(f"backup to {target} failed: {error}") from error
+    except (OSError, sqlite3.Error) as error:
+        todo = "the backup before it, if there is one, is whole; make room there or repair the disk, then run it again"
+        raise InputError(f"backup to {target} failed: {error}; {todo}") from error
     return made
 
 
@@ -290,13 +294,18 @@ def _copy_bundles(source: Path, target: Path) -> dict[str, str]:
     return hashes
 
 
-def _tidy(target: Path, made: Backup, previous: Backup | None, needed: set[str]) -> None:
+def _tidy(target: Path, made: Backup, needed: set[str]) -> None:
     """Remove what the new manifest does not name: what retention removed is to go from the backup too."""
-    if previous is not None and previous.database != made.database:
-        (target / previous.database).unlink(missing_ok=True)
+    _remove_databases(target, made.database)
     for image in _files(target / _IMAGES):
         if image.name not in needed:
             image.unlink()
+
+
+def _remove_databases(target: Path, kept: str | None) -> None:
+    for database in target.glob(f"{_DATABASE}*"):
+        if database.name != kept:
+            database.unlink()
 
 
 def _refuse_to_overwrite(settings: Settings) -> None:

@@ -27,6 +27,7 @@ _FIELD_ZH_HANT = {
     "missing": "缺少此欄位",
     "extra_forbidden": "未知的欄位",
     "string_type": "須為文字",
+    "string_unicode": "不是有效的 Unicode 文字",
     "string_too_short": "至少須有 {min_length} 個字元",
     "string_too_long": "最多 {max_length} 個字元",
     "string_pattern_mismatch": "含有不允許的字元，或格式不符（{pattern}）",
@@ -123,6 +124,12 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         detail = nothing_at(request.url.path)
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         detail = not_possible(request.method, request.url.path)
+    elif error.status_code == HTTPStatus.BAD_REQUEST and isinstance(error.__cause__, Exception):
+        # FastAPI's word for a body that is not UTF-8, or is nested too deeply for the parser.
+        detail = text(
+            f"the body cannot be read as JSON ({type(error.__cause__).__name__}); send one object in UTF-8, as /docs shows",
+            f"無法將內容讀成 JSON（{type(error.__cause__).__name__}）；請以 UTF-8 送出一個物件，格式見 /docs",
+        )
     return problem_response(error.status_code, detail, request.url.path, error.headers)
 
 

@@ -19,7 +19,7 @@ def _in_utc(time: datetime) -> datetime:
     try:
         return time.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError("out of the range of years 1 to 9999 in UTC") from error
+        raise InvalidError("out of the range of years 1 to 9999 in UTC", "超出 UTC 西元 1 至 9999 年的範圍") from error
 
 
 UtcTime = Annotated[AwareDatetime, AfterValidator(_in_utc)]

@@ -81,7 +81,7 @@ async def post_inspection(request: Request) -> Response:
         raise problem.ProblemError(422, "Idempotency-Key: given more than once; send one for each frame")
     key = keys[0] if keys else None
     if key is not None and not 0 < len(key) <= 200:
-        raise problem.ProblemError(422, "Idempotency-Key: 1 to 200 characters; make a shorter one, such as a UUID")
+        raise problem.ProblemError(422, "Idempotency-Key: 1 to 200 characters")
     service.space.check()
     given: list[tuple[str, Any]] = request.query_params.multi_items()
     caller = caller_of(request).name

@@ -259,6 +259,22 @@ def test_a_backup_cut_off_leaves_the_one_before_it_whole(
     assert read_backup(backup).inspections == 3
 
 
+def test_a_disk_that_fills_up_in_the_middle_of_the_database_is_told_and_what_it_left_goes_with_the_next(
+    server: Served, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("serving.backup._copy_sqlite", full)
+        with pytest.raises(InputError, match=r"disk is full; the backup before it, .* is whole; make room"):
+            make_backup(server.service.settings, backup, quiet)
+    restore_backup(backup, elsewhere(tmp_path), force=False, say=quiet)
+    made = make_backup(server.service.settings, backup, quiet)
+    assert [file.name for file in backup.glob("database-*")] == [made.database]
+
+
 def test_nothing_is_restored_beside_a_running_server(
     server: Served, backup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,6 +174,19 @@ def test_a_form_that_cannot_be_read_says_how_to_send_it(
     assert 'file field `image`, with a filename="..."' in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":"\xff"}'], ids=["nested too deeply", "not UTF-8"])
+def test_a_body_that_is_no_json_says_what_to_send(server: Served, body: bytes) -> None:
+    answer = server.client.post("/v1/models", content=body, headers={"Content-Type": "application/json"})
+    assert_problem(answer, 400, "send one object in UTF-8")
+    assert "UTF-8" in answer.json()["detail_zh_hant"]
+
+
+def test_a_time_out_of_range_is_told_in_both_languages(server: Served) -> None:
+    answer = server.client.get("/v1/metrics/quality", params={"since": "0001-01-01T00:00:00+14:00"})
+    assert_problem(answer, 422, "since: out of the range of years 1 to 9999")
+    assert answer.json()["detail_zh_hant"] == "since：超出 UTC 西元 1 至 9999 年的範圍"
+
+
 def test_two_keys_for_one_frame_are_refused(server: Served) -> None:
     keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
     answer = server.client.post("/v1/inspections", params=server.frame(), content=grey_png(0.1), headers=keys)
