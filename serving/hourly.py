@@ -28,6 +28,7 @@ from sqlalchemy import (
 from data.catalog import OK_CLASSES
 from data.verdict import ReviewDecision, Verdict
 from serving.tables import (
+    EPOCH,
     RECORDED,
     from_microseconds,
     hourly_counts,
@@ -67,17 +68,21 @@ def outcomes(connection: Connection, since: datetime, until: datetime, line: str
 
 
 def outcomes_by_bucket(
-    connection: Connection, since: datetime, until: datetime, line: str | None, seconds: int
+    connection: Connection, since: datetime, until: datetime, line: str | None, seconds: int, origin: datetime = EPOCH
 ) -> dict[int, Outcomes]:
-    """Of each bucket that has frames; bucket n starts n x `seconds` after 1970 UTC."""
-    whole, edges = split(since, until) if timedelta(seconds=seconds) % HOUR == timedelta() else (None, [(since, until)])
+    """Of each bucket that has frames; bucket n starts n x `seconds` after `origin`, which is not after `since`.
+
+    Quick for buckets that begin and end with an hour.
+    """
+    hourly = timedelta(seconds=seconds) % HOUR == (origin - EPOCH) % HOUR == timedelta()
+    whole, edges = split(since, until) if hourly else (None, [(since, until)])
     found: dict[int, Outcomes] = {}
     for table, column, frames, spans in (
         *((table, table.c.received_at, func.count(), edges) for table in RECORDED),
         (hourly_counts, hourly_counts.c.hour, func.sum(hourly_counts.c.frames), [whole] if whole else []),
     ):
         for span in spans:
-            bucket = type_coerce(column, BigInteger) // (seconds * 1_000_000)
+            bucket = (type_coerce(column, BigInteger) - microseconds(origin)) // (seconds * 1_000_000)
             grouped = (bucket, table.c.verdict, table.c.decision)
             query = select(*grouped, frames).where(*_within(table, column, span, line)).group_by(*grouped)
             for number, verdict, decision, count in connection.execute(query):

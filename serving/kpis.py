@@ -13,10 +13,10 @@ from serving.baseline_schema import Imported
 from serving.batches import add_batch
 from serving.hourly import outcomes, outcomes_ever
 from serving.kpi_schema import Kpi, KpiKey, KpiPoint, KpiRow, Kpis, NewClass
-from serving.metrics import EARLIEST, rate_of
+from serving.metrics import rate_of
 from serving.metrics_schema import Rate
 from serving.model_schema import ModelInfo
-from serving.tables import kpis, promotions, reviews
+from serving.tables import EPOCH, kpis, promotions, reviews
 
 _CATEGORY: dict[KpiKey, Literal["innovation", "employees", "customers"]] = {
     "survey": "employees",
@@ -63,7 +63,7 @@ def override_rate(connection: Connection, since: datetime | None = None, until: 
     if since is None and until is None:
         found = outcomes_ever(connection)
     else:
-        period = (since or EARLIEST, until or _LATEST)
+        period = (since or EPOCH, until or _LATEST)
         found = outcomes(connection, *period, None)
     overruled = sum(found[one] for one in against)
     total = sum(found[one] for one in counted)

@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Select, func, select
@@ -14,6 +14,7 @@ from data.verdict import DECIDED, ReviewDecision, Verdict
 from data.wording import Text, text
 from serving import escapes
 from serving.hourly import (
+    HOUR,
     Outcomes,
     confirmed_by_class,
     flagged_by_line_and_bucket,
@@ -39,7 +40,7 @@ from serving.problem import ProblemError
 from serving.quality import rates
 from serving.scope import Scope
 from serving.settings import Settings
-from serving.tables import RECORDED, reviews
+from serving.tables import EPOCH, RECORDED, reviews
 
 _BUCKETS = (10, 60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400)
 _FEW_BUCKETS = 120
@@ -48,14 +49,13 @@ _SHORTEST_SPAN = timedelta(minutes=1)
 _DAY = timedelta(hours=24)
 _HOUR_SECONDS = 3600
 _TREND_BUCKETS, _TREND_SECONDS = 12, 300
-EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def period(since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
     """The period asked for, by default the 24 hours up to now. Raises a 422 problem when it is empty or yet to come."""
     now = datetime.now(UTC)
     end = until or now
-    start = since or max(end, EARLIEST) - _DAY
+    start = since or max(end, EPOCH) - _DAY
     if start >= end:
         raise ProblemError(
             422,
@@ -108,7 +108,7 @@ def quality(
                 f"bucket_seconds：共 {span / seconds:,.0f} 個時段；最多 {_MOST_BUCKETS:,} 個",
             ),
         )
-    by_bucket = _by_bucket(connection, max(since, EARLIEST), until, line, seconds, settings.zone)
+    by_bucket = _by_bucket(connection, max(since, EPOCH), until, line, seconds, settings.zone)
     total: Outcomes = sum(by_bucket.values(), Counter())
     inspected = total.total()
     flagged = _sum(total, [verdict for verdict in Verdict if verdict.flagged])
@@ -217,10 +217,22 @@ def _by_bucket(
         found = outcomes_by_bucket(connection, since, until, line, seconds)
         numbers = range(int(since.timestamp() // seconds), math.ceil(until.timestamp() / seconds))
         return {datetime.fromtimestamp(number * seconds, UTC): found.get(number, Counter()) for number in numbers}
-    return {
-        start: outcomes(connection, max(start, since), min(end, until), line)
-        for start, end in pairwise(stretches(since, until, seconds, zone))
-    }
+    length, series = timedelta(seconds=seconds), dict[datetime, Outcomes]()
+    # Between two clock changes, in a zone whose hours are UTC's, one question is enough.
+    alike = groupby(
+        pairwise(stretches(since, until, seconds, zone)),
+        lambda span: span[1] - span[0] == length and (span[0] - EPOCH) % HOUR == timedelta(),
+    )
+    for together, spans in ((together, list(run)) for together, run in alike):
+        if together:
+            begin, end = spans[0][0], spans[-1][1]
+            found = outcomes_by_bucket(connection, max(begin, since), min(end, until), line, seconds, begin)
+            series.update((start, found.get(number, Counter())) for number, (start, _) in enumerate(spans))
+        else:
+            series.update(
+                (start, outcomes(connection, max(start, since), min(end, until), line)) for start, end in spans
+            )
+    return series
 
 
 def _series(by_bucket: dict[datetime, Outcomes]) -> list[QualityBucket]:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 
 from data.verdict import Verdict
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 Name = String(128)
@@ -53,12 +53,12 @@ FLAGGED = {
 
 def microseconds(time: datetime) -> int:
     """An offset-aware time as whole microseconds since 1970 UTC."""
-    return (time - _EPOCH) // _MICROSECOND
+    return (time - EPOCH) // _MICROSECOND
 
 
 def from_microseconds(value: int) -> datetime:
     """The offset-aware time that `microseconds` gave."""
-    return _EPOCH + timedelta(microseconds=value)
+    return EPOCH + timedelta(microseconds=value)
 
 
 class Utc(TypeDecorator[datetime]):
