@@ -47,16 +47,16 @@ var/demo/model.json: $(DEMO_CONFIG) | setup
 	tail -n 1 $@.log > $@ && rm $@.log
 
 train: setup ## full training: CONFIG=configs/train/x.yaml, or DATA=dir with ROOT/<class>/* images
-	$(RUN) training train --config $(CONFIG) $(if $(DATA),--data $(DATA))
+	$(RUN) training train --config $(CONFIG) $(if $(DATA),--data '$(DATA)')
 
 preview: setup ## a page of what augmentation makes of the training images: CONFIG, DATA as for train
-	$(RUN) training preview --config $(CONFIG) $(if $(DATA),--data $(DATA))
+	$(RUN) training preview --config $(CONFIG) $(if $(DATA),--data '$(DATA)')
 
 compare: setup ## backbones by accuracy and milliseconds, fine-tuned against a probe: CONFIG, DATA, BACKBONES="resnet18 tf_efficientnet_lite0@300"
-	$(RUN) training compare --config $(CONFIG) $(if $(DATA),--data $(DATA)) $(BACKBONES)
+	$(RUN) training compare --config $(CONFIG) $(if $(DATA),--data '$(DATA)') $(BACKBONES)
 
 evaluate: setup ## a bundle through onnxruntime on labelled images: BUNDLE=dir DATA=dir
-	$(RUN) training.evaluate --bundle $(BUNDLE) --data $(DATA)
+	$(RUN) training.evaluate --bundle '$(BUNDLE)' --data '$(DATA)'
 
 serve: setup ## the inspection service and UI on 127.0.0.1:8000
 	$(RUN) serving serve
