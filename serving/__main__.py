@@ -113,6 +113,9 @@ def demo(
     shown = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items() if isinstance(value, int | float))
     console.print(f"Model {bundle.name}: {shown}")
     print_summary(run_demo(bundle, catalogs, place, seconds or None, console), console)
+    console.print(
+        "Next: make demo, which runs until Ctrl-C and can be looked at; make train DATA=dir for images of your own."
+    )
 
 
 @app.command()
@@ -232,6 +235,11 @@ def openapi(
 
 def _content(answer: httpx.Response) -> bytes:
     """What the server answered. Raises InputError with the server's own sentence when it refused."""
+    if answer.status_code == httpx.codes.UNAUTHORIZED and "Authorization" not in answer.request.headers:
+        raise InputError(
+            "the server wants to know who asks: send a key in QC_KEY; `python -m serving key add NAME --role ROLE` on its "
+            "machine makes one (role manager for a report, engineer for promote, rollback and shadow)"
+        )
     if answer.is_error:
         raise InputError(Problem.model_validate_json(answer.content).detail)
     return answer.content
