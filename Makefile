@@ -27,6 +27,7 @@ setup: $(BIN)/.installed serving/static/index.html ## make .venv, install the pi
 $(BIN)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else f"Python 3.11 to 3.13 is needed, found {v[0]}.{v[1]}; set PYTHON=python3.12 or so")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "pip installs the pinned packages into .venv: some minutes without a word"
 	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,demo,dev]'
 	touch $@
 
@@ -37,6 +38,7 @@ inspector_ui/node_modules/.installed: inspector_ui/package-lock.json $(BIN)/.ins
 serving/static/index.html: inspector_ui/node_modules/.installed $(UI_SOURCES) $(API_SOURCES)
 	. deploy/node.sh && cd inspector_ui && npm run --silent generate && npm run --silent build
 	touch $@
+	@echo "set up; next: make demo, or make help for the rest"
 
 demo: setup var/demo/model.json ## the whole line on real images: train, serve on 127.0.0.1:8000, simulated cameras (DEMO_SECONDS=60 ends by itself)
 	$(RUN) serving demo --model var/demo/model.json --seconds $(DEMO_SECONDS)
@@ -47,16 +49,16 @@ var/demo/model.json: $(DEMO_CONFIG) | setup
 	tail -n 1 $@.log > $@ && rm $@.log
 
 train: setup ## full training: CONFIG=configs/train/x.yaml, or DATA=dir with ROOT/<class>/* images
-	$(RUN) training train --config $(CONFIG) $(if $(DATA),--data $(DATA))
+	$(RUN) training train --config $(CONFIG) $(if $(DATA),--data '$(DATA)')
 
 preview: setup ## a page of what augmentation makes of the training images: CONFIG, DATA as for train
-	$(RUN) training preview --config $(CONFIG) $(if $(DATA),--data $(DATA))
+	$(RUN) training preview --config $(CONFIG) $(if $(DATA),--data '$(DATA)')
 
 compare: setup ## backbones by accuracy and milliseconds, fine-tuned against a probe: CONFIG, DATA, BACKBONES="resnet18 tf_efficientnet_lite0@300"
-	$(RUN) training compare --config $(CONFIG) $(if $(DATA),--data $(DATA)) $(BACKBONES)
+	$(RUN) training compare --config $(CONFIG) $(if $(DATA),--data '$(DATA)') $(BACKBONES)
 
 evaluate: setup ## a bundle through onnxruntime on labelled images: BUNDLE=dir DATA=dir
-	$(RUN) training.evaluate --bundle $(BUNDLE) --data $(DATA)
+	$(RUN) training.evaluate --bundle '$(or $(BUNDLE),$(error give BUNDLE=var/bundles/NAME-VERSION))' --data '$(or $(DATA),$(error give DATA=dir))'
 
 serve: setup ## the inspection service and UI on 127.0.0.1:8000
 	$(RUN) serving serve

@@ -14,7 +14,9 @@ from data.sources.coco import read_coco
 from data.sources.elpv import read_elpv
 from data.sources.folder import read_folder
 
-app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Catalogs of labelled images.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Catalogs of labelled images."
+)
 
 CatalogFile = Annotated[Path, typer.Argument(help="catalog CSV")]
 

@@ -187,8 +187,8 @@ def check_trainable(catalog: Catalog) -> None:
         )
     if not good:
         raise InputError(
-            f"no class is OK: found {_join(defect)}; name the OK class one of {_join(OK_CLASSES)}, or say which it is "
-            "(data.ok_classes of the configuration, --ok of `python -m data folder`)"
+            f"no class is OK: found {_join(defect)}; name the OK class one of {_join(OK_CLASSES)}, or say which it is: "
+            "--set 'data.ok_classes=[NAME]' of `python -m training`, --ok of `python -m data folder`"
         )
     if not defect:
         raise InputError(

@@ -78,6 +78,16 @@ class Bound(Record):
         return self.allowed is not None and self.observed <= self.allowed
 
     @property
+    def least_limit(self) -> float:
+        """The lowest limit that these n can promise at all, none of them erring; 1 without any.
+
+        >>> bound = Bound(rate="escape rate", limit=0.02, delta=0.05, n=38, allowed=None, observed=0, needed=149)
+        >>> round(bound.least_limit, 4)
+        0.0758
+        """
+        return 1 - self.delta ** (1 / self.n) if self.n else 1.0
+
+    @property
     def sentence(self) -> Text:
         """The guarantee in one plain sentence."""
         defects = "defects" if self.counted == "images" else "defective parts"

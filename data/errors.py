@@ -1,6 +1,10 @@
 """The errors that a person or a camera caused and can put right."""
 
+from collections.abc import Sequence
+
 from data.wording import Text, text
+
+_MOST_NAMED = 10
 
 
 class InputError(Exception):
@@ -25,3 +29,9 @@ class UnreadableImageError(InputError):
 
 class BundleError(InputError):
     """A model bundle that must not be used: a file missing or altered, or its golden frames not reproduced."""
+
+
+def all_of(faults: Sequence[str]) -> InputError:
+    """One error for several faults, a line each, so that they can be put right together; the first ten of them and a count."""
+    more = [f"and {len(faults) - _MOST_NAMED} more"] if len(faults) > _MOST_NAMED else []
+    return InputError("\n".join([*faults[:_MOST_NAMED], *more]))

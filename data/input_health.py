@@ -120,8 +120,8 @@ class InputHealth(Record):
             if value in limits:
                 continue
             fault, words, scale, unit = _WORDS[name, value > limits.high]
-            usual = f"{scale * limits.low:.3g} to {scale * limits.high:.3g}"
-            yield Finding(fault, f"{words} {scale * value:.3g}{unit}, usual {usual}{unit}")
+            usual = f"{_told(scale * limits.low)} to {_told(scale * limits.high)}"
+            yield Finding(fault, f"{words} {_told(scale * value)}{unit}, usual {usual}{unit}")
 
     def still(self, thumbnail: Floats, other: Floats) -> bool:
         """Whether two thumbnails show the same picture."""
@@ -244,3 +244,7 @@ def _cap(name: str, high: float) -> float:
 def _sizes(width: Range, height: Range) -> str:
     smallest, largest = f"{width.low:.0f} x {height.low:.0f}", f"{width.high:.0f} x {height.high:.0f}"
     return smallest if smallest == largest else f"{smallest} to {largest}"
+
+
+def _told(value: float) -> str:
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"

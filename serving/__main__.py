@@ -105,6 +105,9 @@ def demo(
     shown = ", ".join(f"{name} {value:.3f}" for name, value in metrics.items() if isinstance(value, int | float))
     console.print(f"Model {bundle.name}: {shown}")
     print_summary(run_demo(bundle, catalogs, place, seconds or None, console), console)
+    console.print(
+        "Next: make demo, which runs until Ctrl-C and can be looked at; make train DATA=dir for images of your own."
+    )
 
 
 @app.command()

@@ -21,7 +21,7 @@ from serving.credentials import Credentials
 from serving.gauges import Gauges
 from serving.problem import ProblemError, not_possible, nothing_at, problem_response
 from serving.rate import Rate
-from serving.role import Permission, Role
+from serving.role import PERMISSIONS, Permission, Role
 from serving.service import service_of
 from serving.sessions import csrf_token
 from serving.settings import Settings
@@ -262,11 +262,14 @@ class Access:
         if caller.must_change_password and permission is not Permission.SELF:
             raise ProblemError(403, text("change your one-time password first", "請先變更一次性密碼"))
         if not caller.may(permission):
+            able = [role for role, permissions in PERMISSIONS.items() if permission in permissions]
             raise ProblemError(
                 403,
                 text(
-                    f"{caller.name} is {caller.role.value}, which does not allow to {method} {path}",
-                    f"{caller.name} 的角色為{_ROLES_ZH_HANT[caller.role]}，不允許 {method} {path}",
+                    f"{caller.name} is {caller.role.value}, which does not allow to {method} {path}; who may: "
+                    f"{', '.join(role.value for role in able)}",
+                    f"{caller.name} 的角色為{_ROLES_ZH_HANT[caller.role]}，不允許 {method} {path}；可執行的角色："
+                    f"{'、'.join(_ROLES_ZH_HANT[role] for role in able)}",
                 ),
             )
         return caller

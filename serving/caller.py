@@ -45,8 +45,8 @@ class Caller:
             raise ProblemError(
                 403,
                 text(
-                    f"you are signed in as {self.name} and cannot speak for {name}",
-                    f"您以 {self.name} 登入，不能代替 {name}",
+                    f"you are signed in as {self.name} and cannot speak for {name}; give that name, or none",
+                    f"您以 {self.name} 登入，不能代替 {name}；請填寫該名稱，或不填寫",
                 ),
             )
         return name

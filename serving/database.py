@@ -11,7 +11,7 @@ from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from data.errors import InputError
-from serving.store import MIGRATIONS, parse_url
+from serving.store import MIGRATIONS, is_newer, parse_url
 
 _PATIENCE_SECONDS = 5
 
@@ -20,12 +20,12 @@ _PATIENCE_SECONDS = 5
 def reading_beside(url: str) -> Iterator[Connection]:
     """One consistent state of the database at `url`. Raises InputError when it is missing, unusable or of another schema."""
     with connected(url) as connection:
-        revision = revision_of(connection)
-        if revision != newest_revision():
-            raise InputError(
-                f"database {shown(url)} has schema {revision}, this program {newest_revision()}; "
-                "start the server once with this version, which brings it up to date"
-            )
+        revision, newest = revision_of(connection), newest_revision()
+        if revision != newest:
+            todo = "start the server once with this version, which brings it up to date"
+            if is_newer(revision, newest):
+                todo = "use the release that wrote it"
+            raise InputError(f"database {shown(url)} has schema {revision}, this program {newest}; {todo}")
         yield connection
 
 

@@ -29,6 +29,7 @@ from serving.database import connected, newest_revision, revision_of, shown, sql
 from serving.image_store import ImageStore, directory_of, first_line
 from serving.models import bundle_of_recipe, bundle_to_serve
 from serving.settings import Settings
+from serving.store import is_newer
 from serving.tables import audit, inspections
 
 _LEAST_FREE = 0.02
@@ -152,6 +153,9 @@ def _database(settings: Settings, connection: Connection) -> Iterator[Finding]:
         found, newest = revision_of(connection), newest_revision()
         if found == newest:
             yield Finding(Level.OK, "schema", f"{name} has schema {found}")
+        elif is_newer(found, newest):
+            todo = "a newer release wrote it, and this one does not start on it; start that one"
+            yield Finding(Level.FAIL, "schema", f"{name} has schema {found}, this program {newest}; {todo}")
         else:
             todo = "the next start brings it up to date; make a backup first"
             yield Finding(Level.WARN, "schema", f"{name} has schema {found}, this program {newest}; {todo}")

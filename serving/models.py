@@ -260,13 +260,15 @@ class Models:
         log.error("shadow not resumed", version=last.version, cause=f"no such bundle in {self._settings.bundles}")
 
     def _path_of(self, version: str) -> Path:
-        found = [path for path, manifest in self._manifests().items() if manifest.version == version]
+        manifests = self._manifests()
+        found = [path for path, manifest in manifests.items() if manifest.version == version]
         if not found:
+            there = ", ".join(sorted(manifest.version for manifest in manifests.values()))
             raise ProblemError(
                 404,
                 text(
-                    f"no bundle of version {version} in {self._settings.bundles}",
-                    f"{self._settings.bundles} 中沒有版本 {version} 的模型",
+                    f"no bundle of version {version} in {self._settings.bundles}; there are: {there or 'none'}",
+                    f"{self._settings.bundles} 中沒有版本 {version} 的模型；現有版本：{there or '無'}",
                 ),
             )
         if len(found) > 1:

@@ -79,6 +79,22 @@ class Server(uvicorn.Server):
         # time. A row is let go without it.
         gc.set_threshold(_COLLECTED_EVERY, 10, 10)
         await super().startup(sockets)
+        if self.started:
+            told = f"{self._address} answers; {self._decides}. Ctrl-C stops it."
+            print(told, flush=True)  # noqa: T201 - for whoever started it at a terminal
+
+    @property
+    def _address(self) -> str:
+        settings = self.service.settings
+        host = settings.host if settings.is_loopback else settings.hosts[0]
+        return f"{'http' if settings.tls.certificate is None else 'https'}://{host}:{settings.port}"
+
+    @property
+    def _decides(self) -> str:
+        bundle = self.service.engine.bundle
+        if bundle is None:
+            return f"it holds every part, for there is no model: {self.service.line.why_no_model}"
+        return f"{bundle.manifest.name} {bundle.manifest.version} decides"
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - uvicorn's signature
         # uvicorn would raise the signal again after the drain; a server that stopped as told has not failed.

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import (
     URL,
     Connection,
@@ -318,11 +320,23 @@ def parse_url(url: str) -> URL:
         ) from error
 
 
+def is_newer(revision: str | None, newest: str) -> bool:
+    """Whether a later release than this program wrote a database of schema `revision`."""
+    return revision is not None and revision > newest
+
+
 def migrate(connection: Connection, revision: str = "head") -> None:
-    """Bring the schema up to `revision`, within the connection's transaction."""
+    """Bring the schema up to `revision`, within the connection's transaction. Raises InputError for that of a newer release."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
+    found = MigrationContext.configure(connection).get_current_revision()
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    if newest is not None and is_newer(found, newest):
+        raise InputError(
+            f"the database has schema {found}, this program {newest}: a newer release wrote it; start that one, or restore a "
+            "backup from before it"
+        )
     command.upgrade(config, revision)
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from data.bundle import CARD
 from data.config import load_config
 from data.durable import is_full_disk
 from data.errors import InputError
@@ -42,6 +43,9 @@ def train(config: ConfigFile, data: DataPath = None, overrides: Overrides = None
         from training.run import train
 
         bundle, manifest = train(settings)
+        print(manifest.guarantee.escape.sentence.en, file=sys.stderr)
+        print(f"{bundle / CARD} says how good it is, what it promises and where it fails", file=sys.stderr)
+        print(f"To let it decide: python -m serving promote {manifest.version} --reason WHY", file=sys.stderr)
         print(result_line(bundle, manifest.metrics))
 
 
@@ -91,7 +95,7 @@ def cross_validate(config: ConfigFile, data: DataPath = None, overrides: Overrid
 def _settings(config: Path, data: Path | None, overrides: list[str] | None) -> Iterator[TrainConfig]:
     """The configuration of a command; what its user can put right ends it with one sentence and exit code 2."""
     log_to_terminal()
-    given = [] if data is None else [f"data.source={_SOURCES.get(data.suffix, 'folder')}", f"data.path={data}"]
+    given = [] if data is None else [f"data.source={_SOURCES.get(data.suffix.lower(), 'folder')}", f"data.path={data}"]
     try:
         settings = load_config(config, TrainConfig, [*given, *(overrides or [])])
         keep_freed_memory()

@@ -1,6 +1,7 @@
 """model_card.html: what a model was trained on, how good it is and where it fails, in one file that opens offline."""
 
 import base64
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ _METRICS = {
     "hot_in_box": f"Marked defects with the hottest place on the mark, or within {SLACK:.0f} pixels of it",
 }
 
+_NO_SHARES = frozenset({"test_auroc", "ece"})
 
 _HEALTH = {
     "brightness": "Mean brightness, 0 to 255",
@@ -111,7 +113,9 @@ def render_card(
     """The whole page; `figures` are SVG elements by name, as training.plots draws them, `operating` among them beside `bills`."""
     return page("card.html.j2").render(
         manifest=manifest,
-        metrics=[(label, manifest.metrics[name]) for name, label in _METRICS.items() if name in manifest.metrics],
+        told=_told,
+        least_limit_rounded_up=math.ceil(100 * manifest.guarantee.escape.least_limit) / 100,
+        metrics=[(name, label, manifest.metrics[name]) for name, label in _METRICS.items() if name in manifest.metrics],
         counts={split: dict(sorted(counter.items())) for split, counter in sorted(catalog.counts().items())},
         sizes=sorted({(row.width, row.height) for row in catalog.rows}),
         products=sorted({row.product for row in catalog.rows} - {""}),
@@ -129,6 +133,10 @@ def render_card(
 def render_gallery(errors: list[Shown]) -> str:
     """The worst errors alone, for the experiment tracker."""
     return page("gallery.html.j2").render(errors=errors)
+
+
+def _told(name: str, value: float) -> str:
+    return f"{value:.4f}" if name in _NO_SHARES else f"{value:.1%}"
 
 
 def page(name: str) -> Template:

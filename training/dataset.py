@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.catalog import Catalog, CatalogRow, check_trainable, read_catalog
-from data.errors import InputError, UnreadableImageError
+from data.errors import InputError, UnreadableImageError, all_of
 from data.image import Pixels, Preprocessing, decode, decode_for, prepare
 from data.sources.coco import read_coco
 from data.sources.elpv import read_elpv
@@ -111,7 +111,7 @@ def find_catalog(source: DataSource) -> Catalog:
 
 
 def load_examples(catalog: Catalog, rows: list[CatalogRow], spec: Preprocessing, title: str) -> Examples:
-    """Decode and prepare the images of `rows` and their masks; raises InputError naming a file that cannot be used."""
+    """Decode and prepare the images of `rows` and their masks; raises InputError naming every file that cannot be used."""
     needed = (
         len(rows) * spec.height * spec.width * 3 + sum(bool(row.mask) for row in rows) * spec.height * spec.width // 8
     )
@@ -126,8 +126,7 @@ def load_examples(catalog: Catalog, rows: list[CatalogRow], spec: Preprocessing,
     images = np.empty((len(rows), spec.height, spec.width, 3), np.uint8)
     packed: dict[str, Pixels] = {}
 
-    def load(index: int) -> None:
-        row = rows[index]
+    def load(row: CatalogRow, index: int) -> None:
         image = _decode_file(catalog.file(row), lambda data: decode_for(spec, data))
         images[index] = prepare([image.pixels], spec)[0]
         if row.mask:
@@ -144,9 +143,17 @@ def load_examples(catalog: Catalog, rows: list[CatalogRow], spec: Preprocessing,
                 )
             packed[row.path] = np.packbits(_prepare_mask(mask.max(axis=2), spec))
 
+    def fault(index: int) -> str:
+        try:
+            load(rows[index], index)
+        except InputError as error:
+            return str(error)
+        return ""
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in bar(pool.map(load, range(len(rows))), len(rows), f"read {title}"):
-            pass
+        faults = [told for told in bar(pool.map(fault, range(len(rows))), len(rows), f"read {title}") if told]
+    if faults:
+        raise all_of(faults)
     return Examples(rows, images, packed)
 
 

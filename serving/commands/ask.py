@@ -21,6 +21,11 @@ def ask(method: str, url: str, key: str | None, remedy: str = "start it with `ma
         answer = httpx.request(method, url, headers=headers, timeout=_LONGEST_SECONDS, **content)
     except httpx.HTTPError as error:
         raise InputError(f"{url} does not answer ({error}); {remedy}") from error
+    if answer.status_code == httpx.codes.UNAUTHORIZED and key is None:
+        raise InputError(
+            "the server wants to know who asks: send a key in QC_KEY; `python -m serving key add NAME --role ROLE` on its "
+            "machine makes one (role manager for a report, engineer for promote, rollback and shadow)"
+        )
     if answer.is_error:
         raise InputError(Problem.model_validate_json(answer.content).detail)
     return answer.content

@@ -168,9 +168,38 @@ def test_one_kind_of_class_cannot_train(tmp_path: Path) -> None:
         read_folder(tmp_path / "no_good")
 
 
-def test_an_unreadable_image_is_named(tmp_path: Path) -> None:
-    (labelled_folder(tmp_path) / "scratch" / "broken.png").write_bytes(b"not an image")
-    with pytest.raises(InputError, match=r"broken\.png cannot be used"):
+def test_all_unreadable_images_are_named_at_once(tmp_path: Path) -> None:
+    root = labelled_folder(tmp_path)
+    (root / "scratch" / "broken.png").write_bytes(b"not an image")
+    (root / "Good" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(InputError, match=r"gone\.png cannot be read.*\n.*broken\.png cannot be used"):
+        read_folder(root)
+
+
+def test_files_that_are_no_images_are_counted_and_hidden_ones_are_no_images(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = labelled_folder(tmp_path)
+    for name in ("a.heic", "b.HEIC", "list.xlsx", "Thumbs.db", "._0.png", ".DS_Store"):
+        (root / "Good" / name).write_bytes(b"no image")
+    assert len(read_folder(root).rows) == 20
+    assert [record.getMessage() for record in caplog.records] == [
+        f"files under {root} that are no images were left out: 2 .heic, 1 .xlsx"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("valid", "name it val; the splits are called train, val, test"),
+        ("Test", "name it test;"),
+        ("scratch", "scratch lies beside train, so that its images belong to no split"),
+    ],
+)
+def test_a_folder_beside_the_splits_is_not_left_out_silently(tmp_path: Path, name: str, message: str) -> None:
+    save(tmp_path / "train" / "good" / "1.png", 1)
+    save(tmp_path / name / "good" / "2.png", 2)
+    with pytest.raises(InputError, match=message):
         read_folder(tmp_path)
 
 

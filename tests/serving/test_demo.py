@@ -65,6 +65,7 @@ def test_the_demo_ends_by_itself_with_a_summary(tmp_path: Path, brightness_bundl
     assert ended.returncode == 0, ended.stderr
     for expected in ("truth against verdict", "escapes:", "overkill:", "latency", "ROI, case study: first year 300%"):
         assert expected in ended.stdout
+    assert "Next: make demo" in ended.stdout
     inspected = re.search(r"(\d+) inspections", ended.stdout)
     assert inspected is not None
     with sqlite3.connect(tmp_path / "demo" / "qc.db") as database:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from data.errors import InputError
 from serving.doctor import Level, examine
 from serving.settings import Settings, load_settings
 from serving.store import Store
@@ -168,3 +169,15 @@ def test_the_command_exits_1_when_something_fails(tmp_path: Path, brightness_bun
     assert (sound.returncode, broken.returncode) == (0, 1), sound.stdout + sound.stderr
     assert "FAIL model" in broken.stdout
     assert all(line.split()[0] in ("OK", "WARN", "FAIL") for line in sound.stdout.splitlines())
+
+
+def test_a_database_of_a_newer_release_is_refused_and_stays_as_it_is(tmp_path: Path, brightness_bundle: Path) -> None:
+    settings = installation(tmp_path, brightness_bundle.parent)
+    Store.open(settings.database_url).close()
+    with sqlite3.connect(tmp_path / "qc.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(InputError, match=r"schema 9999, .*: a newer release wrote it; start that one"):
+        Store.open(settings.database_url)
+    assert levels(settings)["schema"] is Level.FAIL
+    with sqlite3.connect(tmp_path / "qc.db") as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("9999",)]

@@ -99,7 +99,8 @@ def test_a_review_in_somebody_elses_name_is_refused(guarded: Served, admin: http
         return ann.put(f"/v1/reviews/{uuid4()}", json={**body, "reviewer": reviewer})
 
     forged = review("bob")
-    assert (forged.status_code, forged.json()["detail"]) == (403, "you are signed in as ann and cannot speak for bob")
+    assert forged.status_code == 403
+    assert "you are signed in as ann and cannot speak for bob" in forged.json()["detail"]
     assert admin.get(f"/v1/inspections/{inspection['id']}").json()["review"] is None
     assert review("ann").json()["reviewer"] == "ann"
 

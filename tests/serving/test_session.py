@@ -346,7 +346,7 @@ def test_first_start_shows_a_one_time_admin_password_once_and_not_in_the_log(
     found = re.search(rf"Sign in as {FIRST_ADMIN} with the one-time password (\S+)\n", shown)
     assert found is not None
     assert found[1] not in log
-    assert start()[0] == ""
+    assert start()[0] == f"http://127.0.0.1:{port} answers; brightness 1 decides. Ctrl-C stops it.\n"
     store = Store.open(f"sqlite:///{tmp_path}/qc.db")
     admin = People(store).with_password(FIRST_ADMIN, found[1])
     store.close()

@@ -31,6 +31,7 @@ from data.bundle import (
 )
 from data.catalog import read_catalog
 from data.comparison import compare
+from data.decide import allowed_errors
 from data.errors import BundleError
 from data.image import Pixels, decode
 from data.input_health import Fault, look_at
@@ -160,7 +161,14 @@ def test_card_opens_offline_and_says_what_is_promised(trained_bundle: Trained) -
     card = (trained_bundle.bundle / CARD).read_text(encoding="utf-8")
     assert not re.search(r"""(?:src|href)=["'](?!data:|#)|url\((?!#)|@import|<script""", card)
     assert f"{manifest.metrics['test_auroc'].value:.4f}" in card
+    assert f"{manifest.metrics['escape_rate'].high:.1%}" in card
     assert "No guarantee possible for escape rate" in card
+    assert "<b>Nothing passes without a person.</b>" in card
+    assert "PASS below" not in card
+    limit = float(re.search(r"aims\.escape_rate=(0\.\d+)", card)[1])  # type: ignore[index]
+    assert allowed_errors(manifest.guarantee.escape.n, limit, 0.05) == 0, (
+        "the limit that the card names can be promised"
+    )
     assert "prefers-color-scheme: dark" in card
 
 

@@ -283,6 +283,8 @@ export const en = {
     rejects: "rejects",
     whyReview: "The defect probability lies between the limits {{pass}} and {{reject}}, so a person decides.",
     whyReviewOpen: "The defect probability is at or above {{pass}}. This recipe rejects no part without a person.",
+    whyReviewAll:
+      "With this model or these limits, every part goes to a person: none is passed or rejected without one.",
     whyReject: "The defect probability is at or above the reject limit of {{reject}}.",
     whyPass: "The defect probability is below the limit of {{pass}}.",
     whyUnknown:

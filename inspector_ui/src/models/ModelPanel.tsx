@@ -19,6 +19,9 @@ const METRICS = [
   "hot_in_box",
 ] as const;
 
+/** What is no share of parts or images. */
+const PLAIN = ["test_auroc", "ece"];
+
 const isKnown = (name: string): name is (typeof METRICS)[number] => METRICS.some((known) => known === name);
 
 /** One bundle: what it promises, how it measured, and what can be done with it. */
@@ -95,7 +98,9 @@ export function ModelPanel({ model, onAsk }: { model: ModelInfo; onAsk: (change:
               {Object.entries(model.metrics).map(([name, value]) => (
                 <Table.Tr key={name}>
                   <Table.Td>{isKnown(name) ? t(`metric.${name}`) : name}</Table.Td>
-                  <Table.Td ta="right">{format.number(value, 3)}</Table.Td>
+                  <Table.Td ta="right">
+                    {PLAIN.includes(name) ? format.number(value, 3) : format.percent(value)}
+                  </Table.Td>
                 </Table.Tr>
               ))}
             </Table.Tbody>

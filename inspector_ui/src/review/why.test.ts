@@ -13,6 +13,7 @@ test.each([
   ["REJECT", LIMITS, "whyReject"],
   ["REVIEW", LIMITS, "whyReview"],
   ["REVIEW", { ...LIMITS, reject_from: 1.1 }, "whyReviewOpen"],
+  ["REVIEW", { ...LIMITS, pass_below: 0, reject_from: 1.1 }, "whyReviewAll"],
   ["NO_DECISION", null, "whyNothing"],
 ] as const)("a known frame, or one whose model cannot tell, keeps its reason: %s", (verdict, thresholds, reason) => {
   for (const novelty of [null, 0.2, 1]) {

@@ -1,6 +1,6 @@
 import type { Inspection } from "../api/types";
 
-type Reason = "whyNothing" | "whyUnknown" | "whyReject" | "whyPass" | "whyReviewOpen" | "whyReview";
+type Reason = "whyNothing" | "whyUnknown" | "whyReject" | "whyPass" | "whyReviewAll" | "whyReviewOpen" | "whyReview";
 
 /** True when the frame looks unlike anything the model was trained on, so that its probability means little. */
 export function looksUnknown({ novelty }: Pick<Inspection, "novelty">): boolean {
@@ -21,6 +21,9 @@ export function why(inspection: Pick<Inspection, "novelty" | "thresholds" | "ver
   }
   if (verdict === "PASS") {
     return "whyPass";
+  }
+  if (thresholds.pass_below === 0 && thresholds.reject_from > 1) {
+    return "whyReviewAll";
   }
   return thresholds.reject_from > 1 ? "whyReviewOpen" : "whyReview";
 }
