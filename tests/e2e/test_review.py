@@ -114,6 +114,7 @@ def test_a_note_is_typed_without_deciding(page: Page, server: Served, inspection
     open_review(page)
     part = shown_part(page)
     page.keyboard.press("n")
+    expect(page.get_by_role("textbox", name="Note")).to_be_focused()
     page.keyboard.type("dauf")
     expect(page.get_by_role("textbox", name="Note")).to_have_value("dauf")
     page.keyboard.press("Escape")
@@ -246,6 +247,7 @@ def test_an_image_that_is_long_in_coming_says_so_and_shows_no_boxes_on_nothing(p
     open_review(page)
     expect(page.get_by_text("The image is being fetched")).to_be_visible()
     expect(page.get_by_test_id("regions")).to_have_count(0)
+    page.unroute_all()
     for route in held:
         route.continue_()
     expect(page.get_by_test_id("viewer")).to_have_attribute("data-drawn", re.compile("."))
