@@ -90,6 +90,10 @@ _NOUNS = (
 )
 for noun in _NOUNS:
     v1.include_router(noun.routes)
+# FastAPI derives what a route takes once for each inclusion: included here, once in a process instead of with every application.
+_INCLUDED = APIRouter()
+_INCLUDED.include_router(v1)
+_INCLUDED.include_router(pages)
 
 
 def create_app(settings: Settings, tracer_provider: TracerProvider | None = None) -> FastAPI:
@@ -108,6 +112,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider | None = None
         summary="Visual quality control for a production line",
         docs_url=None,
         redoc_url=None,
+        routes=_INCLUDED.routes,
         lifespan=lifespan,
         telemetry={
             "tracing": tracer_provider is not None,
@@ -134,8 +139,6 @@ def create_app(settings: Settings, tracer_provider: TracerProvider | None = None
     if settings.oidc is not None:
         app.add_middleware(remember_attempts, https=settings.https)
     app.add_middleware(Access, settings=settings)
-    app.include_router(v1)
-    app.include_router(pages)
     app.mount("/docs/assets", StaticFiles(directory=DOCS_ASSETS))
     if UI.is_dir():
         app.mount("/assets", Assets(UI / "assets"))

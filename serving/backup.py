@@ -31,10 +31,10 @@ from data.errors import InputError
 from data.record import Record
 from serving.audit import GENESIS, verify
 from serving.claim import Claim
-from serving.database import connected, newest_revision, reading_beside, revision_of, shown, sqlite_file
+from serving.database import connected, reading_beside, revision_of, shown, sqlite_file
 from serving.image_store import DamagedImageError, ImageStore, first_line
 from serving.settings import Settings
-from serving.store import StorageError
+from serving.store import NEWEST, StorageError
 from serving.tables import audit, inspections
 
 MANIFEST = "backup.json"
@@ -148,9 +148,9 @@ def _restore(source: Path, made: Backup, settings: Settings, force: bool, say: C
         _refuse_to_overwrite(settings)
     try:
         whole, damaged = _check_files(source, made)
-        if made.revision != newest_revision():
+        if made.revision != NEWEST:
             raise InputError(
-                f"the backup is of schema {made.revision}, this program of {newest_revision()}; restore it with the version "
+                f"the backup is of schema {made.revision}, this program of {NEWEST}; restore it with the version "
                 "that made it, whose successor then brings it up to date at its first start"
             )
         file = sqlite_file(settings.database_url)

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic.config import Config
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from data.errors import InputError
-from serving.store import MIGRATIONS, is_newer, parse_url
+from serving.store import NEWEST, is_newer, parse_url
 
 _PATIENCE_SECONDS = 5
 
@@ -20,12 +18,12 @@ _PATIENCE_SECONDS = 5
 def reading_beside(url: str) -> Iterator[Connection]:
     """One consistent state of the database at `url`. Raises InputError when it is missing, unusable or of another schema."""
     with connected(url) as connection:
-        revision, newest = revision_of(connection), newest_revision()
-        if revision != newest:
+        revision = revision_of(connection)
+        if revision != NEWEST:
             todo = "start the server once with this version, which brings it up to date"
-            if is_newer(revision, newest):
+            if is_newer(revision):
                 todo = "use the release that wrote it"
-            raise InputError(f"database {shown(url)} has schema {revision}, this program {newest}; {todo}")
+            raise InputError(f"database {shown(url)} has schema {revision}, this program {NEWEST}; {todo}")
         yield connection
 
 
@@ -67,12 +65,3 @@ def shown(url: str) -> str:
 def revision_of(connection: Connection) -> str | None:
     """Which schema the database has; None when it has none of ours."""
     return MigrationContext.configure(connection).get_current_revision()
-
-
-def newest_revision() -> str:
-    """Which schema this program brings a database to."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    head = ScriptDirectory.from_config(config).get_current_head()
-    assert head is not None
-    return head

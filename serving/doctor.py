@@ -25,11 +25,11 @@ from sqlalchemy.exc import DBAPIError
 from data.bundle import Bundle
 from data.errors import BundleError, InputError
 from serving.alive import answer_of, is_alive
-from serving.database import connected, newest_revision, revision_of, shown, sqlite_file
+from serving.database import connected, revision_of, shown, sqlite_file
 from serving.image_store import ImageStore, directory_of, first_line
 from serving.models import bundle_of_recipe, bundle_to_serve
 from serving.settings import Settings
-from serving.store import is_newer
+from serving.store import NEWEST, is_newer
 from serving.tables import audit, inspections
 
 _LEAST_FREE = 0.02
@@ -150,15 +150,15 @@ def _sqlite_place(settings: Settings) -> Path | None:
 def _database(settings: Settings, connection: Connection) -> Iterator[Finding]:
     name = shown(settings.database_url)
     try:
-        found, newest = revision_of(connection), newest_revision()
-        if found == newest:
+        found = revision_of(connection)
+        if found == NEWEST:
             yield Finding(Level.OK, "schema", f"{name} has schema {found}")
-        elif is_newer(found, newest):
+        elif is_newer(found):
             todo = "a newer release wrote it, and this one does not start on it; start that one"
-            yield Finding(Level.FAIL, "schema", f"{name} has schema {found}, this program {newest}; {todo}")
+            yield Finding(Level.FAIL, "schema", f"{name} has schema {found}, this program {NEWEST}; {todo}")
         else:
             todo = "the next start brings it up to date; make a backup first"
-            yield Finding(Level.WARN, "schema", f"{name} has schema {found}, this program {newest}; {todo}")
+            yield Finding(Level.WARN, "schema", f"{name} has schema {found}, this program {NEWEST}; {todo}")
         file = sqlite_file(settings.database_url)
         if file is None:
             return

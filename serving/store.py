@@ -18,8 +18,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import (
     URL,
     Connection,
@@ -38,6 +37,9 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityEr
 from data.errors import InputError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+# The newest by the names of the files, which begin with their revisions: Alembic would load every one of them to tell.
+NEWEST = max(file.name for file in (MIGRATIONS / "versions").glob("[0-9]*.py")).partition("_")[0]
+"""the schema that this program brings a database to"""
 _LARGEST_GROUP = 256
 
 # How long a writer waits for another process that holds an SQLite database.
@@ -320,23 +322,24 @@ def parse_url(url: str) -> URL:
         ) from error
 
 
-def is_newer(revision: str | None, newest: str) -> bool:
+def is_newer(revision: str | None) -> bool:
     """Whether a later release than this program wrote a database of schema `revision`."""
-    return revision is not None and revision > newest
+    return revision is not None and revision > NEWEST
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
     """Bring the schema up to `revision`, within the connection's transaction. Raises InputError for that of a newer release."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    if is_newer(found):
+        raise InputError(
+            f"the database has schema {found}, this program {NEWEST}: a newer release wrote it; start that one, or restore a "
+            "backup from before it"
+        )
+    if revision == "head" and found == NEWEST:
+        return
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
-    found = MigrationContext.configure(connection).get_current_revision()
-    newest = ScriptDirectory.from_config(config).get_current_head()
-    if newest is not None and is_newer(found, newest):
-        raise InputError(
-            f"the database has schema {found}, this program {newest}: a newer release wrote it; start that one, or restore a "
-            "backup from before it"
-        )
     command.upgrade(config, revision)
 
 

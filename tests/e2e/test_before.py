@@ -23,6 +23,7 @@ def import_table(page: Page, content: str, folder: Path) -> None:
     file = folder / "past.csv"
     file.write_text(content, encoding="utf-8")
     page.get_by_role("button", name="Import past counts").click()
+    expect(page.get_by_role("dialog")).to_have_count(1)
     page.locator("input[type=file]").set_input_files(file)
     answer(page, "Import", "counts of the old line controller")
 
@@ -39,6 +40,7 @@ def test_from_past_counts_to_a_comparison_that_says_what_it_cannot_tell(
 
     page.get_by_role("button", name="Freeze a baseline").click()
     dialog = page.get_by_role("dialog")
+    expect(dialog).to_have_count(1)
     dialog.get_by_role("textbox", name="Name", exact=True).fill("spring")
     dialog.get_by_label("First day").fill("2026-03-02")
     dialog.get_by_label("Last day").fill("2026-03-29")
@@ -93,6 +95,7 @@ def test_the_roll_out_plan_gives_the_effect_with_its_chance(page: Page, server: 
     for line in names[:2]:
         page.get_by_role("button", name="Enter a line").click()
         dialog = page.get_by_role("dialog")
+        expect(dialog).to_have_count(1)
         dialog.get_by_role("textbox", name="Line", exact=True).fill(line)
         dialog.get_by_label("From day").fill(str(start))
         answer(page, "Enter a line", "pilot")

@@ -10,6 +10,7 @@ from tests.conftest import Served, StartServer, grey_png
 from tests.e2e.conftest import Watch
 from tests.e2e.test_accessibility import violations
 from tests.e2e.test_review import decide, expect_counts, open_review, review_of
+from tests.serving.test_cameras import eventually
 
 
 @pytest.fixture
@@ -49,11 +50,32 @@ def evidence(page: Page) -> Locator:
     return page.get_by_test_id("regions").locator("..")
 
 
+def begin_drawing(page: Page) -> None:
+    """The bar of the boxes takes room from the viewer: nothing is drawn before the image is fitted into the rest."""
+
+    def fitted() -> bool:
+        image, viewer = (one.bounding_box() for one in (evidence(page), page.get_by_test_id("viewer")))
+        assert image is not None and viewer is not None
+        filled = min(abs(viewer["width"] - image["width"]), abs(viewer["height"] - image["height"])) < 3
+        to_left, to_right = image["x"] - viewer["x"], viewer["x"] + viewer["width"] - image["x"] - image["width"]
+        above, below = image["y"] - viewer["y"], viewer["y"] + viewer["height"] - image["y"] - image["height"]
+        return filled and abs(to_left - to_right) < 3 and abs(above - below) < 3
+
+    page.keyboard.press("b")
+    expect(page.get_by_test_id("viewer")).to_have_attribute("data-drawing", "true")
+    expect(page.get_by_test_id("box-bar")).to_be_visible()
+    eventually(fitted)
+
+
 def pixels(box: Locator) -> list[int]:
     """x, y, width and height, as a screen reader hears them."""
     name = box.get_attribute("aria-label") or ""
     width, height, x, y = map(int, re.findall(r"(\d+) × (\d+) pixels at (\d+), (\d+)", name)[0])
     return [x, y, width, height]
+
+
+def expect_pixels(box: Locator, x: int, y: int, width: int, height: int) -> None:
+    expect(box).to_have_attribute("aria-label", re.compile(rf"\b{width} × {height} pixels at {x}, {y}\b"))
 
 
 def test_a_box_is_drawn_by_mouse_adjusted_by_keyboard_and_found_in_the_history(
@@ -64,7 +86,7 @@ def test_a_box_is_drawn_by_mouse_adjusted_by_keyboard_and_found_in_the_history(
     expect(boxes(page)).to_have_count(0)
     page.keyboard.press("0")
     expect(evidence(page)).to_have_attribute("style", whole)
-    page.keyboard.press("b")
+    begin_drawing(page)
     drag(page, (0.4, 0.4), (0.6, 0.6))
     box = boxes(page)
     expect(box).to_have_count(1)
@@ -82,16 +104,17 @@ def test_a_box_is_drawn_by_mouse_adjusted_by_keyboard_and_found_in_the_history(
     assert y < before
     page.keyboard.press("Control+ArrowRight")
     page.keyboard.press("Control+Shift+ArrowDown")
-    assert pixels(box) == [x + 1, y, width, height + 1]
+    expect_pixels(box, x + 1, y, width, height + 1)
     page.keyboard.press("z")
-    assert pixels(box) == [x + 1, y, width, height]
+    expect_pixels(box, x + 1, y, width, height)
     page.keyboard.down("Space")
     expect(page.get_by_test_id("boxes")).to_have_css("opacity", "0")
     page.keyboard.up("Space")
     expect(box).to_be_focused()
 
+    scale = page.get_by_test_id("viewer").get_attribute("data-scale") or ""
     page.mouse.wheel(0, -400)
-    expect(page.get_by_test_id("viewer")).not_to_have_attribute("data-scale", "0")
+    expect(page.get_by_test_id("viewer")).not_to_have_attribute("data-scale", scale)
     assert pixels(box) == [x + 1, y, width, height], "to zoom moves no box"
     page.keyboard.press("m")
     expect(box).to_have_count(2)
@@ -125,9 +148,14 @@ def test_a_box_is_drawn_by_mouse_adjusted_by_keyboard_and_found_in_the_history(
 def test_boxes_are_drawn_by_keyboard_alone_and_an_undone_decision_brings_them_back(
     page: Page, server: Served, part: dict[str, Any]
 ) -> None:
-    for key in ("b", "m", "ArrowRight", "Shift+ArrowUp", "m", "Shift+Tab"):
-        page.keyboard.press(key)
     box = boxes(page)
+    begin_drawing(page)
+    page.keyboard.press("m")
+    expect(box).to_be_focused()
+    for key in ("ArrowRight", "Shift+ArrowUp", "m"):
+        page.keyboard.press(key)
+    expect(box.nth(1)).to_be_focused()
+    page.keyboard.press("Shift+Tab")
     expect(box).to_have_count(2)
     expect(box.nth(0)).to_be_focused()
     page.keyboard.press("Backspace")
@@ -158,8 +186,9 @@ def test_a_box_waits_with_its_decision_and_stands_beside_somebody_elses(
         route.abort("connectionrefused")
 
     page.route("**/v1/reviews/*-*", refuse)
-    page.keyboard.press("b")
+    begin_drawing(page)
     drag(page, (0.4, 0.4), (0.6, 0.6))
+    expect(boxes(page)).to_be_focused()
     mine = pixels(boxes(page))
     decide(page, "d")
     expect_counts(page, unsent=1)
@@ -181,8 +210,7 @@ def test_a_box_waits_with_its_decision_and_stands_beside_somebody_elses(
 
 
 def test_one_finger_draws_and_two_zoom(page: Page, part: dict[str, Any]) -> None:
-    page.keyboard.press("b")
-    expect(page.get_by_test_id("box-bar")).to_be_visible()
+    begin_drawing(page)
     viewer = page.get_by_test_id("viewer")
     area = viewer.bounding_box()
     assert area is not None
@@ -200,7 +228,7 @@ def test_one_finger_draws_and_two_zoom(page: Page, part: dict[str, Any]) -> None
     touch("touchMove", (0.5, 0.5))
     touch("touchMove", (0.6, 0.6))
     touch("touchEnd")
-    expect(boxes(page)).to_have_count(1)
+    expect(boxes(page)).to_be_focused()
     drawn = pixels(boxes(page))
 
     scale = viewer.get_attribute("data-scale") or ""
@@ -212,4 +240,4 @@ def test_one_finger_draws_and_two_zoom(page: Page, part: dict[str, Any]) -> None
     touch("touchEnd")
     expect(viewer).not_to_have_attribute("data-scale", scale)
     expect(boxes(page)).to_have_count(1)
-    assert pixels(boxes(page)) == drawn
+    expect_pixels(boxes(page), *drawn)

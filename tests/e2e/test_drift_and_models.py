@@ -42,6 +42,7 @@ def to_chinese(page: Page) -> None:
 
 def answer(page: Page, action: str, reason: str) -> None:
     dialog = page.get_by_role("dialog")
+    expect(dialog).to_have_count(1)  # one that was answered before may still be fading
     dialog.get_by_role("textbox", name="Name or badge").fill("eve")
     dialog.get_by_role("textbox", name="Reason").fill(reason)
     dialog.get_by_role("button", name=action).click()

@@ -87,13 +87,13 @@ def test_the_story_prints_light_and_without_what_is_pressed(
     page.goto(f"/history?id={defect['id']}")
     expect(page.get_by_test_id("reviews")).to_contain_text("ann")
     page.get_by_role("button", name=button, exact=True).click()
-    assert page.evaluate("window.asked") is True
+    page.wait_for_function("window.asked === true")
 
     scheme_shown = "document.documentElement.getAttribute('data-mantine-color-scheme')"
     page.evaluate(f"addEventListener('beforeprint', () => {{ window.printed = {scheme_shown}; }})")
     assert page.pdf().startswith(b"%PDF")
-    assert page.evaluate("window.printed") == "light"
-    assert page.evaluate(scheme_shown) == scheme, "the screen is as it was"
+    page.wait_for_function("window.printed === 'light'")
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)  # the screen is as it was
 
     page.emulate_media(media="print", color_scheme=scheme)
     expect(page.get_by_role("navigation")).to_have_count(0)
@@ -151,6 +151,7 @@ def test_one_goes_anywhere_among_thousands_of_parts_and_only_those_on_the_screen
     expect(parts.first).to_have_attribute("aria-posinset", re.compile(r"1[45]\d\d"))
     middle = parts.nth(parts.count() // 2)
     expect(middle).to_be_in_viewport()
+    expect(middle).to_have_attribute("aria-label", re.compile("^M-"))
     assert abs(int(middle.get_attribute("aria-posinset") or 0) - MANY / 2) < 100
     assert parts.count() < 100
 
@@ -162,7 +163,7 @@ def test_one_goes_anywhere_among_thousands_of_parts_and_only_those_on_the_screen
     expect(page.get_by_role("heading", name=f"Part {opened}")).to_be_in_viewport()
     page.get_by_role("link", name="Back to the search").click()
     expect(page.get_by_role("article", name=opened, exact=True)).to_be_in_viewport()
-    assert abs(page.evaluate("scrollY") - before) < 5
+    page.wait_for_function("before => Math.abs(scrollY - before) < 5", arg=before)
 
     page.keyboard.press("Home")
     expect(part(0)).to_be_in_viewport()

@@ -1,6 +1,7 @@
 """A person decides flagged parts by keyboard: counts, undo, an unreachable server, both languages."""
 
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -114,6 +115,7 @@ def test_a_note_is_typed_without_deciding(page: Page, server: Served, inspection
     open_review(page)
     part = shown_part(page)
     page.keyboard.press("n")
+    expect(page.get_by_role("textbox", name="Note")).to_be_focused()
     page.keyboard.type("dauf")
     expect(page.get_by_role("textbox", name="Note")).to_have_value("dauf")
     page.keyboard.press("Escape")
@@ -242,10 +244,19 @@ def test_every_page_speaks_both_languages(page: Page, inspections: dict[str, Any
 def test_an_image_that_is_long_in_coming_says_so_and_shows_no_boxes_on_nothing(page: Page, server: Served) -> None:
     server.inspect(grey_png(0.5))
     held: list[Route] = []
-    page.route(re.compile("/image$"), lambda route: held.append(route))
+    released = threading.Event()
+
+    def hold(route: Route) -> None:
+        if released.is_set():
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route(re.compile("/image$"), hold)
     open_review(page)
     expect(page.get_by_text("The image is being fetched")).to_be_visible()
     expect(page.get_by_test_id("regions")).to_have_count(0)
+    released.set()
     for route in held:
         route.continue_()
     expect(page.get_by_test_id("viewer")).to_have_attribute("data-drawn", re.compile("."))

@@ -82,6 +82,8 @@ def test_two_inspectors_never_have_the_same_part(open_page: OpenPage, server: Se
         expect(page.get_by_test_id("fact-part")).to_be_visible(timeout=60_000)
         decided.append(decide(page, "f"))
     assert len(set(decided)) == len(decided)
+    for page in (ann, bob):
+        expect_counts(page, unsent=0)
     reviewers = {
         item["part_id"]: item["review"]["reviewer"]
         for item in server.client.get("/v1/inspections").json()["items"]

@@ -4,8 +4,6 @@ import csv
 import io
 import json
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,7 +21,8 @@ from serving.audit_trail import Format, export
 from serving.gauges import Gauges
 from serving.store import Store, migrate
 from serving.tables import audit, holds, promotions, reviews
-from tests.conftest import ROOT, Served, grey_png
+from tests.command_line import run_command
+from tests.conftest import Served, grey_png
 
 
 @pytest.fixture
@@ -181,27 +180,21 @@ def test_broken_places_are_named_up_to_a_thousand_and_then_counted(store: Store)
     assert (found.entries, len(found.broken), found.unnamed) == (1200, 1000, 200)
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "serving", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
-
-
 def test_the_command_says_what_is_broken_and_exits_1(store: Store, tmp_path: Path) -> None:
     at = ["--set", f"database_url=sqlite:///{tmp_path}/qc.db"]
     for _ in range(3):
         store.submit(promote).result()
-    sound = run("audit", "verify", *at)
+    sound = run_command("audit", "verify", *at)
     assert sound.returncode == 0, sound.stderr
     assert "the trail holds" in sound.stdout
     head = re.findall("[0-9a-f]{64}", sound.stdout)[-1]
-    assert run("audit", "verify", "--head", head, *at).returncode == 0
-    assert run("audit", "verify", "--head", "f" * 64, *at).returncode == 1
+    assert run_command("audit", "verify", "--head", head, *at).returncode == 0
+    assert run_command("audit", "verify", "--head", "f" * 64, *at).returncode == 1
     store.submit(lambda connection: connection.execute(update(promotions).values(person="bob")) and None).result()
-    broken = run("audit", "verify", *at)
+    broken = run_command("audit", "verify", *at)
     assert broken.returncode == 1
     assert "entry 2: promotions 2 was altered after it was written" in broken.stdout
-    missing = run("audit", "verify", "--set", f"database_url=sqlite:///{tmp_path}/none.db")
+    missing = run_command("audit", "verify", "--set", f"database_url=sqlite:///{tmp_path}/none.db")
     assert (missing.returncode, "there is no database" in missing.stderr) == (2, True)
 
 

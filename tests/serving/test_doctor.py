@@ -4,8 +4,6 @@ import os
 import shutil
 import socket
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -20,6 +18,7 @@ from serving.doctor import Level, examine
 from serving.settings import Settings, load_settings
 from serving.store import Store
 from serving.tables import inspections
+from tests.command_line import Ended, run_command
 from tests.conftest import ROOT, Served, StartServer, grey_png, settings_arguments
 
 
@@ -154,16 +153,9 @@ def test_a_database_that_everybody_may_write_is_a_warning(server: Served) -> Non
 
 
 def test_the_command_exits_1_when_something_fails(tmp_path: Path, brightness_bundle: Path) -> None:
-    def run(bundles: Path) -> subprocess.CompletedProcess[str]:
+    def run(bundles: Path) -> Ended:
         chosen = settings_arguments(tmp_path / "new", bundles, port=free_port())
-        arguments = [part for item in chosen for part in ("--set", item)]
-        return subprocess.run(
-            [sys.executable, "-m", "serving", "doctor", *arguments],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        return run_command("doctor", *(part for item in chosen for part in ("--set", item)))
 
     sound, broken = run(brightness_bundle.parent), run(tmp_path / "none")
     assert (sound.returncode, broken.returncode) == (0, 1), sound.stdout + sound.stderr

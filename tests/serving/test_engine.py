@@ -197,13 +197,13 @@ def test_camera_gone_wild_does_not_starve_the_others(start_server: StartServer) 
 
 
 def test_frames_that_would_be_answered_too_late_are_refused_before_the_queue_is_full(start_server: StartServer) -> None:
-    server = start_server(latency_target_seconds=0.05)
+    server = start_server(latency_target_seconds=0.25)
     bundle = server.service.engine.bundle
     assert bundle is not None
 
     class Slow(Bundle):
         def predict(self, images: Pixels) -> Prediction:
-            time.sleep(0.03 * len(images))
+            time.sleep(0.15 * len(images))  # much longer than twelve requests take to come
             return super().predict(images)
 
     server.service.engine.swap(Slow(bundle.path, bundle.manifest, bundle._session))

@@ -1,7 +1,5 @@
 """What people decided becomes a catalog that training reads: labels and bytes as they were, and what is missing is named."""
 
-import subprocess
-import sys
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +12,8 @@ from data.catalog import check_trainable, read_catalog
 from data.sources.folder import read_folder
 from data.split import SplitShares, assign_splits
 from serving.tables import inspections, tombstones
-from tests.conftest import ROOT, Served, grey_png
+from tests.command_line import Ended, run_command
+from tests.conftest import Served, grey_png
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -30,11 +29,10 @@ def decide(server: Served, inspection: dict[str, Any], decision: str | None, def
     server.client.put(f"/v1/reviews/{uuid4()}", json=body).raise_for_status()
 
 
-def run(server: Served, directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(server: Served, directory: Path, *arguments: str) -> Ended:
     settings = server.service.settings
     places = ["--set", f"database_url={settings.database_url}", "--set", f"images={settings.images}"]
-    command = [sys.executable, "-m", "serving", "catalog", str(directory), *places, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return run_command("catalog", str(directory), *places, *arguments)
 
 
 def test_decided_frames_come_back_with_labels_and_bytes(server: Served, tmp_path: Path) -> None:

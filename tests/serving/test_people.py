@@ -1,7 +1,5 @@
 """People are administered over HTTP and at the command line, always told in the audit trail; nobody speaks for another."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +11,8 @@ from serving.audit import entries, verify
 from serving.credentials import TRUSTED_SECONDS
 from serving.role import Role
 from tests.accounts import PASSWORD, key_client, person_client, sign_in, wait_for
-from tests.conftest import ROOT, Served, StartServer, grey_png, settings_arguments
+from tests.command_line import Ended, run_command
+from tests.conftest import Served, StartServer, grey_png, settings_arguments
 
 
 @pytest.fixture
@@ -33,11 +32,9 @@ def told(server: Served, subject: str) -> list[tuple[str, str]]:
         return [(each["action"], each["person"]) for each in entries(connection) if each["subject"] == subject]
 
 
-def command(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def command(directory: Path, *words: str) -> Ended:
     chosen = [part for item in settings_arguments(directory, directory) for part in ("--set", item)]
-    return subprocess.run(
-        [sys.executable, "-m", "serving", *words, *chosen], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    return run_command(*words, *chosen)
 
 
 def test_a_person_is_added_disabled_enabled_and_given_another_role(guarded: Served, admin: httpx.Client) -> None:

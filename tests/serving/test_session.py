@@ -267,11 +267,11 @@ def test_a_flood_of_sign_ins_leaves_threads_to_the_pages(guarded: Served, monkey
 
 
 def test_a_session_ends_after_its_longest_time(start_server: StartServer) -> None:
-    guarded = start_server(auth=True, sessions={"longest_seconds": 1.5})
+    guarded = start_server(auth=True, sessions={"longest_seconds": 3})
     client = person_client(guarded, "ann", Role.INSPECTOR)
     cookie = {"Cookie": f"qc_session={client.cookies['qc_session']}"}
     assert guarded.client.get("/v1/models", headers=cookie).status_code == 200
-    wait_for(lambda: guarded.client.get("/v1/models", headers=cookie).status_code == 401, 6)
+    wait_for(lambda: guarded.client.get("/v1/models", headers=cookie).status_code == 401, 9)
 
 
 def test_a_session_ends_when_idle_and_lives_on_while_used(start_server: StartServer) -> None:

@@ -4,12 +4,13 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
 from serving.audit import Action, append, verify
 from serving.database import reading_beside
-from serving.store import StorageError, Store
+from serving.store import MIGRATIONS, NEWEST, StorageError, Store
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -19,6 +20,10 @@ def store(database: str) -> Iterator[Store]:
     store = Store.open(database)
     yield store
     store.close()
+
+
+def test_the_names_of_the_migrations_tell_the_newest() -> None:
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == NEWEST
 
 
 def note(connection: Connection) -> int:

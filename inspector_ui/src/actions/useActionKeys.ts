@@ -1,11 +1,12 @@
-import { useEffect, useRef } from "react";
+import { useEffect, useLayoutEffect, useRef } from "react";
 import type { Action } from "./action";
 import { dispatchKey } from "./dispatchKey";
 
 /** Listen for the keys of `actions` while the component is mounted; an open dialog has the keyboard to itself. */
 export function useActionKeys<Context>(actions: readonly Action<Context>[], context: Context): void {
   const latest = useRef({ actions, context });
-  useEffect(() => {
+  // with what is drawn, not after it: a key must never be about the part that was on the screen before
+  useLayoutEffect(() => {
     latest.current = { actions, context };
   });
   useEffect(() => {

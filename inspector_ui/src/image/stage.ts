@@ -115,7 +115,8 @@ export class Stage {
     viewer.addHandler("resize", () => {
       this.limitZoom();
       if (this.fitted) {
-        this.fit();
+        // OpenSeadragon zooms by itself as soon as this returns, and would undo it
+        queueMicrotask(() => this.fit());
       }
     });
     viewer.addHandler("tile-load-failed", ({ tiledImage, message }) => {

@@ -75,7 +75,11 @@ export function useBoxes(
       },
       move: (to) => {
         if (stroke.current !== null) {
-          latest.current.setBoxes(after(stroke.current, to, latest.current.size));
+          const { size, setBoxes } = latest.current;
+          const boxes = after(stroke.current, to, size);
+          // the pointer may come up before this movement is rendered
+          latest.current = { ...latest.current, boxes };
+          setBoxes(boxes);
         }
       },
       release: () => {
