@@ -393,8 +393,9 @@ def bundle_to_serve(settings: Settings, connection: Connection | None) -> Path:
     if path is None:
         raise BundleError(
             text(
-                f"no bundle in {settings.bundles}; run `make train`, or copy a bundle there",
-                f"{settings.bundles} 中沒有模型；請執行 `make train`，或將模型複製到該處",
+                f"no bundle in {settings.bundles} is fit to serve; run `make train`, or copy one there. The log names those "
+                "that were left out",
+                f"{settings.bundles} 中沒有可用的模型；請執行 `make train`，或將模型複製到該處。若有略過的模型，日誌會列出",
             )
         )
     return path

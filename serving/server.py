@@ -5,6 +5,7 @@ import gc
 import signal
 import socket
 import ssl
+import sys
 from contextlib import suppress
 from types import FrameType
 
@@ -79,9 +80,8 @@ class Server(uvicorn.Server):
         # time. A row is let go without it.
         gc.set_threshold(_COLLECTED_EVERY, 10, 10)
         await super().startup(sockets)
-        if self.started:
-            told = f"{self._address} answers; {self._decides}. Ctrl-C stops it."
-            print(told, flush=True)  # noqa: T201 - for whoever started it at a terminal
+        if self.started and sys.stdout.isatty():
+            print(f"{self._address} answers; {self._decides}. Ctrl-C stops it.", flush=True)  # noqa: T201 - to a person
 
     @property
     def _address(self) -> str:

@@ -70,12 +70,12 @@ def begin_drawing(page: Page) -> None:
 def pixels(box: Locator) -> list[int]:
     """x, y, width and height, as a screen reader hears them."""
     name = box.get_attribute("aria-label") or ""
-    width, height, x, y = map(int, re.findall(r"(\d+) × (\d+) pixels at (\d+), (\d+)", name)[0])
+    width, height, x, y = map(int, re.findall(r"(\d+)\s×\s(\d+)\spixels at (\d+), (\d+)", name)[0])
     return [x, y, width, height]
 
 
 def expect_pixels(box: Locator, x: int, y: int, width: int, height: int) -> None:
-    expect(box).to_have_attribute("aria-label", re.compile(rf"\b{width} × {height} pixels at {x}, {y}\b"))
+    expect(box).to_have_attribute("aria-label", re.compile(rf"\b{width}\s×\s{height}\spixels at {x}, {y}\b"))
 
 
 def test_a_box_is_drawn_by_mouse_adjusted_by_keyboard_and_found_in_the_history(

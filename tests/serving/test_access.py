@@ -221,6 +221,6 @@ def test_a_refusal_says_what_to_do_and_is_counted(start_server: StartServer) -> 
 def test_the_retention_command_comes_with_a_key(start_server: StartServer) -> None:
     server = start_server(auth=True)
     secret = key_client(server, Role.MANAGER).headers["Authorization"].removeprefix("Bearer ")
-    with pytest.raises(InputError, match="sign in, or send a key"):
+    with pytest.raises(InputError, match="key add NAME --role ROLE"):
         retention(url=server.url)
     retention(url=server.url, key=secret)

@@ -1,5 +1,6 @@
 """Signing in: cookies, CSRF, throttling, expiry, one-time passwords, and the first start."""
 
+import os
 import re
 import socket
 import subprocess
@@ -335,8 +336,8 @@ def test_first_start_shows_a_one_time_admin_password_once_and_not_in_the_log(
     settings = settings_arguments(tmp_path, brightness_bundle.parent, auth=True, port=port)
     command = [sys.executable, "-m", "serving", "serve", *(part for item in settings for part in ("--set", item))]
 
-    def start() -> tuple[str, str]:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def start(stdout: int = subprocess.PIPE) -> tuple[str, str]:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, text=True)
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
             wait_until_up(client, lambda: process.poll() is None)
         process.terminate()
@@ -346,7 +347,12 @@ def test_first_start_shows_a_one_time_admin_password_once_and_not_in_the_log(
     found = re.search(rf"Sign in as {FIRST_ADMIN} with the one-time password (\S+)\n", shown)
     assert found is not None
     assert found[1] not in log
-    assert start()[0] == f"http://127.0.0.1:{port} answers; brightness 1 decides. Ctrl-C stops it.\n"
+    assert start()[0] == "", "among lines of JSON"
+    terminal, screen = os.openpty()
+    start(screen)
+    assert os.read(terminal, 1000).decode() == (
+        f"http://127.0.0.1:{port} answers; brightness 1 decides. Ctrl-C stops it.\r\n"
+    )
     store = Store.open(f"sqlite:///{tmp_path}/qc.db")
     admin = People(store).with_password(FIRST_ADMIN, found[1])
     store.close()
