@@ -49,16 +49,16 @@ var/demo/model.json: $(DEMO_CONFIG) | setup
 	tail -n 1 $@.log > $@ && rm $@.log
 
 train: setup ## full training: CONFIG=configs/train/x.yaml, or DATA=dir with ROOT/<class>/* images
-	$(RUN) training train --config $(CONFIG) $(if $(DATA),--data '$(DATA)')
+	$(RUN) training train --config $(CONFIG) $(if $(DATA),--data '$(DATA:~/%=$(HOME)/%)')
 
 preview: setup ## a page of what augmentation makes of the training images: CONFIG, DATA as for train
-	$(RUN) training preview --config $(CONFIG) $(if $(DATA),--data '$(DATA)')
+	$(RUN) training preview --config $(CONFIG) $(if $(DATA),--data '$(DATA:~/%=$(HOME)/%)')
 
 compare: setup ## backbones by accuracy and milliseconds, fine-tuned against a probe: CONFIG, DATA, BACKBONES="resnet18 tf_efficientnet_lite0@300"
-	$(RUN) training compare --config $(CONFIG) $(if $(DATA),--data '$(DATA)') $(BACKBONES)
+	$(RUN) training compare --config $(CONFIG) $(if $(DATA),--data '$(DATA:~/%=$(HOME)/%)') $(BACKBONES)
 
 evaluate: setup ## a bundle through onnxruntime on labelled images: BUNDLE=dir DATA=dir
-	$(RUN) training.evaluate --bundle '$(or $(BUNDLE),$(error give BUNDLE=var/bundles/NAME-VERSION))' --data '$(or $(DATA),$(error give DATA=dir))'
+	$(RUN) training.evaluate --bundle '$(or $(BUNDLE),$(error give BUNDLE=var/bundles/NAME-VERSION))' --data '$(or $(DATA:~/%=$(HOME)/%),$(error give DATA=dir))'
 
 serve: setup ## the inspection service and UI on 127.0.0.1:8000
 	$(RUN) serving serve

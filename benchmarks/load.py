@@ -15,8 +15,8 @@ from uuid import uuid4
 import uvloop
 
 MakeRequest = Callable[[str, int, bytes], bytes]
-Task = Callable[..., Coroutine[Any, Any, "Load"]]
 """From a camera's name, the number of its frame and the frame: the whole HTTP request. A function of a module."""
+Task = Callable[..., Coroutine[Any, Any, "Load"]]
 
 
 @dataclass

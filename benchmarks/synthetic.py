@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="how often, each time with other images to train on")
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    whole = read_catalog(given.data) if given.data.suffix == ".csv" else read_folder(given.data)
+    whole = read_catalog(given.data) if given.data.suffix.lower() == ".csv" else read_folder(given.data)
     if not all(row.split for row in whole.rows):
         whole = assign_splits(whole, SplitShares())
     rows = []

@@ -5,13 +5,15 @@ is in the backup when the database there says that it is still kept. The manifes
 off leaves the one before it whole. Nothing that was acknowledged before the backup began is missing from it.
 """
 
+import fcntl
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -26,7 +28,7 @@ from sqlalchemy.exc import DatabaseError
 from data.bundle import MANIFEST as BUNDLE_MANIFEST
 from data.bundle import sha256_of
 from data.config import explain
-from data.durable import replacing, sync
+from data.durable import is_full_disk, replacing, sync
 from data.errors import InputError
 from data.record import Record
 from serving.audit import GENESIS, verify
@@ -38,7 +40,8 @@ from serving.store import NEWEST, StorageError
 from serving.tables import audit, inspections
 
 MANIFEST = "backup.json"
-_IMAGES, _BUNDLES, _DATABASE = "images", "bundles", "database-"
+_IMAGES, _BUNDLES, _DATABASE, _LOCK = "images", "bundles", "database-", ".lock"
+_OWN_NAME = re.compile(_DATABASE + r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-journal)?")
 _BLOCK = 1024 * 1024
 _DUMP, _RESTORE = "pg_dump", "pg_restore"
 _INSTALL = (
@@ -72,61 +75,77 @@ def make_backup(settings: Settings, target: Path, say: Callable[[str], None]) ->
     An image that is gone or damaged in the installation is told, and listed in the manifest. Raises InputError for a database,
     image store or directory that cannot be read or written.
     """
-    images = ImageStore(settings.images)
-    file = sqlite_file(settings.database_url)
-    if file is None:
+    if sqlite_file(settings.database_url) is None:
         _client(_DUMP)
     try:
         target.mkdir(parents=True, exist_ok=True)
-        previous = read_backup(target).database if (target / MANIFEST).exists() else None
-        _remove_databases(
-            target, previous
-        )  # what backups that were cut off left: each takes as much room as the next needs
-        with reading_beside(settings.database_url) as connection:
-            needed = _needed(connection)
-            revision = revision_of(connection)
-        # What is not there now, retention may have removed meanwhile: the copy of the database tells.
-        copied, _ = _copy_images(images, target, needed)
-        say(f"{copied:,} images copied")
-        name = f"{_DATABASE}{uuid_utils.uuid7()}"
-        if file is not None:
-            _copy_sqlite(file, target / name)
-            with connected(f"sqlite:///{target / name}") as connection:
-                head, needed, count = _head(connection), _needed(connection), _count(connection)
-        else:
-            with reading_beside(settings.database_url) as connection:
-                # The dump is of what this connection sees, so that it names no image that is not looked for here.
-                snapshot = connection.execute(select(func.pg_export_snapshot())).scalar_one()
-                head, needed, count = _head(connection), _needed(connection), _count(connection)
-                _dump_postgresql(settings.database_url, target / name, snapshot)
-        say(f"database copied: {count:,} inspections")
-        copied, lost = _copy_images(images, target, needed)
-        say(f"{copied:,} images copied that came in meanwhile")
-        if lost:
-            say(
-                f"{len(lost):,} images are missing or damaged in {settings.images}, {min(lost)} among them: not backed up"
-            )
-        made = Backup(
-            made_at=datetime.now(UTC),
-            kind="postgresql" if file is None else "sqlite",
-            database=name,
-            database_sha256=sha256_of(target / name),
-            revision=revision or "",
-            audit_head=head,
-            inspections=count,
-            images=len(needed) - len(lost),
-            lost=lost,
-            bundles=_copy_bundles(settings.bundles, target / _BUNDLES),
-        )
-        with replacing(target / MANIFEST) as stream:
-            stream.write(made.model_dump_json(indent=2).encode())
-        sync(target)
-        _tidy(target, made, needed)
+        with _alone(target):
+            return _make(settings, target, say)
     except StorageError as error:
         raise InputError(str(error)) from error
     except (OSError, sqlite3.Error) as error:
-        todo = "the backup before it, if there is one, is whole; make room there or repair the disk, then run it again"
-        raise InputError(f"backup to {target} failed: {error}; {todo}") from error
+        todo = "make room there or repair the disk, then run it again"
+        if isinstance(error, sqlite3.Error) and not is_full_disk(error):
+            todo = "`python -m serving doctor` says whether the database is whole"
+        whole = "the backup before it, if there is one, is whole"
+        raise InputError(f"backup to {target} failed: {error}; {whole}; {todo}") from error
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """Each run removes what the manifest before it does not name: what another one has just made would be among it."""
+    with (target / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"another backup to {target} is running; wait until it has ended") from error
+        yield
+
+
+def _make(settings: Settings, target: Path, say: Callable[[str], None]) -> Backup:
+    images = ImageStore(settings.images)
+    file = sqlite_file(settings.database_url)
+    previous = read_backup(target).database if (target / MANIFEST).exists() else None
+    # What backups that were cut off left: each takes as much room as the next needs.
+    _remove_databases(target, previous)
+    with reading_beside(settings.database_url) as connection:
+        needed = _needed(connection)
+        revision = revision_of(connection)
+    # What is not there now, retention may have removed meanwhile: the copy of the database tells.
+    copied, _ = _copy_images(images, target, needed)
+    say(f"{copied:,} images copied")
+    name = f"{_DATABASE}{uuid_utils.uuid7()}"
+    if file is not None:
+        _copy_sqlite(file, target / name)
+        with connected(f"sqlite:///{target / name}") as connection:
+            head, needed, count = _head(connection), _needed(connection), _count(connection)
+    else:
+        with reading_beside(settings.database_url) as connection:
+            # The dump is of what this connection sees, so that it names no image that is not looked for here.
+            snapshot = connection.execute(select(func.pg_export_snapshot())).scalar_one()
+            head, needed, count = _head(connection), _needed(connection), _count(connection)
+            _dump_postgresql(settings.database_url, target / name, snapshot)
+    say(f"database copied: {count:,} inspections")
+    copied, lost = _copy_images(images, target, needed)
+    say(f"{copied:,} images copied that came in meanwhile")
+    if lost:
+        say(f"{len(lost):,} images are missing or damaged in {settings.images}, {min(lost)} among them: not backed up")
+    made = Backup(
+        made_at=datetime.now(UTC),
+        kind="postgresql" if file is None else "sqlite",
+        database=name,
+        database_sha256=sha256_of(target / name),
+        revision=revision or "",
+        audit_head=head,
+        inspections=count,
+        images=len(needed) - len(lost),
+        lost=lost,
+        bundles=_copy_bundles(settings.bundles, target / _BUNDLES),
+    )
+    with replacing(target / MANIFEST) as stream:
+        stream.write(made.model_dump_json(indent=2).encode())
+    sync(target)
+    _tidy(target, made, needed)
     return made
 
 
@@ -304,7 +323,8 @@ def _tidy(target: Path, made: Backup, needed: set[str]) -> None:
 
 def _remove_databases(target: Path, kept: str | None) -> None:
     for database in target.glob(f"{_DATABASE}*"):
-        if database.name != kept:
+        # Of others' files in the directory none may go, whatever they are called.
+        if database.name != kept and _OWN_NAME.fullmatch(database.name):
             database.unlink()
 
 

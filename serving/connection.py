@@ -35,7 +35,7 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+        self._await_reading(self.transport.get_write_buffer_size())
         super().pause_writing()
 
     def resume_writing(self) -> None:
@@ -74,6 +74,16 @@ class Connection(HttpToolsProtocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """Nothing: an upgrade that is not taken up is an ordinary request, and anybody could fill the log with it."""
+
+    def _await_reading(self, waiting: int) -> None:
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self._look_whether_read, waiting)
+
+    def _look_whether_read(self, before: int) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        if waiting < before:
+            self._await_reading(waiting)
+        else:
+            self.transport.abort()
 
     def _is_read(self) -> None:
         if self._unread is not None:

@@ -45,6 +45,8 @@ from serving.tables import EPOCH, RECORDED, reviews
 _BUCKETS = (10, 60, 300, 900, 3600, 4 * 3600, 86_400, 7 * 86_400)
 _FEW_BUCKETS = 120
 _MOST_BUCKETS = 2000
+# Of a zone whose hours are not UTC's each is a question of its own.
+_MOST_ASKED_ALONE = 400
 _SHORTEST_SPAN = timedelta(minutes=1)
 _DAY = timedelta(hours=24)
 _HOUR_SECONDS = 3600
@@ -85,8 +87,9 @@ def rate_of(
     if denominator == 0:
         return Rate(value=None, low=None, high=None, numerator=None, denominator=0, why_unknown=why_unknown)
     worth = denominator if independent is None else independent
-    share = rates.share(numerator * worth / denominator, worth)
-    return Rate(value=share.value, low=share.low, high=share.high, numerator=numerator, denominator=denominator)
+    share = rates.share(min(worth, numerator * worth / denominator), worth)
+    high = min(share.high, 1.0)
+    return Rate(value=share.value, low=share.low, high=high, numerator=numerator, denominator=denominator)
 
 
 def quality(
@@ -100,14 +103,7 @@ def quality(
     """Counts, rates and series of [since, until), whose buckets are those of `_by_bucket`."""
     span = (until - since).total_seconds()
     seconds = bucket_seconds or next((size for size in _BUCKETS if span / size <= _FEW_BUCKETS), _BUCKETS[-1])
-    if span / seconds > _MOST_BUCKETS:
-        raise ProblemError(
-            422,
-            text(
-                f"bucket_seconds: {span / seconds:,.0f} buckets; at most {_MOST_BUCKETS:,} are given",
-                f"bucket_seconds：共 {span / seconds:,.0f} 個時段；最多 {_MOST_BUCKETS:,} 個",
-            ),
-        )
+    _check_number(span / seconds, _MOST_BUCKETS)
     by_bucket = _by_bucket(connection, max(since, EPOCH), until, line, seconds, settings.zone)
     total: Outcomes = sum(by_bucket.values(), Counter())
     inspected = total.total()
@@ -218,12 +214,14 @@ def _by_bucket(
         numbers = range(int(since.timestamp() // seconds), math.ceil(until.timestamp() / seconds))
         return {datetime.fromtimestamp(number * seconds, UTC): found.get(number, Counter()) for number in numbers}
     length, series = timedelta(seconds=seconds), dict[datetime, Outcomes]()
-    # Between two clock changes, in a zone whose hours are UTC's, one question is enough.
-    alike = groupby(
-        pairwise(stretches(since, until, seconds, zone)),
-        lambda span: span[1] - span[0] == length and (span[0] - EPOCH) % HOUR == timedelta(),
-    )
-    for together, spans in ((together, list(run)) for together, run in alike):
+
+    def is_regular(span: tuple[datetime, datetime]) -> bool:
+        """Between two clock changes one question is enough, unless hours are split that could be read whole."""
+        return span[1] - span[0] == length and (length % HOUR > timedelta() or (span[0] - EPOCH) % HOUR == timedelta())
+
+    every = list(pairwise(stretches(since, until, seconds, zone)))
+    _check_number(sum(not is_regular(span) for span in every), _MOST_ASKED_ALONE)
+    for together, spans in ((together, list(run)) for together, run in groupby(every, is_regular)):
         if together:
             begin, end = spans[0][0], spans[-1][1]
             found = outcomes_by_bucket(connection, max(begin, since), min(end, until), line, seconds, begin)
@@ -233,6 +231,18 @@ def _by_bucket(
                 (start, outcomes(connection, max(start, since), min(end, until), line)) for start, end in spans
             )
     return series
+
+
+def _check_number(buckets: float, most: int) -> None:
+    """Raises a 422 problem for more buckets than are given."""
+    if buckets > most:
+        raise ProblemError(
+            422,
+            text(
+                f"bucket_seconds: {buckets:,.0f} buckets; at most {most:,} are given",
+                f"bucket_seconds：共 {buckets:,.0f} 個時段；最多 {most:,} 個",
+            ),
+        )
 
 
 def _series(by_bucket: dict[datetime, Outcomes]) -> list[QualityBucket]:

@@ -328,7 +328,7 @@ class Models:
         return bundle
 
     def _manifests(self) -> dict[Path, Manifest]:
-        return _manifests_in(self._settings.bundles)
+        return manifests_in(self._settings.bundles)
 
     def _loaded(self, path: Path) -> Bundle | None:
         """The same bundle, where another recipe has it already."""
@@ -384,7 +384,7 @@ def bundle_to_serve(settings: Settings, connection: Connection | None) -> Path:
 
     Raises BundleError when there is none.
     """
-    manifests = _manifests_in(settings.bundles)
+    manifests = manifests_in(settings.bundles)
     path = (
         settings.bundle
         or (None if connection is None else _last_promoted(settings, connection, manifests))
@@ -406,7 +406,7 @@ def bundle_of_recipe(settings: Settings, connection: Connection | None, recipe: 
 
     Raises BundleError when it is not there.
     """
-    manifests = _manifests_in(settings.bundles)
+    manifests = manifests_in(settings.bundles)
     name = (recipe.product, recipe.station)
     path = None if connection is None else _last_promoted(settings, connection, manifests, name)
     if path is not None or recipe.bundle is None:
@@ -427,7 +427,8 @@ def bundle_of_recipe(settings: Settings, connection: Connection | None, recipe: 
     return max(found, key=lambda path: found[path].created_at)
 
 
-def _manifests_in(bundles: Path) -> dict[Path, Manifest]:
+def manifests_in(bundles: Path) -> dict[Path, Manifest]:
+    """The bundles below a directory whose manifest can be read; the log tells of the others."""
     found = {}
     for file in sorted(bundles.glob(f"**/{MANIFEST}")):
         # A training that was killed leaves what it had not finished under a hidden name.

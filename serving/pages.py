@@ -52,7 +52,7 @@ async def readyz(request: Request) -> Response:
         {
             "ready": True,
             "model": {"name": manifest.name, "version": manifest.version},
-            "warnings": [warning.en for warning in service.bundle_watch.warnings],
+            "warnings": service.bundle_watch.warnings,
             "repair": service.repair.report.model_dump(mode="json"),
         }
     )

@@ -22,7 +22,7 @@ from serving.image_store import ImageStore
 from serving.keys import Keys
 from serving.line import Line
 from serving.line_holds import LineHolds
-from serving.models import Models
+from serving.models import Models, manifests_in
 from serving.oidc import IdentityProvider
 from serving.people import People
 from serving.repair import Repair
@@ -86,7 +86,7 @@ class Service:
             self.sampler,
             self.line_holds,
         )
-        self.bundle_watch = BundleWatch(self.engine, self.shadow, self.gauges)
+        self.bundle_watch = BundleWatch(self.engine, self.shadow, self.gauges, lambda: manifests_in(settings.bundles))
         self.models = Models(settings, self.store, self.engine, self.shadow, self.watch, self.bundle_watch)
         self.thresholds = ThresholdChanges(settings, self.store, self.engine, self.models)
         self.people = People(self.store)

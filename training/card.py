@@ -114,7 +114,7 @@ def render_card(
     return page("card.html.j2").render(
         manifest=manifest,
         told=_told,
-        least_limit_rounded_up=math.ceil(100 * manifest.guarantee.escape.least_limit) / 100,
+        least_limit_rounded_up=math.ceil(1000 * manifest.guarantee.escape.least_limit + 0.01) / 1000,
         metrics=[(name, label, manifest.metrics[name]) for name, label in _METRICS.items() if name in manifest.metrics],
         counts={split: dict(sorted(counter.items())) for split, counter in sorted(catalog.counts().items())},
         sizes=sorted({(row.width, row.height) for row in catalog.rows}),

@@ -66,7 +66,7 @@ def main(
     """Measure a bundle on labelled images."""
     try:
         loaded = Bundle.load(bundle)
-        catalog = read_catalog(data) if data.suffix == ".csv" else read_folder(data, loaded.manifest.ok_classes)
+        catalog = read_catalog(data) if data.suffix.lower() == ".csv" else read_folder(data, loaded.manifest.ok_classes)
         rows = _rows(catalog, split)
         if _may_have_trained(bundle, loaded.manifest, rows):
             print(  # noqa: T201 - a command line speaks

@@ -67,16 +67,17 @@ def _class_folders(root: Path) -> Iterator[tuple[Split, Path]]:
         for folder in sorted(root.iterdir())
         if folder.is_dir() and not folder.name.startswith(".") and folder != root / GROUND_TRUTH
     ]
-    for folder in folders:
-        name = folder.name.lower()
-        split = _SPLITS_ELSEWHERE.get(name, name)
-        if split in SPLITS and folder.name != split:
-            raise InputError(f"folder {folder}: name it {split}; the splits are called {', '.join(SPLITS)}")
+    meant = {folder: _SPLITS_ELSEWHERE.get(folder.name.lower(), folder.name.lower()) for folder in folders}
     given = [split for split in SPLITS if root / split in folders]
+    for folder, split in meant.items():
+        # Alone, and with images of its own, it is a class: some plants call their classes valid and invalid.
+        if split in SPLITS and folder.name != split and (given or not _has_images(folder)):
+            raise InputError(f"folder {folder}: name it {split}; the splits are called {', '.join(SPLITS)}")
     for folder in folders:
         if given and folder.name not in given and _image_files(folder)[0]:
             raise InputError(
-                f"folder {folder} lies beside {', '.join(given)}, so that its images belong to no split; move it into one or away"
+                f"folder {folder} lies beside {', '.join(given)}, so that its images belong to no split; move it into one "
+                f"as a class, masks to {GROUND_TRUTH}/<class>, or all of it away"
             )
     if "train" in given and "test" not in given:
         raise InputError(f"folder {root} has train but no test; add test/<class>/*, or give the classes without splits")
@@ -84,8 +85,14 @@ def _class_folders(root: Path) -> Iterator[tuple[Split, Path]]:
         yield from (("", folder) for folder in folders)
     for split in given:
         for folder in sorted((root / split).iterdir()):
+            if folder.name.lower() == GROUND_TRUTH:
+                raise InputError(f"folder {folder}: masks belong to {root / GROUND_TRUTH}/<class>; move them there")
             if folder.is_dir() and not folder.name.startswith("."):
                 yield split, folder
+
+
+def _has_images(folder: Path) -> bool:
+    return any(file.suffix.lower() in SUFFIXES for file in folder.iterdir())
 
 
 def _image_files(folder: Path) -> tuple[list[Path], list[str]]:

@@ -16,6 +16,7 @@ import { SignInGate } from "./who/SignInGate";
 import { WhoProvider } from "./who/WhoProvider";
 
 const ASK_AGAIN_MS = 5_000;
+const LONGEST_BREAK_MS = 60_000;
 const SERVER_AT_FAULT = 500;
 
 /** Asked again, the server would say the same; not so where it, or the proxy before it, has a bad moment. */
@@ -31,7 +32,8 @@ const queries = new QueryClient({
       retry: (failures, error) => failures === 0 && !refused(error),
       staleTime: 5_000,
       // what the page says of a server that does not answer: it is tried again by itself
-      refetchInterval: ({ state: { error } }) => error !== null && !refused(error) && ASK_AGAIN_MS,
+      refetchInterval: ({ state: { error, errorUpdateCount } }) =>
+        error !== null && !refused(error) && Math.min(ASK_AGAIN_MS * errorUpdateCount, LONGEST_BREAK_MS),
     },
     // a decision in a study is refused at once where there is no network, rather than kept waiting without a word
     mutations: { networkMode: "always" },

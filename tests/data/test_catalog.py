@@ -203,6 +203,19 @@ def test_a_folder_beside_the_splits_is_not_left_out_silently(tmp_path: Path, nam
         read_folder(tmp_path)
 
 
+def test_masks_inside_a_split_are_no_class(tmp_path: Path) -> None:
+    for place in ("train/good", "train/ground_truth", "test/good"):
+        save(tmp_path / place / "1.png", 1)
+    with pytest.raises(InputError, match=r"masks belong to .*ground_truth/<class>; move them there"):
+        read_folder(tmp_path)
+
+
+def test_classes_may_be_called_what_others_call_splits(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path / ("valid" if number % 2 else "invalid") / f"{number}.png", number)
+    assert {row.label for row in read_folder(tmp_path, ["valid"]).rows} == {"valid", "invalid"}
+
+
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [

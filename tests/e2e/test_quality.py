@@ -63,8 +63,9 @@ def test_a_page_that_a_proxy_could_not_fill_fills_itself_when_the_server_is_back
 ) -> None:
     watch.expected = ("502 (Bad Gateway)",)
     server.inspect(grey_png(0.9))
-    page.route("**/v1/metrics/quality?*", lambda route: route.fulfill(status=502))
-    page.goto("/quality")
+    page.route("**/v1/baselines", lambda route: route.fulfill(status=502))
+    open_review(page)
+    page.goto("/before")
     expect(page.get_by_text("HTTP 502")).to_be_visible()
-    page.unroute("**/v1/metrics/quality?*")
-    expect(page.get_by_text("Verdicts over time")).to_be_visible()
+    page.unroute("**/v1/baselines")
+    expect(page.get_by_text("HTTP 502")).to_have_count(0)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -313,6 +314,16 @@ def test_an_image_whose_answer_was_lost_once_comes_by_itself(
     expect(page.get_by_text("This image is not on this machine yet")).to_be_visible()
     drawn(page, made)
     expect(page.get_by_text("This image is not on this machine yet")).to_have_count(0)
+
+
+def test_an_image_that_the_server_has_lost_is_not_announced_for_ever(page: Page, server: Served, watch: Watch) -> None:
+    watch.expected = ("503 (Service Unavailable)", "failed to load")
+    made = server.inspect(patterned_png(5), part_id="I-5")
+    (image,) = (file for file in Path(server.service.settings.images).rglob(made["image"]["sha256"]))
+    image.write_bytes(b"damaged")
+    open_review(page)
+    expect(page.get_by_text("This image is not on this machine yet")).to_be_visible()
+    expect(page.get_by_text("This image cannot be shown")).to_be_visible()
 
 
 @pytest.fixture

@@ -264,15 +264,31 @@ def test_a_disk_that_fills_up_in_the_middle_of_the_database_is_told_and_what_it_
 ) -> None:
     def full(_: Path, target: Path) -> None:
         target.write_bytes(b"half")
-        raise sqlite3.OperationalError("database or disk is full")
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
 
     with monkeypatch.context() as patched:
         patched.setattr("serving.backup._copy_sqlite", full)
         with pytest.raises(InputError, match=r"disk is full; the backup before it, .* is whole; make room"):
             make_backup(server.service.settings, backup, quiet)
     restore_backup(backup, elsewhere(tmp_path), force=False, say=quiet)
+    (backup / "database-of-others.sql").write_text("not ours")
     made = make_backup(server.service.settings, backup, quiet)
-    assert [file.name for file in backup.glob("database-*")] == [made.database]
+    assert sorted(file.name for file in backup.glob("database-*")) == [made.database, "database-of-others.sql"]
+
+
+def test_two_backups_to_one_place_do_not_remove_each_others_database(server: Served, backup: Path) -> None:
+    refused: list[str] = []
+
+    def meanwhile(_: str) -> None:
+        with pytest.raises(InputError, match=r"another backup to .* is running; wait") as error:
+            make_backup(server.service.settings, backup, quiet)
+        refused.append(str(error.value))
+
+    made = make_backup(server.service.settings, backup, meanwhile)
+    assert refused
+    assert (backup / made.database).is_file()
 
 
 def test_nothing_is_restored_beside_a_running_server(

@@ -48,10 +48,11 @@ def test_a_bundle_that_went_is_told_until_it_is_back(start_server: StartServer, 
     server = start_server(bundles=bundles)
     assert warnings(server) == []
     (bundles / "brightness-2").rename(bundles.parent / "away")
-    assert "brightness-2 is gone; copy it back" in warned(server)
+    told = warned(server)
+    assert told == "brightness 2 is not on disk as it was loaded; the Models page and the log say how"
     listed = model(server, "2")
     assert listed["active"], "the model in memory is still one of the models"
-    assert "is gone" in listed["amiss"]["en"]
+    assert "brightness-2 is gone; copy it back" in listed["amiss"]["en"]
     assert "qc_bundles_amiss 1.0" in server.client.get("/metrics").text
     assert server.inspect(grey_png(0.1))["verdict"] == "PASS"
     (bundles.parent / "away").rename(bundles / "brightness-2")
@@ -64,7 +65,8 @@ def test_an_altered_file_is_named_until_another_bundle_decides(start_server: Sta
     server = start_server(bundles=bundles)
     with (bundles / "brightness-2/model.onnx").open("r+b") as file:
         file.write(b"\x00")
-    assert "model.onnx was altered after export" in warned(server)
+    assert warned(server)
+    assert "model.onnx was altered after export" in model(server, "2")["amiss"]["en"]
     body = {"version": "1", "reason": "the other is damaged", "person": "eve", "force": True}
     assert server.client.post("/v1/models", json=body).is_success
     eventually(lambda: not warnings(server))
@@ -74,7 +76,20 @@ def test_a_bundle_that_was_exchanged_for_another_is_told(start_server: StartServ
     server = start_server(bundles=bundles)
     shutil.rmtree(bundles / "brightness-2")
     write_brightness_bundle(bundles / "brightness-2", "3", created_at=NEW, skill=0.2)
-    assert "manifest.json is not the one that was loaded" in warned(server)
+    assert warned(server)
+    assert "manifest.json is not the one that was loaded" in model(server, "2")["amiss"]["en"]
+    assert model(server, "3")["amiss"] is None
+
+
+def test_a_bundle_that_was_renamed_where_the_next_start_finds_it_is_not_amiss(
+    start_server: StartServer, bundles: Path
+) -> None:
+    server = start_server(bundles=bundles)
+    (bundles / "brightness-2").rename(bundles / "brightness-two")
+    (bundles / "brightness-two/model.onnx").rename(bundles / "model.onnx")
+    assert warned(server)
+    (bundles / "model.onnx").rename(bundles / "brightness-two/model.onnx")
+    calm(server)
 
 
 def test_the_doctor_passes_on_what_the_running_server_warns_of(start_server: StartServer, bundles: Path) -> None:
@@ -86,7 +101,7 @@ def test_the_doctor_passes_on_what_the_running_server_warns_of(start_server: Sta
     found = {finding.subject: finding for finding in examine(settings)}
     assert found["model"].level is Level.OK
     assert found["server"].level is Level.WARN
-    assert "brightness-2 is gone" in found["server"].what
+    assert "brightness 2 is not on disk" in found["server"].what
 
 
 def test_the_doctor_looks_at_the_bundles_of_recipes(start_server: StartServer, bundles: Path) -> None:

@@ -67,6 +67,22 @@ def test_an_answer_that_nobody_reads_is_given_up(server: Served, monkeypatch: py
     assert server.client.get(f"/v1/inspections/{id_}/image").content == content, "whoever reads gets it"
 
 
+def test_an_answer_that_is_read_slowly_comes_whole(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.connection.UNREAD_SECONDS", 0.2)
+    content = b"no image " * 3_000_000
+    id_ = server.inspect(content)["id"]
+    began, got = time.monotonic(), 0
+    with connect(server) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.sendall(f"GET /v1/inspections/{id_}/image HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        while got < len(content):
+            # As over a narrow line: no faster than 25 MB/s, so that it takes five times as long as nobody may read.
+            time.sleep(max(0.0, began + got / 25e6 - time.monotonic()))
+            piece = connection.recv(1 << 18)
+            assert piece, f"cut off after {got:,} bytes"
+            got += len(piece)
+
+
 def test_a_large_body_in_small_pieces_is_no_head(server: Served) -> None:
     content = grey_png(0.1) + b"\0" * 300_000
 

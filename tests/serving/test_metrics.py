@@ -8,7 +8,7 @@ import pytest
 from serving.metrics import quality, rate_of
 from serving.settings import load_settings
 from serving.store import Store
-from tests.conftest import ROOT, Served, grey_png
+from tests.conftest import ROOT, Served, StartServer, grey_png
 from tests.serving.test_hourly import add, rows
 from tests.serving.test_reviews import review
 
@@ -98,6 +98,19 @@ def test_long_buckets_go_by_the_clock_of_the_plant(zone: str, database: str) -> 
     assert [n for _, n in hours] == [1, 1, 0, 0, 0, 0, 0, 0, 1]
     assert weeks == [("10-26 00:00", 3), ("11-02 00:00", 2)], "from Monday"
     assert cut == [("11-02 00:00", 1)]
+
+
+def test_a_plant_off_the_hour_is_not_asked_thousands_of_questions(start_server: StartServer) -> None:
+    server = start_server(time_zone="Asia/Kolkata")
+    asked = {"since": "2026-01-01T00:00:00Z", "until": "2026-05-01T00:00:00Z", "bucket_seconds": 7200}
+    answer = server.client.get("/v1/metrics/quality", params=asked)
+    assert answer.status_code == 422
+    assert "at most 400 are given" in answer.json()["detail"]
+
+
+def test_all_of_many_frames_alike_are_a_share_of_one() -> None:
+    rate = rate_of(9480, 9480, independent=1881.66)
+    assert (rate.value, rate.high) == (1, 1)
 
 
 def test_rate_has_its_wilson_interval() -> None:

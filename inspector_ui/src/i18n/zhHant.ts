@@ -274,7 +274,7 @@ export const zhHant: Words<typeof en> = {
     rejects: "剔退",
     whyReview: "缺陷機率介於 {{pass}} 與 {{reject}} 兩個界限之間，因此由人員判定。",
     whyReviewOpen: "缺陷機率達到或超過 {{pass}}。此設定不會在無人確認下剔退任何零件。",
-    whyReviewAll: "以此模型或此門檻，每個零件都由人員判定：不會在無人確認下放行或剔退。",
+    whyReviewAll: "依目前的模型或門檻，每個零件都由人員判定，未經人員確認不會放行或剔退。",
     whyReject: "缺陷機率達到或超過剔退界限 {{reject}}。",
     whyPass: "缺陷機率低於界限 {{pass}}。",
     whyUnknown: "與訓練時看過的影像都不相似（達界限的 {{times}} 倍）。此處的缺陷機率參考價值不大，因此由人員判定。",

@@ -27,6 +27,9 @@ const LONGEST_WAIT_MS = 100;
 /** Longer than any image takes that was fetched ahead: words that come and go at once only disturb. */
 const LATE_MS = 400;
 const TRY_AGAIN_MS = 2000;
+const LONGEST_BREAK_MS = 60_000;
+/** After so many tries of an image in a row, the server answering all the while, it is gone there, or damaged. */
+const MOST_HOPEFUL_TRIES = 2;
 
 interface Props {
   inspection: Inspection;
@@ -55,7 +58,8 @@ export function ImageViewer(props: Props) {
   const marked = useRef<HTMLDivElement>(null);
   const stage = useRef<Stage | null>(null);
   /** Whether each may come yet. */
-  const [failed, setFailed] = useState<ReadonlyMap<string, boolean>>(new Map());
+  // how often each was tried in a row; infinite where no try can help
+  const [failed, setFailed] = useState<ReadonlyMap<string, number>>(new Map());
   const [late, setLate] = useState<string | null>(null);
   const awaited = useRef<(() => void) | null>(null);
   useImperativeHandle(handle, () => ({
@@ -115,7 +119,8 @@ export function ImageViewer(props: Props) {
           requestAnimationFrame(() => window.setTimeout(resolve));
         }
       },
-      onFailed: (id, lost) => setFailed((before) => new Map([...before, [id, lost]])),
+      onFailed: (id, lost) =>
+        setFailed((before) => new Map([...before, [id, lost ? (before.get(id) ?? 0) + 1 : Number.POSITIVE_INFINITY]])),
     });
     stage.current = made;
     return () => {
@@ -129,14 +134,16 @@ export function ImageViewer(props: Props) {
   const connected = useStreamState() !== "lost" && online;
   useEffect(() => {
     if (connected) {
-      setFailed((before) => new Map([...before].filter(([, lost]) => !lost)));
+      setFailed((before) => new Map([...before].filter(([, tries]) => !Number.isFinite(tries))));
       stage.current?.retry();
     }
   }, [connected]);
   // one answer may be lost on bad Wi-Fi while the stream holds
   useEffect(() => {
-    if (connected && [...failed.values()].includes(true)) {
-      const waiting = window.setTimeout(() => stage.current?.retry(), TRY_AGAIN_MS);
+    const fewest = Math.min(...failed.values());
+    if (connected && Number.isFinite(fewest)) {
+      const wait = Math.min(TRY_AGAIN_MS * 2 ** (fewest - 1), LONGEST_BREAK_MS);
+      const waiting = window.setTimeout(() => stage.current?.retry(), wait);
       return () => window.clearTimeout(waiting);
     }
   }, [connected, failed]);
@@ -170,6 +177,8 @@ export function ImageViewer(props: Props) {
     stage.current?.draw(strokes);
   }, [strokes]);
 
+  const tries = failed.get(inspection.id) ?? 0;
+  const mayCome = tries <= MOST_HOPEFUL_TRIES || (!connected && Number.isFinite(tries));
   const missing = picture === null || failed.has(inspection.id);
   const loading = !missing && late === inspection.id;
   const evidence = !missing && !loading && !instead;
@@ -209,7 +218,7 @@ export function ImageViewer(props: Props) {
           {t("review.imageLoading")}
         </Group>
       )}
-      {missing && <Missing inspection={inspection} away={picture !== null && (failed.get(inspection.id) ?? false)} />}
+      {missing && <Missing inspection={inspection} away={picture !== null && mayCome} />}
       {children}
     </div>
   );

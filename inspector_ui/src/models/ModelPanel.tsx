@@ -55,26 +55,28 @@ export function ModelPanel({ model, onAsk }: { model: ModelInfo; onAsk: (change:
           </Text>
         </div>
         <Group gap="xs">
-          <Button
-            component="a"
-            variant="default"
-            href={`/v1/models/${encodeURIComponent(model.version)}/card`}
-            target="_blank"
-            rel="noreferrer"
-          >
-            {t("models.card")}
-          </Button>
+          {!model.amiss && (
+            <Button
+              component="a"
+              variant="default"
+              href={`/v1/models/${encodeURIComponent(model.version)}/card`}
+              target="_blank"
+              rel="noreferrer"
+            >
+              {t("models.card")}
+            </Button>
+          )}
           {mayChange && model.shadow && (
             <Button variant="default" onClick={() => onAsk("stop")}>
               {t("models.stopShadow")}
             </Button>
           )}
-          {mayChange && !model.active && !model.shadow && (
+          {mayChange && !model.amiss && !model.active && !model.shadow && (
             <Button variant="default" onClick={() => onAsk("shadow")}>
               {t("models.startShadow")}
             </Button>
           )}
-          {mayChange && !model.active && (
+          {mayChange && !model.amiss && !model.active && (
             <Button onClick={() => onAsk(model.previous ? "rollback" : "promote")}>
               {t(model.previous ? "models.rollback" : "models.promote")}
             </Button>

@@ -1,4 +1,4 @@
-import { type RefObject, useEffect, useMemo, useRef, useState } from "react";
+import { type RefObject, useLayoutEffect, useMemo, useRef, useState } from "react";
 import type { QueueItem } from "../api/types";
 import {
   type Corners,
@@ -63,7 +63,8 @@ export function useBoxes(
 
   const stroke = useRef<Stroke | null>(null);
   const latest = useRef({ boxes, drawing, size, setBoxes, put, change });
-  useEffect(() => {
+  // before the next movement: a passive effect may come after it and put the boxes back
+  useLayoutEffect(() => {
     latest.current = { boxes, drawing, size, setBoxes, put, change };
   });
   // OpenSeadragon keeps these handlers; what they act on is the latest
