@@ -11,6 +11,7 @@ export function useWhy(inspection: Inspection): string {
   return t(`review.${why(inspection)}`, {
     pass: format.percent(thresholds?.pass_below ?? 0),
     reject: format.percent(thresholds?.reject_from ?? 1),
-    times: format.number(novelty ?? 0, 1),
+    // beyond the limit by however little, it is not shown as at the limit
+    times: format.number(Math.max(novelty ?? 0, 1.01)),
   });
 }
