@@ -1,7 +1,7 @@
 """PostgreSQL: the first frame of a part on its line is looked for by the part, whatever the planner knows of the tables
 
 A trigger's plan is made when it first runs, on tables that may be empty: reading the line from its first frame on seems as cheap
-then. Until they were analysed each new frame read all before it, 1.1 ms after some 50,000.
+then. Until they were analysed each new frame read all before it, 1.1 ms after some 30,000.
 """
 
 from alembic import op
