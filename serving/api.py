@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -90,10 +91,15 @@ _NOUNS = (
 )
 for noun in _NOUNS:
     v1.include_router(noun.routes)
-# FastAPI derives what a route takes once for each inclusion: included here, once in a process instead of with every application.
-_INCLUDED = APIRouter()
-_INCLUDED.include_router(v1)
-_INCLUDED.include_router(pages)
+
+
+@cache
+def _included() -> APIRouter:
+    """FastAPI derives what a route takes once for each inclusion: once in a process, instead of with every application."""
+    included = APIRouter()
+    included.include_router(v1)
+    included.include_router(pages)
+    return included
 
 
 def create_app(settings: Settings, tracer_provider: TracerProvider | None = None) -> FastAPI:
@@ -112,7 +118,7 @@ def create_app(settings: Settings, tracer_provider: TracerProvider | None = None
         summary="Visual quality control for a production line",
         docs_url=None,
         redoc_url=None,
-        routes=_INCLUDED.routes,
+        routes=_included().routes,
         lifespan=lifespan,
         telemetry={
             "tracing": tracer_provider is not None,

@@ -1,7 +1,6 @@
 """Quality and throughput of a period. Formulas: verdict counts over stored inspections and the reviews that stand; intervals
 are Wilson's at 95 % (statsmodels `proportion_confint`)."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -49,7 +48,6 @@ _MOST_BUCKETS = 2000
 _MOST_ASKED_ALONE = 400
 _SHORTEST_SPAN = timedelta(minutes=1)
 _DAY = timedelta(hours=24)
-_HOUR_SECONDS = 3600
 _TREND_BUCKETS, _TREND_SECONDS = 12, 300
 
 
@@ -88,8 +86,7 @@ def rate_of(
         return Rate(value=None, low=None, high=None, numerator=None, denominator=0, why_unknown=why_unknown)
     worth = denominator if independent is None else independent
     share = rates.share(min(worth, numerator * worth / denominator), worth)
-    high = min(share.high, 1.0)
-    return Rate(value=share.value, low=share.low, high=high, numerator=numerator, denominator=denominator)
+    return Rate(value=share.value, low=share.low, high=share.high, numerator=numerator, denominator=denominator)
 
 
 def quality(
@@ -100,7 +97,11 @@ def quality(
     bucket_seconds: int | None,
     settings: Settings,
 ) -> QualityMetrics:
-    """Counts, rates and series of [since, until), whose buckets are those of `_by_bucket`."""
+    """Counts, rates and series of [since, until).
+
+    Buckets of more than an hour that make up a day, or are made of days, go by the plant's clock; others start at
+    multiples of their length since 1970 UTC.
+    """
     span = (until - since).total_seconds()
     seconds = bucket_seconds or next((size for size in _BUCKETS if span / size <= _FEW_BUCKETS), _BUCKETS[-1])
     _check_number(span / seconds, _MOST_BUCKETS)
@@ -204,22 +205,18 @@ def _first_and_last(connection: Connection, since: datetime, until: datetime, li
 def _by_bucket(
     connection: Connection, since: datetime, until: datetime, line: str | None, seconds: int, zone: ZoneInfo
 ) -> dict[datetime, Outcomes]:
-    """Counts by the start of the bucket, also of buckets without any; the first may start before `since`.
-
-    Buckets of more than an hour that make up a day, or are made of days, go by the plant's clock; others start at
-    multiples of their length since 1970 UTC.
-    """
-    if seconds <= _HOUR_SECONDS or (seconds % DAY_SECONDS and DAY_SECONDS % seconds):
-        found = outcomes_by_bucket(connection, since, until, line, seconds)
-        numbers = range(int(since.timestamp() // seconds), math.ceil(until.timestamp() / seconds))
-        return {datetime.fromtimestamp(number * seconds, UTC): found.get(number, Counter()) for number in numbers}
+    """Counts by the start of the bucket, also of buckets without any; the first may start before `since`."""
     length, series = timedelta(seconds=seconds), dict[datetime, Outcomes]()
+    if length > HOUR and (seconds % DAY_SECONDS == 0 or DAY_SECONDS % seconds == 0):
+        starts = stretches(since, until, seconds, zone)
+    else:
+        starts = [EPOCH + n * length for n in range((since - EPOCH) // length, -(-(until - EPOCH) // length) + 1)]
 
     def is_regular(span: tuple[datetime, datetime]) -> bool:
         """Between two clock changes one question is enough, unless hours are split that could be read whole."""
         return span[1] - span[0] == length and (length % HOUR > timedelta() or (span[0] - EPOCH) % HOUR == timedelta())
 
-    every = list(pairwise(stretches(since, until, seconds, zone)))
+    every = list(pairwise(starts))
     _check_number(sum(not is_regular(span) for span in every), _MOST_ASKED_ALONE)
     for together, spans in ((together, list(run)) for together, run in groupby(every, is_regular)):
         if together:

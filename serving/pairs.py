@@ -123,7 +123,8 @@ def _worth(connection: Connection, sequence: int, n: int) -> _Worth:
     each = np.repeat(kinds[:, :-1], kinds[:, -1], axis=0)
     frames = each[:, 0]
     share = n / frames.sum()
-    return _Worth(*(share * effective_size_of(frames, each[:, place].astype(float)) for place in (1, 2, 3)))
+    worth = [share * effective_size_of(frames, each[:, place].astype(float)) for place in range(1, len(events) + 1)]
+    return _Worth(**dict(zip(events, worth, strict=True)))
 
 
 def _change(flags: Counter[tuple[bool, bool]], together: float) -> tuple[float | None, float | None]:

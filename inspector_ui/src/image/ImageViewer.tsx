@@ -57,7 +57,6 @@ export function ImageViewer(props: Props) {
   const overlay = useRef<HTMLDivElement>(null);
   const marked = useRef<HTMLDivElement>(null);
   const stage = useRef<Stage | null>(null);
-  /** Whether each may come yet. */
   // how often each was tried in a row; infinite where no try can help
   const [failed, setFailed] = useState<ReadonlyMap<string, number>>(new Map());
   const [late, setLate] = useState<string | null>(null);
