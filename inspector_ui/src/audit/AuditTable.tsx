@@ -13,7 +13,7 @@ export function AuditTable({ entries }: { entries: AuditEntry[] }) {
   const [opened, setOpened] = useState<number | null>(null);
   return (
     <Paper p="md">
-      <Table.ScrollContainer minWidth={740}>
+      <Table.ScrollContainer minWidth={700}>
         <Table verticalSpacing={6} tabularNums>
           <Table.Thead>
             <Table.Tr>
@@ -42,13 +42,13 @@ export function AuditTable({ entries }: { entries: AuditEntry[] }) {
                       </ActionIcon>
                     </Table.Td>
                     <Table.Td style={{ whiteSpace: "nowrap" }}>{format.dateTime(entry.at)}</Table.Td>
-                    <Table.Td miw={110} style={{ overflowWrap: "anywhere" }}>
+                    <Table.Td miw={95} style={{ overflowWrap: "anywhere" }}>
                       {entry.person}
                     </Table.Td>
-                    <Table.Td fw={600} miw={130}>
+                    <Table.Td fw={600} miw={110}>
                       {t(`auditAction.${entry.action}`)}
                     </Table.Td>
-                    <Table.Td miw={150}>
+                    <Table.Td miw={125}>
                       <Concerns entry={entry} />
                     </Table.Td>
                     <Table.Td miw={110} style={{ overflowWrap: "anywhere" }}>
